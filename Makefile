@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front for CMake and the scripts of tools/; `make help` lists what there is.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+JOBS    ?= $(shell nproc)
+
+.PHONY: all check test demo asan tsan fuzz bench fmt install clean help
+
+all:
+	@cmake --preset release
+	@cmake --build build --parallel $(JOBS)
+
+check test:
+	@sh tools/test.sh
+
+demo:
+	@sh tools/demo.sh
+
+asan tsan:
+	@sh tools/test.sh --preset $@
+
+fuzz:
+	@cmake --preset fuzz
+	@cmake --build build/fuzz --parallel $(JOBS)
+
+bench: all
+	@build/effnet bench efficientnet-b0 --threads 1
+	@build/effnet bench efficientnet-b0
+
+fmt:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
+
+clean:
+	@rm -rf build
+
+help:
+	@echo 'make            the release build: program build/effnet, library build/libeffnet.*'
+	@echo 'make check      install what tests need, build, run the fast suite (tools/test.sh)'
+	@echo 'make demo       photographs classified by a pretrained network (tools/demo.sh)'
+	@echo 'make asan       the suite under AddressSanitizer and UBSan, in build/asan'
+	@echo 'make tsan       the suite under ThreadSanitizer, in build/tsan'
+	@echo 'make fuzz       the tree with clang and the sanitizers for fuzzing, in build/fuzz'
+	@echo 'make bench      latency of B0 on this machine, one thread and all'
+	@echo 'make fmt        clang-format over the sources git knows'
+	@echo 'make install    to PREFIX (/usr/local) below DESTDIR'
+	@echo 'make clean      remove build/'

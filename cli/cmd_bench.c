@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* effnet bench: how fast a model runs on this machine. A time is that of one run of the whole batch; the first runs, in
+ * which caches and clocks settle, are not counted. */
+#define _GNU_SOURCE
+#include "commands.h"
+#include "common.h"
+#include "interrupt.h"
+#include "progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static const cli_opt opts[] = {
+    { 'b', "batch", "N", "images in one run", CLI_INT, "1", 1, 1024 },
+    CLI_OPT_RESOLUTION,
+    { 0, "dtype", "TYPE", "number format of weights and activations: f32", CLI_CHOICE, "f32", .choices = "f32" },
+    { 0, "min-time", "SECONDS", "measure at least so long, and at least ten runs", CLI_NUMBER, "2", 0, 3600 },
+    { 0, "classes", "N", "number of classes of an untrained architecture [its own]", CLI_INT, NULL, 1, 1000000 },
+    CLI_OPT_MODEL,
+    CLI_OPT_FAMILY,
+    { 0, "train", NULL, "", CLI_LATER },
+    { 0, "features", NULL, "", CLI_LATER },
+    { 0, "profile", NULL, "", CLI_LATER },
+    { 0, "check", NULL, "", CLI_LATER },
+    { 0, "machine", NULL, "", CLI_LATER },
+    { 0 },
+};
+
+enum { MIN_RUNS = 10, WARM_RUNS = 3, MAX_RUNS = 1000000 };
+
+typedef struct timing {
+    double *seconds; /* of each run, then sorted */
+    int n, room;
+} timing;
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Values in -2..2 from a fixed sequence; speed does not depend on them, but they must not be denormal or all equal. */
+static float *make_input(size_t n)
+{
+    float *x = cli_alloc(n, sizeof *x);
+    uint32_t s = 1;
+    for (size_t i = 0; i < n; i++) {
+        s = s * 1664525u + 1013904223u;
+        x[i] = (float)(s >> 8) * (4.0f / 16777216.0f) - 2.0f;
+    }
+    return x;
+}
+
+static eff_status measure(const cli_args *a, eff_engine *e, int batch, const float *x, float *logits, timing *t, eff_error *err)
+{
+    const double least = cli_number(a, "min-time");
+    const double warm_end = cli_now() + least / 10;
+    eff_status s = EFF_OK;
+    for (int i = 0; s == EFF_OK && (i < WARM_RUNS || (cli_now() < warm_end && i < MAX_RUNS)) && !cli_stopped(); i++)
+        s = eff_engine_run(e, x, batch, logits, err);
+    const double start = cli_now();
+    cli_progress_begin(a, "runs", 0);
+    while (s == EFF_OK && !cli_stopped() && t->n < MAX_RUNS && (t->n < MIN_RUNS || cli_now() - start < least)) {
+        if (t->n == t->room) {
+            t->room = t->room ? 2 * t->room : 256;
+            t->seconds = cli_realloc(t->seconds, (size_t)t->room, sizeof *t->seconds);
+        }
+        const double before = cli_now();
+        s = eff_engine_run(e, x, batch, logits, err);
+        t->seconds[t->n++] = cli_now() - before;
+        cli_progress_update((size_t)t->n);
+    }
+    cli_progress_end();
+    if (t->n) qsort(t->seconds, (size_t)t->n, sizeof *t->seconds, ascending);
+    return s;
+}
+
+static double rss_mb(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) == 0 ? (double)u.ru_maxrss * 1024 / 1e6 : 0; /* Linux counts in KiB */
+}
+
+static int print_result(const cli_args *a, const eff_model *m, const eff_engine *e, int batch, const timing *t)
+{
+    const eff_model_info *i = eff_model_get_info(m);
+    const double min = t->seconds[0];
+    const double median = t->n % 2 ? t->seconds[t->n / 2] : (t->seconds[t->n / 2 - 1] + t->seconds[t->n / 2]) / 2;
+    const double p99 = t->seconds[(int)ceil(0.99 * t->n) - 1];
+    const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = rss_mb();
+    if (cli_flag(a, "json")) {
+        json_t *j = cli_json_object();
+        cli_json_set(j, "model", cli_json_text(i->name));
+        cli_json_set(j, "batch", cli_json_count((uint64_t)batch));
+        cli_json_set(j, "threads", cli_json_count((uint64_t)eff_engine_threads(e)));
+        cli_json_set(j, "cpu", cli_json_text(eff_engine_cpu(e)));
+        cli_json_set(j, "dtype", cli_json_text(cli_text(a, "dtype")));
+        cli_json_set(j, "resolution", cli_json_size(i->height, i->width_px));
+        cli_json_set(j, "runs", cli_json_count((uint64_t)t->n));
+        cli_json_set(j, "min_ms", cli_json_number(1e3 * min));
+        cli_json_set(j, "median_ms", cli_json_number(1e3 * median));
+        cli_json_set(j, "p99_ms", cli_json_number(1e3 * p99));
+        cli_json_set(j, "images_per_s", cli_json_number(rate));
+        cli_json_set(j, "gflops", cli_json_number(gflops));
+        cli_json_set(j, "rss_mb", cli_json_number(mb));
+        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+    }
+    printf("%s at %dx%d, batch %d, %s, %d thread%s, kernels %s\n", cli_clean(i->name), i->height, i->width_px, batch,
+           cli_text(a, "dtype"), eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
+    printf("  a run           %.2f ms median, %.2f ms fastest, %.2f ms at the 99th percentile of %d\n", 1e3 * median, 1e3 * min,
+           1e3 * p99, t->n);
+    printf("  throughput      %.1f images/s, %.1f GFLOP/s (two to a multiply-add)\n", rate, gflops);
+    printf("  memory          %.0f MB at the peak\n", mb);
+    return CLI_OK;
+}
+
+/* The input is the model's own size, not that of its preprocessing, which only differs when someone asked for it. */
+static int bench(const cli_args *a, const eff_model *m)
+{
+    const eff_model_info *i = eff_model_get_info(m);
+    const int batch = cli_int(a, "batch");
+    eff_error err = { 0 };
+    eff_engine *e = NULL;
+    eff_engine_opts o;
+    eff_engine_opts_init(&o);
+    o.threads = cli_int(a, "threads");
+    o.cpu = cli_text(a, "cpu");
+    o.max_batch = batch;
+    if (eff_engine_create(&e, m, &o, &err) != EFF_OK) return cli_fail(&err, "bench");
+    timing t = { 0 };
+    float *x = make_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
+    float *logits = cli_alloc((size_t)batch * (size_t)i->classes, sizeof *logits);
+    int status = CLI_OK;
+    if (measure(a, e, batch, x, logits, &t, &err) != EFF_OK) status = cli_fail(&err, "bench");
+    else if (t.n) status = print_result(a, m, e, batch, &t);
+    free(x);
+    free(logits);
+    free(t.seconds);
+    eff_engine_free(e);
+    return status;
+}
+
+static int run_bench(cli_args *a)
+{
+    eff_error err = { 0 };
+    eff_model *m = NULL;
+    int status = cli_open_model(a, a->files[0], &m);
+    if (status == CLI_OK && !eff_model_get_info(m)->has_weights && eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
+        status = cli_fail(&err, a->files[0]);
+    if (status == CLI_OK) status = bench(a, m);
+    eff_model_free(m);
+    return status;
+}
+
+const cli_cmd cmd_bench = {
+    .name = "bench",
+    .summary = "how fast a model runs on this machine",
+    .usage = "MODEL",
+    .about = "Runs the network again and again on made-up pictures and prints how long a run takes. An\n"
+             "untrained architecture gets random weights, which are as fast as others. Reading and\n"
+             "preparing image files is not part of it.",
+    .examples = "  effnet bench b0 --threads 1           latency of one picture on one core\n"
+                "  effnet bench lite0.effnet --batch 16  throughput\n"
+                "  effnet bench b0 --cpu avx2            without newer instructions\n",
+    .opts = opts,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_bench,
+};

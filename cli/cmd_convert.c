@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* effnet convert: any known checkpoint to a model file. The output is read back and compared with what was meant to be in it,
+ * bit for bit; an output that differs is removed. */
+#define _GNU_SOURCE
+#include "commands.h"
+#include "common.h"
+#include "interrupt.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const cli_opt opts[] = {
+    CLI_OPT_MODEL,
+    CLI_OPT_FAMILY,
+    { 0, "classes", "FILE", "names of the classes: one a line, or index, id and name by tabs", CLI_TEXT },
+    CLI_OPT_PREPROCESS,
+    { 0, "origin", "TEXT", "where the weights come from, kept in the file", CLI_TEXT },
+    { 0, "licence", "TEXT", "their licence, kept in the file", CLI_TEXT },
+    { 0 },
+};
+
+typedef struct parity {
+    size_t compared;
+    size_t differ;         /* values whose bits differ */
+    double max_difference;
+    char first[200];       /* what is wrong, empty = nothing */
+} parity;
+
+static const char *suffix_of(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    return dot ? dot : "";
+}
+
+static bool is_table(const char *path) { return !strcmp(suffix_of(path), ".json"); }
+
+static int check_output(const cli_args *a, const char *in, const char *out)
+{
+    const char *s = suffix_of(out);
+    if (!strcmp(s, ".onnx")) return cli_usage(a, "%s: .onnx is not in this version", out);
+    if (strcmp(s, ".effnet") != 0 && strcmp(s, ".safetensors") != 0 && !is_table(out))
+        return cli_usage(a, "%s: expected an output that ends in .effnet, .safetensors or .json", out);
+    if (cli_same_file(in, out)) return cli_usage(a, "%s: expected an output other than the input", out);
+    return CLI_OK;
+}
+
+static bool same_shape(const eff_tensor_info *x, const eff_tensor_info *y)
+{
+    bool same = x->ndim == y->ndim;
+    for (int k = 0; same && k < x->ndim; k++) same = x->shape[k] == y->shape[k];
+    return same;
+}
+
+static size_t elements(const eff_tensor_info *t)
+{
+    size_t n = 1;
+    for (int k = 0; k < t->ndim; k++) n *= (size_t)t->shape[k]; /* the model holds as many: it fits */
+    return n;
+}
+
+/* Compare tensor t of the model, called info->name, with the file's of that name. */
+static eff_status compare_tensor(parity *p, const eff_checkpoint *c, const eff_tensor_info *info, const float *want, size_t *at,
+                                 eff_error *err)
+{
+    const size_t count = eff_checkpoint_count(c);
+    eff_tensor_info x = { 0 };
+    size_t tried = 0;
+    for (; tried < count; tried++, *at = (*at + 1) % count) { /* files keep an order of their own: go on from the last */
+        eff_checkpoint_tensor(c, *at, &x);
+        if (!strcmp(x.name, info->name)) break;
+    }
+    if (tried == count || !same_shape(&x, info)) {
+        if (!*p->first)
+            snprintf(p->first, sizeof p->first, "tensor %.120s %s", info->name, tried == count ? "is not in it" : "has another shape");
+        return EFF_OK;
+    }
+    const size_t n = elements(info);
+    float *got = cli_alloc(n, sizeof *got);
+    const eff_status s = eff_checkpoint_read(c, *at, got, err);
+    if (s == EFF_OK && memcmp(got, want, n * sizeof *got) != 0) {
+        for (size_t i = 0; i < n; i++) {
+            const double d = fabs((double)got[i] - (double)want[i]);
+            if (memcmp(&got[i], &want[i], sizeof *got) == 0) continue;
+            p->differ++;
+            if (d > p->max_difference) p->max_difference = d;
+            if (!*p->first) snprintf(p->first, sizeof p->first, "tensor %.120s differs at element %zu", info->name, i);
+        }
+    }
+    p->compared++;
+    free(got);
+    return s;
+}
+
+static eff_status compare_weights(parity *p, const char *path, const eff_model *m, eff_error *err)
+{
+    eff_checkpoint *c = NULL;
+    eff_status s = eff_checkpoint_open(&c, path, err);
+    if (s != EFF_OK) return s;
+    size_t at = 0;
+    for (int i = 0; s == EFF_OK && i < eff_model_tensor_count(m); i++) {
+        eff_tensor_info info;
+        const float *want = eff_model_tensor(m, i, &info);
+        s = compare_tensor(p, c, &info, want, &at, err);
+    }
+    eff_checkpoint_close(c);
+    return s;
+}
+
+/* A table: what is built from it must be the same network. */
+static eff_status compare_table(parity *p, const char *path, const eff_model *m, eff_error *err)
+{
+    eff_model *back = NULL;
+    const eff_status s = eff_model_load(&back, path, NULL, err);
+    if (s == EFF_OK) {
+        const eff_model_info *x = eff_model_get_info(back), *y = eff_model_get_info(m);
+        if (x->params != y->params || x->macs != y->macs || x->classes != y->classes)
+            snprintf(p->first, sizeof p->first, "the table read back has %llu parameters, not %llu", (unsigned long long)x->params,
+                     (unsigned long long)y->params);
+    }
+    eff_model_free(back);
+    return s;
+}
+
+static int check_parity(parity *p, const char *out, const eff_model *m)
+{
+    eff_error err = { 0 };
+    const eff_status s = is_table(out) ? compare_table(p, out, m, &err) : compare_weights(p, out, m, &err);
+    if (s == EFF_ENOMEM) return cli_fail(&err, out);
+    if (s == EFF_OK && !*p->first) return CLI_OK;
+    unlink(out);
+    cli_error("%s: read back, it is not what was written (%s); removed", out, s == EFF_OK ? p->first : err.msg);
+    return CLI_REFUSED;
+}
+
+static int print_result(const cli_args *a, const char *in, const char *out, const eff_model *m, const parity *p)
+{
+    const eff_model_info *i = eff_model_get_info(m);
+    const char *format = suffix_of(out) + 1;
+    if (cli_flag(a, "json")) {
+        json_t *j = cli_json_object(), *par = cli_json_object();
+        cli_json_set(par, "tensors_compared", cli_json_count(p->compared));
+        cli_json_set(par, "values_different", cli_json_count(p->differ));
+        cli_json_set(par, "max_abs_difference", cli_json_number(p->max_difference));
+        cli_json_set(j, "format", cli_json_text(is_table(out) ? "table" : format));
+        cli_json_set(j, "model", cli_json_text(i->name));
+        cli_json_set(j, "family", cli_json_text(i->family));
+        cli_json_set(j, "tensors", cli_json_count((uint64_t)(is_table(out) ? 0 : eff_model_tensor_count(m))));
+        cli_json_set(j, "params", cli_json_count(i->params));
+        cli_json_set(j, "parity", par);
+        cli_json_set(j, "input", cli_json_text(in));
+        cli_json_set(j, "output", cli_json_text(out));
+        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+    }
+    printf("%s: %s", cli_clean(out), cli_clean(i->name));
+    if (!is_table(out) && i->family) printf(" (names of %s)", cli_clean(i->family));
+    printf(", %s parameters, %d classes", cli_exact(i->params), i->classes);
+    if (!is_table(out)) printf("; %zu tensors read back, equal to the bit", p->compared);
+    putchar('\n');
+    return CLI_OK;
+}
+
+static int convert(const cli_args *a, const char *in, const char *out, eff_model *m)
+{
+    eff_error err = { 0 };
+    const char *origin = cli_text(a, "origin"), *licence = cli_text(a, "licence");
+    if (!is_table(out)) {
+        const int status = cli_need_weights(a, m);
+        if (status != CLI_OK) return status;
+    }
+    if (!origin) origin = eff_model_get_info(m)->origin; /* what is not given stays */
+    if (!licence) licence = eff_model_get_info(m)->licence;
+    if (eff_model_set_origin(m, origin, licence, &err) != EFF_OK) return cli_fail(&err, "--origin");
+    if (cli_stopped()) return CLI_FAILED;
+    if (eff_model_save(m, out, &err) != EFF_OK) return cli_fail(&err, out);
+    parity p = { 0 };
+    const int status = check_parity(&p, out, m);
+    return status == CLI_OK ? print_result(a, in, out, m, &p) : status;
+}
+
+static int run_convert(cli_args *a)
+{
+    const char *in = a->files[0], *out = a->files[1];
+    int status = check_output(a, in, out);
+    if (status != CLI_OK) return status;
+    eff_model *m = NULL;
+    status = cli_open_model(a, in, &m);
+    if (status == CLI_OK) status = convert(a, in, out, m);
+    eff_model_free(m);
+    return status;
+}
+
+const cli_cmd cmd_convert = {
+    .name = "convert",
+    .summary = "turn a checkpoint of PyTorch, timm, torchvision ... into a model file",
+    .usage = "IN OUT",
+    .about = "Reads a checkpoint (.pth, .safetensors; the content decides, not the name), finds out which\n"
+             "network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
+             ".safetensors the tensors alone, .json the table of the architecture. Nothing inside a\n"
+             "checkpoint is ever executed. OUT is read back and compared; it appears whole or not at all.",
+    .examples = "  effnet convert efficientnet_lite0.pth lite0.effnet --classes names.txt\n"
+                "  effnet convert weights.pth b0.effnet --family timm_tf   where names alone cannot tell\n"
+                "  effnet convert b0 b0.json                               the table as a text file to edit\n",
+    .opts = opts,
+    .min_operands = 2,
+    .max_operands = 2,
+    .run = run_convert,
+};

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* effnet info: what a model is. A tensor file that is no model, or whose shapes do not tell which, is shown as its tensors. */
+#include "commands.h"
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cli_opt opts[] = {
+    CLI_OPT_RESOLUTION,
+    { 0, "classes", "N", "number of classes of an untrained architecture [its own]", CLI_INT, NULL, 1, 1000000 },
+    CLI_OPT_PREPROCESS,
+    CLI_OPT_MODEL,
+    CLI_OPT_FAMILY,
+    { 0, "train", NULL, "", CLI_LATER },
+    { 0, "batch", "N", "", CLI_LATER },
+    { 0 },
+};
+
+static const char *shape_text(const eff_tensor_info *t, char *out, size_t room)
+{
+    size_t n = 0;
+    snprintf(out, room, "scalar");
+    for (int k = 0; k < t->ndim && n < room; k++)
+        n += (size_t)snprintf(out + n, room - n, "%s%lld", k ? "x" : "", (long long)t->shape[k]);
+    return out;
+}
+
+static void print_tensors(const eff_checkpoint *c)
+{
+    const size_t n = eff_checkpoint_count(c);
+    cli_table t;
+    cli_table_begin(&t, "lll");
+    for (size_t i = 0; i < n; i++) {
+        char shape[192];
+        eff_tensor_info x;
+        eff_checkpoint_tensor(c, i, &x);
+        cli_cell(&t, "%s", x.name);
+        cli_cell(&t, "%s", x.dtype);
+        cli_cell(&t, "%s", shape_text(&x, shape, sizeof shape));
+    }
+    cli_table_end(&t, 2);
+}
+
+static json_t *tensors_json(const eff_checkpoint *c)
+{
+    json_t *list = cli_json_array();
+    for (size_t i = 0; i < eff_checkpoint_count(c); i++) {
+        eff_tensor_info x;
+        eff_checkpoint_tensor(c, i, &x);
+        json_t *j = cli_json_object(), *shape = cli_json_array();
+        for (int k = 0; k < x.ndim; k++) cli_json_add(shape, cli_json_count((uint64_t)x.shape[k]));
+        cli_json_set(j, "name", cli_json_text(x.name));
+        cli_json_set(j, "dtype", cli_json_text(x.dtype));
+        cli_json_set(j, "shape", shape);
+        cli_json_add(list, j);
+    }
+    return list;
+}
+
+/* Reads what it can of the data, so that a damaged file is called damaged. Tensors larger than the file (views that repeat
+ * their storage) and those of types without a float value are passed over. */
+static eff_status check_data(const eff_checkpoint *c, double file_bytes, eff_error *err)
+{
+    for (size_t i = 0; i < eff_checkpoint_count(c); i++) {
+        eff_tensor_info x;
+        eff_checkpoint_tensor(c, i, &x);
+        double n = 1;
+        for (int k = 0; k < x.ndim; k++) n *= (double)x.shape[k];
+        if (n * sizeof(float) > file_bytes) continue;
+        float *v = cli_alloc((size_t)n, sizeof *v);
+        const eff_status s = eff_checkpoint_read(c, i, v, err);
+        free(v);
+        if (s == EFF_EFORMAT || s == EFF_EIO) return s;
+    }
+    return EFF_OK;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* A well-formed file that is no model we can name: `why` says what is in the way. */
+static int show_file(const cli_args *a, const char *path, const eff_checkpoint *c, const char *why)
+{
+    const size_t n = eff_checkpoint_count(c);
+    if (cli_flag(a, "json")) {
+        json_t *j = cli_json_object();
+        cli_json_set(j, "name", cli_json_text(base_name(path)));
+        cli_json_set(j, "format", cli_json_text(eff_checkpoint_format(c)));
+        cli_json_set(j, "tensors", tensors_json(c));
+        cli_json_set(j, "reason", cli_json_text(why));
+        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+    }
+    printf("%s: %s file with %zu tensor%s\n", cli_clean(base_name(path)), eff_checkpoint_format(c), n, n == 1 ? "" : "s");
+    printf("  no architecture: %s\n\n", cli_clean(why));
+    print_tensors(c);
+    return CLI_OK;
+}
+
+static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoint *c)
+{
+    if (cli_flag(a, "json")) {
+        json_t *j = cli_model_json(m);
+        if (c) cli_json_set(j, "tensors", tensors_json(c));
+        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+    }
+    cli_print_model(m, cli_flag(a, "verbose"));
+    if (c) {
+        const bool foreign = strcmp(eff_model_get_info(m)->format, "effnet") != 0;
+        const bool all = foreign || cli_flag(a, "verbose");
+        printf("  file            %s, %zu tensors%s\n", eff_checkpoint_format(c), eff_checkpoint_count(c),
+               all ? "" : " (-v lists them)");
+        if (all) {
+            putchar('\n');
+            print_tensors(c);
+        }
+    }
+    return CLI_OK;
+}
+
+static int run_info(cli_args *a)
+{
+    const char *path = a->files[0], *what;
+    eff_error err = { 0 }, ignored;
+    eff_model *m = NULL;
+    eff_checkpoint *c = NULL;
+    int status;
+    const eff_status s = cli_try_model(a, path, &m, &what, &err);
+    const bool file = cli_file_bytes(path) >= 0 && (!m || eff_model_get_info(m)->has_weights);
+    const bool settled = cli_given(a, "model") || cli_given(a, "family") || cli_given(a, "preprocess") ||
+                         cli_given(a, "resolution") || cli_given(a, "classes"); /* then an error may be in those */
+    if (s == EFF_OK) {
+        if (file && eff_checkpoint_open(&c, path, &err) != EFF_OK) status = cli_fail(&err, path);
+        else status = show_model(a, m, c);
+    } else if (file && what == path && s != EFF_ENOMEM && s != EFF_EIO && !(s == EFF_EARG && settled) &&
+               eff_checkpoint_open(&c, path, &ignored) == EFF_OK) {
+        if (check_data(c, cli_file_bytes(path), &ignored) != EFF_OK) status = cli_fail(&ignored, path);
+        else status = show_file(a, path, c, err.msg);
+    } else {
+        status = cli_fail(&err, what);
+    }
+    eff_checkpoint_close(c);
+    eff_model_free(m);
+    return status;
+}
+
+const cli_cmd cmd_info = {
+    .name = "info",
+    .summary = "what a model is: its table, shapes, parameters, multiply-adds and memory",
+    .usage = "MODEL",
+    .about = "MODEL is a model file, a checkpoint of another library, a table (.json) or a built-in\n"
+             "name: efficientnet-b0 (or b0) to b8, efficientnet-lite0 (lite0) to lite4, efficientnet-v2-s,\n"
+             "resnet50, mobilenetv2-1.0 and more. A name can carry changes: b0@width=0.5,classes=10.\n"
+             "One row a stage; a block is repeated as often as the row says, its stride counts once.\n"
+             "MACs are the multiply-adds of one image, which the paper calls FLOPS.",
+    .examples = "  effnet info b0                       the table of EfficientNet-B0, beside the paper's figures\n"
+                "  effnet info b3 --resolution 300x200  the same network on other pictures\n"
+                "  effnet info weights.pth              what a checkpoint is and holds\n",
+    .opts = opts,
+    .min_operands = 1,
+    .max_operands = 1,
+    .run = run_info,
+};

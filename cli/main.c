@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program's entry: find the command, parse its options, run it, and make sure that what it printed arrived. */
+#define _GNU_SOURCE
+#include "commands.h"
+#include "interrupt.h"
+#include "output.h"
+#include "progress.h"
+
+#include <effnet/effnet.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const cli_cmd *const cli_commands[] = { &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval, &cmd_bench, NULL };
+
+/* Commands of the contract that this version does not have yet. */
+static const char *const later[] = { "search", "data", "advise", "train", "explain", "embed", "quantize", "pull", "serve", NULL };
+
+static void print_help(void)
+{
+    printf("effnet %s - EfficientNet in C: look at networks, scale them, classify images\n\n"
+           "usage: effnet COMMAND [options] ...\n\ncommands:\n",
+           eff_version());
+    for (const cli_cmd *const *c = cli_commands; *c; c++) printf("  %-9s %s\n", (*c)->name, (*c)->summary);
+    printf("\n'effnet COMMAND --help' explains one of them; 'effnet --version' prints the version.\n"
+           "\nexamples:\n"
+           "  effnet info b0                          look at EfficientNet-B0\n"
+           "  effnet convert weights.pth lite0.effnet turn a checkpoint into a model file\n"
+           "  effnet predict lite0.effnet photo.jpg   say what is on a photograph\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[32];
+    int n = 0;
+    for (const char *const *l = later; *l; l++) {
+        if (!strcmp(*l, name)) {
+            cli_error("'%s' is not in this version (see 'effnet --help')", name);
+            return CLI_USAGE;
+        }
+    }
+    for (const cli_cmd *const *c = cli_commands; *c; c++) names[n++] = (*c)->name;
+    const char *near = eff_nearest_name(name, names, n);
+    if (near) cli_error("unknown command '%s', did you mean '%s'?", name, near);
+    else cli_error("unknown command '%s' (see 'effnet --help')", name);
+    return CLI_USAGE;
+}
+
+static int run_command(int argc, char **argv)
+{
+    for (const cli_cmd *const *c = cli_commands; *c; c++) {
+        if (strcmp((*c)->name, argv[0]) != 0) continue;
+        cli_args a;
+        int status = cli_parse(&a, *c, argc, argv);
+        if (status < 0) status = (*c)->run(&a);
+        cli_progress_end();
+        cli_args_free(&a);
+        return status;
+    }
+    return unknown_command(argv[0]);
+}
+
+/* A closed stdin, stdout or stderr would lend its number to the next file opened. The stand-ins cannot be used either: a
+ * read-only one for stdout makes writing fail, as it should. */
+static void guard_descriptors(void)
+{
+    static const int mode[3] = { O_WRONLY, O_RDONLY, O_WRONLY };
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", mode[fd]) != fd) _exit(CLI_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+    guard_descriptors();
+    cli_interrupt_init();
+    int status = CLI_OK;
+    const char *first = argc > 1 ? argv[1] : "";
+    if (!strcmp(first, "--help") || !strcmp(first, "-h") || (!strcmp(first, "help") && argc == 2)) {
+        print_help();
+    } else if (!strcmp(first, "--version")) {
+        printf("effnet %s\n", eff_version());
+    } else if (!strcmp(first, "help")) {
+        char *help[] = { argv[2], (char[]){ "--help" }, NULL };
+        status = run_command(2, help);
+    } else if (argc < 2) {
+        cli_error("expected a command (see 'effnet --help')");
+        status = CLI_USAGE;
+    } else if (*first == '-') {
+        cli_error("unknown option '%s': a command comes first (see 'effnet --help')", first);
+        status = CLI_USAGE;
+    } else {
+        status = run_command(argc - 1, argv + 1);
+    }
+    if (!cli_flush() && status == CLI_OK) status = CLI_FAILED;
+    return cli_stop_status(status);
+}

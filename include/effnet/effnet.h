@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* effnet.h — the stable interface: models, images, inference.
+ *
+ *     eff_error err = {0};
+ *     eff_model *m; eff_engine *e; eff_image *im;
+ *     if (eff_model_load(&m, "lite0.effnet", NULL, &err)) ...           err.msg says which tensor or field
+ *     eff_engine_opts o; eff_engine_opts_init(&o);
+ *     if (eff_engine_create(&e, m, &o, &err)) ...
+ *     if (eff_image_load(&im, "photo.jpg", &err)) ...
+ *     eff_image_prepare(im, eff_model_get_preprocess(m), x, &err);      x: float [h][w][3]
+ *     eff_engine_run(e, x, 1, logits, &err);
+ *
+ * Every function that can fail returns an eff_status and fills the caller's eff_error (NULL to ignore).
+ * Objects are opaque; every *_free accepts NULL. Nothing here prints or exits.
+ */
+#ifndef EFFNET_EFFNET_H
+#define EFFNET_EFFNET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define EFF_API __attribute__((visibility("default")))
+#else
+#define EFF_API
+#endif
+
+#define EFF_VERSION_MAJOR 0
+#define EFF_VERSION_MINOR 1
+#define EFF_VERSION_PATCH 0
+
+/** The library's version as "MAJOR.MINOR.PATCH"; static storage. */
+EFF_API const char *eff_version(void);
+
+/* ------------------------------------------------------------------------------------------ errors */
+
+typedef enum eff_status { /* values are ABI: append, never renumber */
+    EFF_OK = 0,
+    EFF_EARG = -1,         /* the caller's argument: unknown name, value out of range (exit 2)           */
+    EFF_ENOMEM = -2,       /* memory (exit 1)                                                            */
+    EFF_EIO = -3,          /* the environment: disk full, output unwritable (exit 1)                     */
+    EFF_EFORMAT = -4,      /* an input missing, unreadable or malformed (exit 3)                         */
+    EFF_EUNSUPPORTED = -5, /* well-formed, but nothing effnet reads (exit 3)                             */
+    EFF_ECANCELLED = -6    /* a callback asked to stop                                                   */
+} eff_status;
+
+/** What went wrong, in one line without the file's name (the caller knows it). Caller-owned. */
+typedef struct eff_error {
+    eff_status code;
+    char msg[252];
+} eff_error;
+
+/* ------------------------------------------------------------------------------------ preprocessing */
+
+typedef enum eff_geometry {
+    EFF_GEOM_SHORT = 0,  /* short side to `side` (long side truncated), centre crop height x width        */
+    EFF_GEOM_SQUARE = 1, /* centre square of `fraction` of the short side, then resize to height x width  */
+    EFF_GEOM_SQUASH = 2  /* stretch to side x side, centre crop height x width                            */
+} eff_geometry;
+
+typedef enum eff_filter {
+    EFF_FILTER_BILINEAR = 0,    /* Pillow's, antialiased, 8-bit arithmetic                                */
+    EFF_FILTER_BICUBIC = 1,     /* Pillow's, a = -0.5                                                     */
+    EFF_FILTER_LANCZOS = 2,     /* Pillow's, a = 3                                                        */
+    EFF_FILTER_TF1_BILINEAR = 3,/* tf.compat.v1.image.resize_bilinear: no half-pixel shift, no antialias  */
+    EFF_FILTER_TF1_BICUBIC = 4, /* tf.compat.v1.image.resize_bicubic: a = -0.75, 1024-entry table         */
+    EFF_FILTER_TF2_BILINEAR = 5,/* tf.image.resize, half-pixel centres, no antialias                      */
+    EFF_FILTER_TF2_BICUBIC = 6, /* a = -0.5                                                               */
+    EFF_FILTER_TF2_BILINEAR_AA = 7,
+    EFF_FILTER_TF2_BICUBIC_AA = 8
+} eff_filter;
+
+/** How a photograph becomes the network's input (reference: each family's evaluation rule). Plain data. */
+typedef struct eff_preprocess {
+    eff_geometry geometry;
+    eff_filter filter;
+    int side;           /* pixels; EFF_GEOM_SHORT and EFF_GEOM_SQUASH */
+    int height, width;  /* of the network's input, pixels             */
+    double fraction;    /* EFF_GEOM_SQUARE, 0..1                      */
+    float mean[3];      /* RGB on the 0..255 scale                    */
+    float std[3];
+    uint8_t reserved[32];
+} eff_preprocess;
+
+/** Replace the keys that SPEC names ("short=256,filter=bicubic,crop=224,mean=127,std=128") in *p.
+ * Keys: short, squash (pixels); square (fraction); crop, size (N or HxW); filter; mean, std (one or r:g:b).
+ * @return EFF_EARG naming the key, with *p unchanged. */
+EFF_API eff_status eff_preprocess_parse(eff_preprocess *p, const char *spec, eff_error *err);
+
+/** Write *p as a SPEC that eff_preprocess_parse() reads back to the same rule. @return bytes needed, as snprintf. */
+EFF_API int eff_preprocess_format(const eff_preprocess *p, char *buf, size_t size);
+
+/* -------------------------------------------------------------------------------------------- images */
+
+typedef struct eff_image eff_image; /* decoded RGB, 8 bits a channel; immutable */
+
+/** Decode a JPEG or PNG file (the content decides, not the suffix). Release with eff_image_free(). */
+EFF_API eff_status eff_image_load(eff_image **out, const char *path, eff_error *err);
+
+/** Decode an image from memory; `bytes` is borrowed for the call. */
+EFF_API eff_status eff_image_decode(eff_image **out, const void *bytes, size_t size, eff_error *err);
+
+/** Wrap a copy of width*height*3 RGB bytes, rows tightly packed. */
+EFF_API eff_status eff_image_from_rgb(eff_image **out, const uint8_t *rgb, int width, int height, eff_error *err);
+
+EFF_API int eff_image_width(const eff_image *im);
+EFF_API int eff_image_height(const eff_image *im);
+EFF_API const uint8_t *eff_image_pixels(const eff_image *im); /* [height][width][3], borrowed */
+EFF_API void eff_image_free(eff_image *im);
+
+/** Resize, crop and normalise by the rule `p`.
+ * @param x  float32 [p->height][p->width][3] RGB, written only on EFF_OK */
+EFF_API eff_status eff_image_prepare(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err);
+
+/* -------------------------------------------------------------------------------------------- models */
+
+typedef struct eff_model eff_model; /* immutable once loaded; share freely between threads */
+
+typedef struct eff_model_opts {
+    const char *family;       /* of a checkpoint's names: NULL = recognise; "timm", "timm_tf", "torchvision", "lukemelas" */
+    const char *architecture; /* built-in name or table path for a checkpoint; NULL = recognise  */
+    int classes;              /* of an untrained model; 0 = the table's                          */
+    int height, width;        /* input size; 0 = the model's own                                 */
+    uint8_t reserved[32];
+} eff_model_opts;
+EFF_API void eff_model_opts_init(eff_model_opts *o);
+
+/** Load a model: a path to a model file or checkpoint, a table (.json), or a built-in name, which may carry
+ * changes ("efficientnet-b0@width=0.35,depth=0.5,resolution=64,classes=10"). A built-in or a table is untrained.
+ * @return EFF_EARG for an unknown name (the nearest is suggested), EFF_EFORMAT for a missing or malformed file */
+EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_model_opts *o, eff_error *err);
+EFF_API void eff_model_free(eff_model *m);
+
+/** Give an untrained model the paper's initialisation (reference §1.10); the same seed gives the same bits. */
+EFF_API eff_status eff_model_init(eff_model *m, uint64_t seed, eff_error *err);
+
+/** Save as `path`'s suffix says: .effnet (everything), .safetensors (neutral names, tensors only), .json (the table). Atomic. */
+EFF_API eff_status eff_model_save(const eff_model *m, const char *path, eff_error *err);
+
+/** Class names from a text file: one a line, or TSV "index<TAB>id<TAB>name" / "index<TAB>name". The count must fit the model. */
+EFF_API eff_status eff_model_set_classes(eff_model *m, const char *path, eff_error *err);
+EFF_API void eff_model_set_preprocess(eff_model *m, const eff_preprocess *p);
+EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const char *licence, eff_error *err);
+
+EFF_API const eff_preprocess *eff_model_get_preprocess(const eff_model *m);
+/** Name of class i, or NULL when the model has none (or i is out of range). */
+EFF_API const char *eff_model_class_name(const eff_model *m, int i);
+/** Index of the class named `s` (its name, its first synonym, its id such as a WordNet synset, or a number), else -1. */
+EFF_API int eff_model_find_class(const eff_model *m, const char *s);
+
+/** One row of the architecture: stem, the stages, head, classifier. Shapes are height, width, channels. */
+typedef struct eff_stage_info {
+    const char *role;  /* "stem", "stage", "head", "classifier"                                            */
+    const char *op;    /* "conv", "dsconv", "mbconv", "fused", "basic", "bottleneck", "linear"             */
+    const char *act;   /* "silu", "relu", "relu6", "hswish", "none"                                        */
+    int kernel, stride, channels, repeats;
+    double expand, se;
+    int in[3], out[3];
+    uint64_t params, macs;
+    uint64_t activation_bytes; /* float32 outputs of every convolution of the row, batch 1 */
+} eff_stage_info;
+
+typedef struct eff_model_info {
+    const char *name;          /* "efficientnet-b0", or what the table is called  */
+    const char *format;        /* "builtin", "table", "effnet", "safetensors", "pytorch-zip", "pytorch-legacy" */
+    const char *family;        /* names the weights came in; NULL if untrained    */
+    const char *padding;       /* "same" or "symmetric"                           */
+    const char *origin, *licence; /* of the weights, or NULL                      */
+    double bn_eps, width, depth, dropout;
+    int height, width_px, classes, blocks, convs, has_weights, has_class_names;
+    uint64_t params, macs;     /* trainable parameters; multiply-adds of conv and linear, one image */
+    uint64_t bn_buffers;       /* running means and variances                     */
+    uint64_t activation_bytes; /* peak of the inference plan for one image        */
+    uint64_t conv_out_elems;
+    uint64_t macs_stem, macs_dw, macs_pw, macs_full, macs_se, macs_head, macs_fc;
+    int nstages;
+    const eff_stage_info *stages;
+} eff_model_info;
+/** Facts about a model at its input size; borrowed until eff_model_free(). */
+EFF_API const eff_model_info *eff_model_get_info(const eff_model *m);
+
+/** The table as JSON text, the schema of docs/formats.md. malloc'ed: release with free(). NULL when memory ends. */
+EFF_API char *eff_model_table_json(const eff_model *m);
+
+typedef struct eff_tensor_info {
+    const char *name;
+    const char *dtype; /* "F32", "F16", "BF16", "I64" ... */
+    int ndim;
+    int64_t shape[8];
+} eff_tensor_info;
+
+/** Tensors of the model (weights and running statistics), by number in the order of the graph. */
+EFF_API int eff_model_tensor_count(const eff_model *m);
+/** Values of tensor i, row-major float32, and its neutral name and shape in *info (NULL to ignore); borrowed until
+ * eff_model_free(). NULL when i is out of range or the model is untrained. */
+EFF_API const float *eff_model_tensor(const eff_model *m, int i, eff_tensor_info *info);
+
+/** Number and names of the built-in architectures, in the order they are listed to people. */
+EFF_API int eff_builtin_count(void);
+EFF_API const char *eff_builtin_name(int i);
+
+/** Closest name to `name` among n candidates by edit distance, or NULL when nothing is near. For "did you mean". */
+EFF_API const char *eff_nearest_name(const char *name, const char *const *candidates, int n);
+
+/* --------------------------------------------------------------------------------------- checkpoints */
+
+typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not a model is in it */
+
+/** Open a tensor file and read its directory; tensor data stays on disk. */
+EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
+EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
+EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);
+EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out); /* i < count */
+/** Read tensor i, converted to float32, row-major, into out[product of shape]. */
+EFF_API eff_status eff_checkpoint_read(const eff_checkpoint *c, size_t i, float *out, eff_error *err);
+EFF_API void eff_checkpoint_close(eff_checkpoint *c);
+
+/* ------------------------------------------------------------------------------------------- engines */
+
+typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one caller at a time */
+
+typedef struct eff_engine_opts {
+    int threads;        /* workers; 0 = every CPU the process may use                               */
+    int max_batch;      /* images; scratch is sized for it once (default 1)                         */
+    const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512" */
+    int height, width;  /* input size; 0 = the model's                                              */
+    uint8_t reserved[32];
+} eff_engine_opts;
+EFF_API void eff_engine_opts_init(eff_engine_opts *o); /* always start here */
+
+/** Plan a model for repeated inference. `m` must outlive the engine; release with eff_engine_free(). */
+EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
+
+/** Score a batch of prepared images.
+ * @param x       float32 NHWC [n][h][w][3], RGB, normalised; borrowed for the call
+ * @param n       images, 1..max_batch
+ * @param logits  float32 [n][classes], written only on EFF_OK; scores before softmax
+ * @return EFF_OK, or EFF_EARG when n is out of range. Never allocates. Same bits for any thread count at one CPU level. */
+EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *logits, eff_error *err);
+
+/** Called once a file, in order. Exactly one of failure and logits is non-NULL. Return non-zero to stop. */
+typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, const float *logits);
+
+/** Decode, prepare and score files: decoding runs on all workers, results arrive in the order of `paths`.
+ * A file that cannot be read is reported through `fn` and the rest goes on.
+ * @param p  rule to use instead of the model's, or NULL
+ * @return EFF_OK, EFF_ECANCELLED when fn stopped it */
+EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
+                                        eff_result_fn *fn, void *ctx, eff_error *err);
+
+EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512" */
+EFF_API int eff_engine_threads(const eff_engine *e);
+EFF_API void eff_engine_free(eff_engine *e); /* NULL is fine */
+
+/** CPU levels this machine can run, space-separated and best last ("ref avx2 avx512"); static storage. */
+EFF_API const char *eff_cpu_levels(void);
+/** Whether `name` is a level that can be asked for (on any machine). */
+EFF_API int eff_cpu_level_known(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

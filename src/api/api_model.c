@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Public functions of models. */
+#include "base/mem.h"
+#include "formats/formats.h"
+#include "infer/engine.h"
+#include "model/compound.h"
+#include "model/table_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+EFF_API void eff_model_opts_init(eff_model_opts *o) { *o = (eff_model_opts){ 0 }; }
+
+/* What only the layers above model/ can tell. */
+static void complete(eff_model *m) { m->info.activation_bytes = eff_activation_peak(m->graph); }
+
+EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_model_opts *o, eff_error *err)
+{
+    eff_model_opts defaults;
+    if (!out || !spec) return eff_fail(err, EFF_EARG, "eff_model_load: out and spec are needed");
+    *out = NULL;
+    if (!o) {
+        eff_model_opts_init(&defaults);
+        o = &defaults;
+    }
+    const eff_status s = eff_formats_load(out, spec, o, err);
+    if (s == EFF_OK) complete(*out);
+    return s;
+}
+
+EFF_API eff_status eff_model_scale(eff_model **out, const eff_model *base, double width, double depth, int resolution,
+                                   eff_error *err)
+{
+    if (!out || !base) return eff_fail(err, EFF_EARG, "eff_model_scale: out and base are needed");
+    const eff_status s = eff_scale_model(out, base, width, depth, resolution, err);
+    if (s == EFF_OK) complete(*out);
+    return s;
+}
+
+EFF_API eff_status eff_model_scale_compound(eff_model **out, const eff_model *base, eff_compound *c, eff_error *err)
+{
+    if (!out || !base || !c) return eff_fail(err, EFF_EARG, "eff_model_scale_compound: out, base and c are needed");
+    const eff_status s = eff_scale_compound(out, base, c, err);
+    if (s == EFF_OK) complete(*out);
+    return s;
+}
+
+EFF_API void eff_model_free(eff_model *m) { eff_model_destroy(m); }
+
+EFF_API eff_status eff_model_init(eff_model *m, uint64_t seed, eff_error *err) { return eff_model_init_weights(m, seed, err); }
+
+EFF_API eff_status eff_model_save(const eff_model *m, const char *path, eff_error *err)
+{
+    if (!m || !path) return eff_fail(err, EFF_EARG, "eff_model_save: model and path are needed");
+    return eff_formats_save(m, path, err);
+}
+
+EFF_API eff_status eff_model_set_classes(eff_model *m, const char *path, eff_error *err)
+{
+    const eff_status s = eff_formats_read_classes(m, path, err);
+    if (s == EFF_OK) m->info.has_class_names = 1;
+    return s;
+}
+
+EFF_API void eff_model_set_preprocess(eff_model *m, const eff_preprocess *p) { m->meta.preprocess = *p; }
+
+static int replace(char **at, const char *s)
+{
+    char *copy = s ? eff_strdup(s) : NULL;
+    if (s && !copy) return 0;
+    eff_free(*at);
+    *at = copy;
+    return 1;
+}
+
+EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const char *licence, eff_error *err)
+{
+    if (!replace(&m->meta.origin, origin) || !replace(&m->meta.licence, licence))
+        return eff_fail_memory(err, strlen(origin ? origin : "") + strlen(licence ? licence : ""));
+    m->info.origin = m->meta.origin;
+    m->info.licence = m->meta.licence;
+    return EFF_OK;
+}
+
+EFF_API const eff_preprocess *eff_model_get_preprocess(const eff_model *m) { return &m->meta.preprocess; }
+EFF_API const eff_model_info *eff_model_get_info(const eff_model *m) { return &m->info; }
+
+EFF_API const char *eff_model_class_name(const eff_model *m, int i)
+{
+    return m->meta.class_names && i >= 0 && i < m->table.classes ? m->meta.class_names[i] : NULL;
+}
+
+/* "tench, Tinca tinca": the first synonym is "tench". */
+static int is_first_synonym(const char *name, const char *s)
+{
+    const size_t n = strlen(s);
+    return !strncmp(name, s, n) && name[n] == ',';
+}
+
+EFF_API int eff_model_find_class(const eff_model *m, const char *s)
+{
+    const int n = m->table.classes;
+    char **const names = m->meta.class_names, **const ids = m->meta.class_ids;
+    for (int i = 0; i < n; i++)
+        if ((names && !strcmp(names[i], s)) || (ids && ids[i] && !strcmp(ids[i], s))) return i;
+    for (int i = 0; names && i < n; i++)
+        if (is_first_synonym(names[i], s)) return i;
+    char *end;
+    const long v = strtol(s, &end, 10);
+    return *s >= '0' && *s <= '9' && !*end && v < n ? (int)v : -1;
+}
+
+EFF_API char *eff_model_table_json(const eff_model *m)
+{
+    json_t *j = eff_table_to_json(&m->table);
+    if (!j) return NULL;
+    char *text = json_dumps(j, JSON_INDENT(2));
+    json_decref(j);
+    return text;
+}
+
+EFF_API int eff_model_tensor_count(const eff_model *m) { return m->graph->nparams; }
+
+EFF_API const float *eff_model_tensor(const eff_model *m, int i, eff_tensor_info *info)
+{
+    if (i < 0 || i >= m->graph->nparams) return NULL;
+    const eff_param *p = &m->graph->param[i];
+    if (info) {
+        *info = (eff_tensor_info){ .name = p->name, .dtype = "F32", .ndim = p->ndim };
+        for (int d = 0; d < p->ndim; d++) info->shape[d] = p->dim[d];
+    }
+    return m->weights ? m->weights[i] : NULL;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Allocation with one hook for fault injection. The counter is atomic, so that threads may allocate. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long g_count;
+static atomic_long g_fail_at = -1;
+
+static bool refused(void)
+{
+    const long n = atomic_fetch_add_explicit(&g_count, 1, memory_order_relaxed);
+    const long at = atomic_load_explicit(&g_fail_at, memory_order_relaxed);
+    return at >= 0 && n >= at;
+}
+
+void eff_alloc_fail_after(long n)
+{
+    atomic_store(&g_count, 0);
+    atomic_store(&g_fail_at, n);
+}
+
+long eff_alloc_count(void) { return atomic_load(&g_count); }
+
+void *eff_malloc(size_t bytes) { return refused() ? NULL : malloc(bytes ? bytes : 1); }
+
+void *eff_calloc(size_t n, size_t size)
+{
+    if (refused()) return NULL;
+    return n && size ? calloc(n, size) : calloc(1, 1);
+}
+
+void *eff_realloc(void *p, size_t bytes) { return refused() ? NULL : realloc(p, bytes ? bytes : 1); }
+
+char *eff_strndup(const char *s, size_t n)
+{
+    char *d = eff_malloc(n + 1);
+    if (!d) return NULL;
+    memcpy(d, s, n);
+    d[n] = '\0';
+    return d;
+}
+
+char *eff_strdup(const char *s) { return eff_strndup(s, strlen(s)); }
+
+void eff_free(void *p) { free(p); }
+
+void *eff_malloc_aligned(size_t bytes)
+{
+    if (refused()) return NULL;
+    if (bytes > SIZE_MAX - EFF_ALIGN) return NULL;
+    return aligned_alloc(EFF_ALIGN, eff_round_up(bytes ? bytes : 1, EFF_ALIGN));
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists of image files, labelled or not. A folder is walked by a work list, never by recursion; a real directory is visited
+ * once however many links lead to it, so loops and fans of links end. What cannot be listed (a folder without permission)
+ * stays in the list under its own name, so that whoever opens it reports it. */
+#define _GNU_SOURCE
+#include <effnet/eval.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { LIST_LIMIT = 1 << 30 }; /* bytes of a LIST file */
+
+typedef struct entry {
+    char *path;
+    int label;
+} entry;
+
+struct eff_filelist {
+    entry *items; /* while the list is being made */
+    size_t n, room;
+    char **paths; /* then these two */
+    int *labels;
+};
+
+/* ------------------------------------------------------------------------------------- growing the list */
+
+/* Takes `path` over, also when it fails. */
+static eff_status push(eff_filelist *l, char *path, int label, eff_error *err)
+{
+    if (!path) return eff_fail_memory(err, PATH_MAX);
+    if (l->n == l->room) {
+        const size_t room = l->room ? 2 * l->room : 64;
+        size_t bytes;
+        entry *p = eff_mul(room, sizeof *p, &bytes) ? eff_realloc(l->items, bytes) : NULL;
+        if (!p) {
+            eff_free(path);
+            return eff_fail_memory(err, room * sizeof *p);
+        }
+        l->items = p;
+        l->room = room;
+    }
+    l->items[l->n++] = (entry){ path, label };
+    return EFF_OK;
+}
+
+static char *join(const char *dir, const char *name)
+{
+    const size_t a = strlen(dir), b = strlen(name);
+    const bool slash = a > 0 && dir[a - 1] != '/';
+    char *p = eff_malloc(a + slash + b + 1);
+    if (!p) return NULL;
+    memcpy(p, dir, a);
+    if (slash) p[a] = '/';
+    memcpy(p + a + slash, name, b + 1);
+    return p;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static void sort_from(eff_filelist *l, size_t first)
+{
+    if (l->n > first) qsort(l->items + first, l->n - first, sizeof *l->items, by_path);
+}
+
+/* Split the entries into the two arrays the caller sees. */
+static eff_status finish(eff_filelist *l, eff_error *err)
+{
+    l->paths = eff_calloc(l->n, sizeof *l->paths);
+    l->labels = eff_calloc(l->n, sizeof *l->labels);
+    if (!l->paths || !l->labels) return eff_fail_memory(err, l->n * sizeof *l->paths);
+    for (size_t i = 0; i < l->n; i++) {
+        l->paths[i] = l->items[i].path;
+        l->labels[i] = l->items[i].label;
+        l->items[i].path = NULL;
+    }
+    return EFF_OK;
+}
+
+/* ------------------------------------------------------------------------------------------- directories */
+
+static bool has_image_suffix(const char *name)
+{
+    static const char *const suffix[] = { "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff" };
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof suffix / sizeof *suffix; i++)
+        if (!strcasecmp(dot + 1, suffix[i])) return true;
+    return false;
+}
+
+typedef struct dir_id {
+    dev_t dev;
+    ino_t ino;
+    bool used;
+} dir_id;
+
+typedef struct walk {
+    dir_id *seen; /* hash set of visited directories, at most half full */
+    size_t slots, used;
+    char **todo; /* directories still to read */
+    size_t ntodo, todo_room;
+} walk;
+
+static size_t slot_of(const dir_id *t, size_t slots, dev_t dev, ino_t ino)
+{
+    const uint64_t h = ((uint64_t)ino ^ ((uint64_t)dev << 40)) * 0x9E3779B97F4A7C15u;
+    size_t i = (size_t)(h >> 20) & (slots - 1);
+    while (t[i].used && (t[i].dev != dev || t[i].ino != ino)) i = (i + 1) & (slots - 1);
+    return i;
+}
+
+/* Remember a directory; *fresh says whether it is new. */
+static eff_status visit(walk *w, const struct stat *st, bool *fresh, eff_error *err)
+{
+    if (2 * w->used >= w->slots) {
+        const size_t slots = w->slots ? 2 * w->slots : 64;
+        dir_id *t = eff_calloc(slots, sizeof *t);
+        if (!t) return eff_fail_memory(err, slots * sizeof *t);
+        for (size_t i = 0; i < w->slots; i++)
+            if (w->seen[i].used) t[slot_of(t, slots, w->seen[i].dev, w->seen[i].ino)] = w->seen[i];
+        eff_free(w->seen);
+        w->seen = t;
+        w->slots = slots;
+    }
+    dir_id *d = &w->seen[slot_of(w->seen, w->slots, st->st_dev, st->st_ino)];
+    *fresh = !d->used;
+    if (*fresh) {
+        *d = (dir_id){ st->st_dev, st->st_ino, true };
+        w->used++;
+    }
+    return EFF_OK;
+}
+
+static eff_status enqueue(walk *w, char *path, eff_error *err)
+{
+    if (!path) return eff_fail_memory(err, PATH_MAX);
+    if (w->ntodo == w->todo_room) {
+        const size_t room = w->todo_room ? 2 * w->todo_room : 16;
+        char **p = eff_realloc(w->todo, room * sizeof *p);
+        if (!p) {
+            eff_free(path);
+            return eff_fail_memory(err, room * sizeof *p);
+        }
+        w->todo = p;
+        w->todo_room = room;
+    }
+    w->todo[w->ntodo++] = path;
+    return EFF_OK;
+}
+
+static void walk_free(walk *w)
+{
+    for (size_t i = 0; i < w->ntodo; i++) eff_free(w->todo[i]);
+    eff_free(w->todo);
+    eff_free(w->seen);
+}
+
+/* One name found in a directory. Takes `path` over. */
+static eff_status take_entry(eff_filelist *l, walk *w, char *path, const char *name, int label, eff_error *err)
+{
+    if (!path) return eff_fail_memory(err, PATH_MAX);
+    struct stat st;
+    if (stat(path, &st) != 0) { /* a dangling link, or a loop of links: report it if it claims to be an image */
+        if (has_image_suffix(name)) return push(l, path, label, err);
+    } else if (S_ISDIR(st.st_mode)) {
+        bool fresh = false;
+        const eff_status s = visit(w, &st, &fresh, err);
+        if (s == EFF_OK && fresh) return enqueue(w, path, err);
+        eff_free(path);
+        return s;
+    } else if (S_ISREG(st.st_mode) && has_image_suffix(name)) {
+        return push(l, path, label, err);
+    }
+    eff_free(path); /* not an image, or a pipe, socket or device that only calls itself one */
+    return EFF_OK;
+}
+
+/* Add every image below `dir`, byte-sorted. */
+static eff_status add_tree(eff_filelist *l, const char *dir, int label, eff_error *err)
+{
+    const size_t first = l->n;
+    walk w = { 0 };
+    struct stat st;
+    bool fresh;
+    eff_status s = EFF_OK;
+    if (stat(dir, &st) == 0) s = visit(&w, &st, &fresh, err);
+    if (s == EFF_OK) s = enqueue(&w, eff_strdup(dir), err);
+    while (s == EFF_OK && w.ntodo) {
+        char *at = w.todo[--w.ntodo];
+        DIR *d = opendir(at);
+        if (!d) {
+            if (errno == ENOMEM || errno == EMFILE || errno == ENFILE) {
+                s = eff_fail(err, EFF_EIO, "folder %s: %s", at, strerror(errno));
+                eff_free(at);
+            } else {
+                s = push(l, at, label, err);
+            }
+            continue;
+        }
+        for (struct dirent *e; s == EFF_OK && (e = readdir(d));)
+            if (e->d_name[0] != '.') s = take_entry(l, &w, join(at, e->d_name), e->d_name, label, err);
+        closedir(d);
+        eff_free(at);
+    }
+    walk_free(&w);
+    sort_from(l, first);
+    return s;
+}
+
+/* ------------------------------------------------------------------------------------- labelled: folders */
+
+static eff_status add_class_folder(eff_filelist *l, const char *path, const char *name, const eff_model *m, eff_error *err)
+{
+    const int label = eff_model_find_class(m, name);
+    const size_t before = l->n;
+    const eff_status s = add_tree(l, path, label, err);
+    if (s != EFF_OK || label >= 0 || l->n == before) return s; /* an empty folder may be called anything */
+    return eff_fail(err, EFF_EFORMAT, "folder '%s': expected the name of one of the model's %d classes, found another name",
+                    name, eff_model_get_info(m)->classes);
+}
+
+static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_model *m, eff_error *err)
+{
+    struct dirent **names = NULL;
+    const int n = scandir(dir, &names, NULL, NULL);
+    if (n < 0) return eff_fail(err, errno == ENOMEM ? EFF_ENOMEM : EFF_EFORMAT, "%s", strerror(errno));
+    eff_status s = EFF_OK;
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        char *path = s == EFF_OK && name[0] != '.' ? join(dir, name) : NULL;
+        struct stat st;
+        if (s == EFF_OK && name[0] != '.') {
+            if (!path) s = eff_fail_memory(err, PATH_MAX);
+            else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) s = add_class_folder(l, path, name, m, err);
+        }
+        eff_free(path);
+        free(names[i]);
+    }
+    free(names);
+    if (s == EFF_OK && !l->n)
+        s = eff_fail(err, EFF_EFORMAT, "expected a folder of images for each class, found no image in any folder");
+    sort_from(l, 0);
+    return s;
+}
+
+/* --------------------------------------------------------------------------------------- labelled: a LIST */
+
+/* The list's own folder as a prefix: "" or something that ends in '/'. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? eff_strndup(path, (size_t)(slash - path) + 1) : eff_strdup("");
+}
+
+static eff_status add_line(eff_filelist *l, char *line, size_t number, const char *folder, const eff_model *m, eff_error *err)
+{
+    char *tab = strchr(line, '\t');
+    if (!tab || tab == line)
+        return eff_fail(err, EFF_EFORMAT, "line %zu: expected a file, a tab and a class, found %s", number,
+                        tab ? "no file" : "no tab");
+    *tab = 0;
+    char *class = tab + 1;
+    class[strcspn(class, "\t")] = 0;
+    const int label = *class ? eff_model_find_class(m, class) : -1;
+    if (label < 0)
+        return eff_fail(err, EFF_EFORMAT, "line %zu: expected one of the model's %d classes, found '%.80s'", number,
+                        eff_model_get_info(m)->classes, class);
+    return push(l, line[0] == '/' ? eff_strdup(line) : join(folder, line), label, err);
+}
+
+static eff_status add_list(eff_filelist *l, const char *path, const eff_model *m, eff_error *err)
+{
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *folder = NULL;
+    eff_status s = eff_file_read_all(path, LIST_LIMIT, &text, &size, err);
+    if (s != EFF_OK) return s;
+    folder = folder_of(path);
+    if (!folder) {
+        s = eff_fail_memory(err, PATH_MAX);
+        goto done;
+    }
+    char *p = (char *)text, *const end = p + size;
+    if (size >= 3 && !memcmp(p, "\xEF\xBB\xBF", 3)) p += 3; /* a byte order mark, as editors on Windows write */
+    bool first = true;
+    for (size_t number = 1; s == EFF_OK && p < end; number++) {
+        char *nl = memchr(p, '\n', (size_t)(end - p));
+        char *const stop = nl ? nl : end;
+        *stop = 0;
+        const size_t len = strlen(p);
+        if (p + len != stop) {
+            s = eff_fail(err, EFF_EFORMAT, "line %zu: expected text, found a zero byte", number);
+            break;
+        }
+        if (len && p[len - 1] == '\r') p[len - 1] = 0;
+        if (*p && *p != '#') {
+            if (!first || strncmp(p, "file", 4) != 0) s = add_line(l, p, number, folder, m, err);
+            first = false;
+        }
+        p = stop + 1;
+    }
+    if (s == EFF_OK && !l->n) s = eff_fail(err, EFF_EFORMAT, "expected lines of a file, a tab and a class, found none");
+done:
+    eff_free(folder);
+    eff_free(text);
+    return s;
+}
+
+/* -------------------------------------------------------------------------------------- public functions */
+
+eff_status eff_filelist_labelled(eff_filelist **out, const char *path, const eff_model *m, eff_error *err)
+{
+    *out = NULL;
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return eff_fail(err, EFF_EFORMAT, "%s", errno == ENOENT ? "no such file or folder" : strerror(errno));
+    eff_filelist *l = eff_calloc(1, sizeof *l);
+    if (!l) return eff_fail_memory(err, sizeof *l);
+    eff_status s = S_ISDIR(st.st_mode) ? add_class_folders(l, path, m, err) : add_list(l, path, m, err);
+    if (s == EFF_OK) s = finish(l, err);
+    if (s == EFF_OK) *out = l;
+    else eff_filelist_free(l);
+    return s;
+}
+
+eff_status eff_filelist_images(eff_filelist **out, const char *const *paths, size_t n, eff_error *err)
+{
+    *out = NULL;
+    eff_filelist *l = eff_calloc(1, sizeof *l);
+    if (!l) return eff_fail_memory(err, sizeof *l);
+    eff_status s = EFF_OK;
+    for (size_t i = 0; i < n && s == EFF_OK; i++) {
+        struct stat st;
+        const size_t before = l->n;
+        if (stat(paths[i], &st) != 0 || !S_ISDIR(st.st_mode)) {
+            s = push(l, eff_strdup(paths[i]), -1, err);
+        } else {
+            s = add_tree(l, paths[i], -1, err);
+            if (s == EFF_OK && l->n == before)
+                s = eff_fail(err, EFF_EFORMAT, "%s%sexpected images (.jpg, .png ...) in the folder, found none",
+                             n > 1 ? paths[i] : "", n > 1 ? ": " : ""); /* of one, the caller knows the name */
+        }
+    }
+    if (s == EFF_OK) s = finish(l, err);
+    if (s == EFF_OK) *out = l;
+    else eff_filelist_free(l);
+    return s;
+}
+
+size_t eff_filelist_count(const eff_filelist *l) { return l->n; }
+
+const char *const *eff_filelist_paths(const eff_filelist *l) { return (const char *const *)l->paths; }
+
+int eff_filelist_label(const eff_filelist *l, size_t i) { return l->labels && i < l->n ? l->labels[i] : -1; }
+
+void eff_filelist_free(eff_filelist *l)
+{
+    if (!l) return;
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->items) eff_free(l->items[i].path);
+        if (l->paths) eff_free(l->paths[i]);
+    }
+    eff_free(l->items);
+    eff_free(l->paths);
+    eff_free(l->labels);
+    eff_free(l);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decoded images and the decoders' common limits. */
+#ifndef EFF_IMAGE_IMAGE_H
+#define EFF_IMAGE_IMAGE_H
+
+#include "base/error.h"
+
+struct eff_image {
+    int width, height;
+    uint8_t *rgb; /* [height][width][3] */
+};
+
+enum { EFF_IMAGE_MAX_SIDE = 65500 };                      /* JPEG's own limit                                       */
+#define EFF_IMAGE_MAX_PIXELS ((uint64_t)128 << 20)        /* 134 million: above any camera, 400 MB decoded          */
+#define EFF_IMAGE_MAX_FILE ((uint64_t)512 << 20)          /* bytes of a file read                                   */
+
+/** Allocate after checking the limits; EFF_EFORMAT naming the size when it is too large. */
+eff_status eff_image_new(eff_image **out, uint64_t width, uint64_t height, eff_error *err);
+
+/** Release what eff_image_new() and the decoders made; NULL is fine. */
+void eff_image_destroy(eff_image *im);
+
+/** Decode a whole file, or bytes borrowed for the call. The content decides the format, never the name. */
+eff_status eff_image_read(eff_image **out, const char *path, eff_error *err);
+eff_status eff_image_decode_bytes(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
+
+eff_status eff_jpeg_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
+eff_status eff_png_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
+
+/** Write RGB as PNG (tests, overlays). Atomic. */
+eff_status eff_png_save(const eff_image *im, const char *path, eff_error *err);
+
+#endif

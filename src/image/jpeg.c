@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JPEG through libjpeg-turbo: integer inverse DCT and smooth chroma upsampling, which is what Pillow decodes with, so the
+ * pixels are the same to the bit. libjpeg reports errors by a callback that must not return; the jump out of it never leaves
+ * this file. Damage that libjpeg would paint over with grey is an error here. */
+#include "image/image.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+/* Bytes libjpeg may hold: a progressive file keeps every coefficient, 6 bytes a pixel at most for three components. */
+#define MAX_MEMORY ((long)1 << 30)
+
+/* Encoders write about ten progressive scans. Every scan walks the whole image, however few bytes it has, so a large image
+ * gets fewer. */
+enum { MAX_SCANS = 500, MAX_SCANS_LARGE = 100, LARGE_PIXELS = 16 << 20 };
+
+typedef struct jpeg_job {
+    struct jpeg_decompress_struct cinfo;
+    struct jpeg_error_mgr mgr;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;
+    const uint8_t *bytes;
+    size_t size;
+    eff_image *im;
+    eff_error *err;
+    eff_status status;
+    int max_scans;
+} jpeg_job;
+
+static __attribute__((noreturn)) void leave(jpeg_job *j, eff_status status)
+{
+    j->status = status;
+    longjmp(j->jump, 1);
+}
+
+static void on_error(j_common_ptr c)
+{
+    jpeg_job *const j = c->client_data;
+    char text[JMSG_LENGTH_MAX];
+    c->err->format_message(c, text);
+    switch (c->err->msg_code) {
+    case JERR_OUT_OF_MEMORY:
+    case JERR_NO_BACKING_STORE: leave(j, eff_fail(j->err, EFF_ENOMEM, "JPEG: out of memory while decoding"));
+    case JERR_SOF_UNSUPPORTED:
+    case JERR_BAD_PRECISION:
+    case JERR_CONVERSION_NOTIMPL: leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
+        break;
+    default: leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is damaged: %s", text));
+    }
+}
+
+/* level -1 is a warning: data were missing or made no sense. Four of them say nothing about the pixels: stray bytes between
+ * segments (many cameras leave some) and odd contents of the APPn segments. */
+static void on_message(j_common_ptr c, int level)
+{
+    jpeg_job *const j = c->client_data;
+    if (level >= 0) return;
+    switch (c->err->msg_code) {
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_BOGUS_ICC: return;
+    default: break;
+    }
+    char text[JMSG_LENGTH_MAX];
+    c->err->format_message(c, text);
+    leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is truncated or corrupt: %s", text));
+}
+
+static void on_output(j_common_ptr c) { (void)c; }
+
+static void on_progress(j_common_ptr c)
+{
+    jpeg_job *const j = c->client_data;
+    if (((j_decompress_ptr)c)->input_scan_number > j->max_scans)
+        leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG scans: expected at most %d for this size, found more", j->max_scans));
+}
+
+/* Refused before anything is decoded or allocated for the pixels. */
+static void check_header(jpeg_job *j)
+{
+    const struct jpeg_decompress_struct *c = &j->cinfo;
+    const uint64_t pixels = (uint64_t)c->image_width * c->image_height;
+    if (c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK)
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG in CMYK colours is not read yet; convert it to RGB"));
+    if (c->jpeg_color_space != JCS_YCbCr && c->jpeg_color_space != JCS_RGB && c->jpeg_color_space != JCS_GRAYSCALE)
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG components: expected 1 (grey) or 3 (colour), found %d",
+                          c->num_components));
+    const eff_status s = eff_image_new(&j->im, c->image_width, c->image_height, j->err);
+    if (s != EFF_OK) leave(j, s);
+    /* a Huffman code has at least one bit, and every 8x8 block of some component has one; 4x for odd sampling factors */
+    if (!c->arith_code && pixels / (64 * 8 * 4) > j->size)
+        leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is truncated or corrupt: %zu bytes cannot hold %u x %u pixels", j->size,
+                          c->image_width, c->image_height));
+    j->max_scans = pixels > LARGE_PIXELS ? MAX_SCANS_LARGE : MAX_SCANS;
+}
+
+static void decode(jpeg_job *j)
+{
+    if (setjmp(j->jump)) return;
+    struct jpeg_decompress_struct *const c = &j->cinfo;
+    jpeg_create_decompress(c);
+    c->mem->max_memory_to_use = MAX_MEMORY;
+    jpeg_mem_src(c, j->bytes, (unsigned long)j->size);
+    jpeg_read_header(c, TRUE);
+    check_header(j);
+
+    c->out_color_space = JCS_RGB; /* grey too: libjpeg repeats the value */
+    c->dct_method = JDCT_ISLOW;
+    c->do_fancy_upsampling = TRUE;
+    c->progress = &j->progress;
+    jpeg_start_decompress(c);
+    const size_t row = (size_t)j->im->width * 3;
+    while (c->output_scanline < c->output_height) {
+        JSAMPROW rows[4]; /* the most that one step yields */
+        const JDIMENSION left = c->output_height - c->output_scanline, n = left < 4 ? left : 4;
+        for (JDIMENSION i = 0; i < n; i++) rows[i] = j->im->rgb + (c->output_scanline + i) * row;
+        jpeg_read_scanlines(c, rows, n);
+    }
+    jpeg_finish_decompress(c); /* reads on to the end marker, so a file cut behind its last row is noticed */
+    j->status = EFF_OK;
+}
+
+eff_status eff_jpeg_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err)
+{
+    *out = NULL;
+    jpeg_job j; /* not local to the function that calls setjmp: its fields keep their values across the jump */
+    memset(&j, 0, sizeof j);
+    j.cinfo.err = jpeg_std_error(&j.mgr);
+    j.cinfo.client_data = &j;
+    j.mgr.error_exit = on_error;
+    j.mgr.emit_message = on_message;
+    j.mgr.output_message = on_output;
+    j.progress.progress_monitor = on_progress;
+    j.bytes = bytes;
+    j.size = size;
+    j.err = err;
+    j.max_scans = MAX_SCANS;
+    decode(&j);
+    jpeg_destroy_decompress(&j.cinfo);
+    if (j.status != EFF_OK) {
+        eff_image_destroy(j.im);
+        return j.status;
+    }
+    *out = j.im;
+    return EFF_OK;
+}

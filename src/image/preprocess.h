@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rule by which a picture becomes the network's input: checked, read, written, applied. */
+#ifndef EFF_IMAGE_PREPROCESS_H
+#define EFF_IMAGE_PREPROCESS_H
+
+#include "image/image.h"
+
+enum { EFF_PREPROCESS_MAX_SIDE = 8192 }; /* pixels, of `side`, `height` and `width` */
+
+/** Is *p a rule that can be applied? EFF_EARG naming the key and what it should be. */
+eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err);
+
+/** What eff_preprocess_parse() and eff_preprocess_format() promise (effnet.h). */
+eff_status eff_preprocess_read(eff_preprocess *p, const char *spec, eff_error *err);
+int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size);
+
+/** What eff_image_prepare() promises. */
+eff_status eff_preprocess_apply(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An engine: a plan at one input size, its workers, and the way from files to logits. */
+#ifndef EFF_INFER_ENGINE_H
+#define EFF_INFER_ENGINE_H
+
+#include "infer/plan.h"
+#include "model/model.h"
+
+struct eff_engine {
+    const eff_model *model;
+    eff_graph *graph;      /* at the engine's input size */
+    eff_kernels kernels;
+    eff_pool *pool;
+    eff_plan *plan;
+    int threads, max_batch;
+};
+
+eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
+void eff_engine_destroy(eff_engine *e);
+void eff_engine_score(eff_engine *e, const float *x, int n, float *logits);
+eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
+                                  eff_result_fn *fn, void *ctx, eff_error *err);
+
+/** Peak activation memory of the inference plan for one image of `g`; 0 when it cannot be planned. */
+size_t eff_activation_peak(const eff_graph *g);
+
+#endif

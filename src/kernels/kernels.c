@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choice of level, and what is the same at every level: packing, patches, max pooling. */
+#include "kernels/kernels.h"
+
+#include "base/cpu.h"
+
+#include <math.h>
+#include <string.h>
+
+void eff_kernels_init(eff_kernels *k, unsigned features)
+{
+    eff_kernels_init_ref(k);
+#if defined(__x86_64__)
+    if (features & EFF_CPU_AVX2) eff_kernels_init_avx2(k);
+    if (features & EFF_CPU_AVX512) eff_kernels_init_avx512(k);
+#endif
+    (void)features;
+}
+
+int eff_gemm_groups(const eff_kernels *k, int n)
+{
+    const int width = k->vl * k->group;
+    return (n + width - 1) / width;
+}
+
+size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth) { return eff_padded(k, n) * (size_t)depth; }
+
+void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale)
+{
+    const int width = k->vl * k->group, padded = (int)eff_padded(k, n);
+    for (int j0 = 0; j0 < padded; j0 += width) {
+        const int gw = padded - j0 < width ? padded - j0 : width;
+        for (int d = 0; d < depth; d++)
+            for (int j = 0; j < gw; j++) {
+                const int col = j0 + j;
+                *dst++ = col < n ? w[(size_t)col * (size_t)depth + (size_t)d] * (scale ? scale[col] : 1.0f) : 0.0f;
+            }
+    }
+}
+
+void eff_patches_gather(float *dst, const eff_patches *p, int first, int count)
+{
+    const size_t c = (size_t)p->c;
+    for (int i = first; i < first + count; i++) {
+        const int y0 = i / p->out_w * p->stride - p->pad_top, x0 = i % p->out_w * p->stride - p->pad_left;
+        /* columns lo..hi-1 of the patch lie inside the image: one copy a row */
+        const int lo = x0 < 0 ? -x0 : 0;
+        const int hi = x0 + p->kernel > p->w ? p->w - x0 : p->kernel;
+        for (int ky = 0; ky < p->kernel; ky++, dst += (size_t)p->kernel * c) {
+            const int y = y0 + ky;
+            if (y < 0 || y >= p->h || hi <= lo) {
+                memset(dst, 0, (size_t)p->kernel * c * sizeof *dst);
+                continue;
+            }
+            memset(dst, 0, (size_t)lo * c * sizeof *dst);
+            memcpy(dst + (size_t)lo * c, p->x + ((size_t)y * (size_t)p->w + (size_t)(x0 + lo)) * c,
+                   (size_t)(hi - lo) * c * sizeof *dst);
+            memset(dst + (size_t)hi * c, 0, (size_t)(p->kernel - hi) * c * sizeof *dst);
+        }
+    }
+}
+
+void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top, int pad_left,
+                 int row0, int rows)
+{
+    for (int oy = row0; oy < row0 + rows; oy++)
+        for (int ox = 0; ox < out_w; ox++) {
+            float *o = y + ((size_t)oy * (size_t)out_w + (size_t)ox) * (size_t)c;
+            for (int j = 0; j < c; j++) o[j] = -INFINITY;
+            for (int ky = 0; ky < kernel; ky++)
+                for (int kx = 0; kx < kernel; kx++) {
+                    const int iy = oy * stride - pad_top + ky, ix = ox * stride - pad_left + kx;
+                    if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
+                    const float *p = x + ((size_t)iy * (size_t)w + (size_t)ix) * (size_t)c;
+                    for (int j = 0; j < c; j++) o[j] = o[j] >= p[j] ? o[j] : p[j]; /* a NaN is kept */
+                }
+        }
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel table: every operator of the inference plan at one CPU level. It is filled upward: the readable reference first,
+ * then each level overwrites what it wins at. Kernels know nothing of networks; shapes were checked when planned, so they
+ * return void. Activations are NHWC float32. A kernel computes an element the same way however the work is cut into tasks. */
+#ifndef EFF_KERNELS_KERNELS_H
+#define EFF_KERNELS_KERNELS_H
+
+#include "base/act.h"
+
+#include <stddef.h>
+
+/** C[m][n] = act(bias + A[m][k] * B[k][n] (+ residual)), a range of B's column groups.
+ * B is packed by eff_gemm_pack(): groups of up to `group` vectors of `vl` columns, each group [k][vectors * vl], zero-padded. */
+typedef struct eff_gemm {
+    const float *a;    /* row i at a + i * lda                                                           */
+    const float *b;    /* packed; 64-byte aligned                                                        */
+    const float *bias; /* [n padded to vl]                                                               */
+    const float *res;  /* row i at res + i * ldr, or NULL                                                */
+    float *c;          /* row i at c + i * ldc                                                           */
+    size_t lda, ldr, ldc;
+    int m, k, n;
+    int group0, groups; /* range of column groups to compute                                             */
+    eff_act act;
+    int res_after;      /* residual is added after the activation (V2's conv blocks), not before (ResNet) */
+} eff_gemm;
+typedef void eff_gemm_fn(const eff_gemm *g);
+
+/** Depthwise convolution of output rows row0 .. row0+rows-1. w: [kernel*kernel][c padded to vl], bias [c padded to vl]. */
+typedef struct eff_dwconv {
+    const float *x; /* [h][w][c]         */
+    const float *w, *bias;
+    float *y;       /* [out_h][out_w][c] */
+    int h, w_in, c, out_h, out_w, kernel, stride, pad_top, pad_left;
+    int row0, rows;
+    eff_act act;
+} eff_dwconv;
+typedef void eff_dwconv_fn(const eff_dwconv *d);
+
+/** x[i] = act(x[i]). */
+typedef void eff_act_fn(float *x, size_t n, eff_act act);
+
+/** x[i] += y[i]. */
+typedef void eff_add_fn(float *x, const float *y, size_t n);
+
+/** mean[j] = mean over h and w of x[h][w][c], channels c0 .. c0+n-1 (n channels; c0 a multiple of 16). Each image row is
+ * summed first, then the rows: the order is fixed and the error grows with h + w, not with h * w. */
+typedef void eff_mean_fn(float *mean, const float *x, int h, int w, int c, int c0, int n);
+
+/** x[p][j] *= s[j], p in 0..pixels-1. */
+typedef void eff_scale_fn(float *x, const float *s, size_t pixels, int c);
+
+typedef struct eff_kernels {
+    const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512"                       */
+    int vl, group;    /* packing of B: floats a vector, vectors a full group                             */
+    int mr;           /* rows of a full tile; row blocks are multiples of it                             */
+    eff_gemm_fn *gemm;
+    eff_dwconv_fn *dwconv;
+    eff_act_fn *act;
+    eff_add_fn *add;
+    eff_mean_fn *mean;
+    eff_scale_fn *scale;
+} eff_kernels;
+
+/** Fill *k for the features of base/cpu.h. */
+void eff_kernels_init(eff_kernels *k, unsigned features);
+
+/* ------------------------------------------------------------------ packing, the same code at every level */
+
+/** Column groups of an n-column B. */
+int eff_gemm_groups(const eff_kernels *k, int n);
+/** Floats of a packed B. */
+size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth);
+/** Pack w[n][depth] (a convolution's or linear layer's weight, output-major) times scale[n] (NULL = 1). */
+void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
+/** Floats of a bias or depthwise tap row for c channels. */
+static inline size_t eff_padded(const eff_kernels *k, int c) { return ((size_t)c + (size_t)k->vl - 1) / (size_t)k->vl * (size_t)k->vl; }
+
+/** Rows of the matrix a k x k convolution multiplies: row i = the patch under output pixel first+i, [ky][kx][c], zeros
+ * outside. dst: [count][kernel*kernel*c]. */
+typedef struct eff_patches {
+    const float *x; /* [h][w][c] */
+    int h, w, c, out_w, kernel, stride, pad_top, pad_left;
+} eff_patches;
+void eff_patches_gather(float *dst, const eff_patches *p, int first, int count);
+
+/** Max pooling of output rows row0 .. row0+rows-1; padding counts as -inf. */
+void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top, int pad_left,
+                 int row0, int rows);
+
+/* ------------------------------------------------------------------ levels, each in its own object files */
+void eff_kernels_init_ref(eff_kernels *k);
+void eff_kernels_init_avx2(eff_kernels *k);
+void eff_kernels_init_avx512(eff_kernels *k);
+void eff_kernels_init_avx512_lowered(eff_kernels *k); /* tests: the 512-bit source compiled for AVX2 */
+
+#endif

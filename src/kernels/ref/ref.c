@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The readable reference: what every faster kernel is tested against. Compiled without contraction, so that each line rounds
+ * as written. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+static float activate(float x, eff_act act)
+{
+    switch (act) {
+    case EFF_ACT_NONE: return x;
+    case EFF_ACT_RELU: return x < 0.0f ? 0.0f : x;
+    case EFF_ACT_RELU6: return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
+    case EFF_ACT_SILU: return x / (1.0f + expf(-x));
+    case EFF_ACT_HSWISH: return x * activate(x + 3.0f, EFF_ACT_RELU6) / 6.0f;
+    case EFF_ACT_SIGMOID: return 1.0f / (1.0f + expf(-x));
+    }
+    return x;
+}
+
+static void gemm_ref(const eff_gemm *g)
+{
+    for (int j = g->group0; j < g->group0 + g->groups && j < g->n; j++) { /* a group is one column here */
+        const float *b = g->b + (size_t)j * (size_t)g->k;
+        for (int i = 0; i < g->m; i++) {
+            const float *a = g->a + (size_t)i * g->lda;
+            float sum = g->bias[j];
+            if (g->res && !g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
+            for (int k = 0; k < g->k; k++) sum += a[k] * b[k];
+            sum = activate(sum, g->act);
+            if (g->res && g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
+            g->c[(size_t)i * g->ldc + (size_t)j] = sum;
+        }
+    }
+}
+
+static void dwconv_ref(const eff_dwconv *d)
+{
+    const size_t c = (size_t)d->c;
+    for (int oy = d->row0; oy < d->row0 + d->rows; oy++)
+        for (int ox = 0; ox < d->out_w; ox++)
+            for (size_t j = 0; j < c; j++) {
+                float sum = d->bias[j];
+                for (int ky = 0; ky < d->kernel; ky++)
+                    for (int kx = 0; kx < d->kernel; kx++) {
+                        const int iy = oy * d->stride - d->pad_top + ky, ix = ox * d->stride - d->pad_left + kx;
+                        if (iy < 0 || iy >= d->h || ix < 0 || ix >= d->w_in) continue;
+                        sum += d->x[((size_t)iy * (size_t)d->w_in + (size_t)ix) * c + j] *
+                               d->w[(size_t)(ky * d->kernel + kx) * c + j];
+                    }
+                d->y[((size_t)oy * (size_t)d->out_w + (size_t)ox) * c + j] = activate(sum, d->act);
+            }
+}
+
+static void act_ref(float *x, size_t n, eff_act act)
+{
+    for (size_t i = 0; i < n; i++) x[i] = activate(x[i], act);
+}
+
+static void add_ref(float *x, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] += y[i];
+}
+
+static void mean_ref(float *mean, const float *x, int h, int w, int c, int c0, int n)
+{
+    for (int j = c0; j < c0 + n; j++) {
+        float sum = 0.0f;
+        for (int y = 0; y < h; y++) {
+            float row = 0.0f;
+            for (int i = 0; i < w; i++) row += x[((size_t)y * (size_t)w + (size_t)i) * (size_t)c + (size_t)j];
+            sum += row;
+        }
+        mean[j] = sum / ((float)h * (float)w);
+    }
+}
+
+static void scale_ref(float *x, const float *s, size_t pixels, int c)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (int j = 0; j < c; j++) x[p * (size_t)c + (size_t)j] *= s[j];
+}
+
+void eff_kernels_init_ref(eff_kernels *k)
+{
+    *k = (eff_kernels){ .name = "ref", .vl = 1, .group = 1, .mr = 8, .gemm = gemm_ref, .dwconv = dwconv_ref, .act = act_ref,
+                        .add = add_ref, .mean = mean_ref, .scale = scale_ref };
+}

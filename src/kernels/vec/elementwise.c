@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Residual addition, channel means and scales; and the level's entry point, which fills all its slots. */
+#include "kernels/vec/vec.h"
+
+static void add(float *x, const float *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) vstore(x + i, vload(x + i) + vload(y + i));
+    for (; i < n; i++) x[i] += y[i];
+}
+
+static void mean(float *out, const float *x, int h, int w, int c, int c0, int n)
+{
+    const vf count = vset1((float)h * (float)w);
+    for (int j = c0; j < c0 + n; j += VL) {
+        const int part = c0 + n - j < VL ? c0 + n - j : VL;
+        vf sum = vset1(0.0f);
+        for (int y = 0; y < h; y++) {
+            const float *p = x + (size_t)y * (size_t)w * (size_t)c + (size_t)j;
+            vf row = vset1(0.0f);
+            if (part == VL)
+                for (int i = 0; i < w; i++) row += vload(p + (size_t)i * (size_t)c);
+            else
+                for (int i = 0; i < w; i++) row += vload_part(p + (size_t)i * (size_t)c, part);
+            sum += row;
+        }
+        sum = sum / count;
+        if (part == VL) vstore(out + j, sum);
+        else vstore_part(out + j, sum, part);
+    }
+}
+
+static void scale(float *x, const float *s, size_t pixels, int c)
+{
+    for (size_t p = 0; p < pixels; p++, x += c) {
+        int j = 0;
+        for (; j + VL <= c; j += VL) vstore(x + j, vload(x + j) * vload(s + j));
+        for (; j < c; j++) x[j] *= s[j];
+    }
+}
+
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+
+void LEVEL_NAME(eff_kernels_init)(eff_kernels *k)
+{
+    k->name = TEXT(EFF_LEVEL);
+    LEVEL_NAME(eff_gemm_init)(k);
+    LEVEL_NAME(eff_dwconv_init)(k);
+    k->add = add;
+    k->mean = mean;
+    k->scale = scale;
+}

