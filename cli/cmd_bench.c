@@ -53,10 +53,11 @@ static float *make_input(size_t n)
     return x;
 }
 
-static eff_status measure(const cli_args *a, eff_engine *e, int batch, const float *x, float *logits, timing *t, eff_error *err)
+static eff_status measure(const cli_args *a, eff_engine *e, int batch, const float *x, float *logits, timing *t,
+                          eff_error *err)
 {
     const double least = cli_number(a, "min-time");
-    const double warm_end = cli_now() + least / 10;
+    const double warm_end = cli_now() + (least < 5 ? least / 10 : 0.5);
     eff_status s = EFF_OK;
     for (int i = 0; s == EFF_OK && (i < WARM_RUNS || (cli_now() < warm_end && i < MAX_RUNS)) && !cli_stopped(); i++)
         s = eff_engine_run(e, x, batch, logits, err);
@@ -109,8 +110,8 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
     }
     printf("%s at %dx%d, batch %d, %s, %d thread%s, kernels %s\n", cli_clean(i->name), i->height, i->width_px, batch,
            cli_text(a, "dtype"), eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
-    printf("  a run           %.2f ms median, %.2f ms fastest, %.2f ms at the 99th percentile of %d\n", 1e3 * median, 1e3 * min,
-           1e3 * p99, t->n);
+    printf("  a run           %.2f ms median, %.2f ms fastest, %.2f ms at the 99th percentile of %d\n", 1e3 * median,
+           1e3 * min, 1e3 * p99, t->n);
     printf("  throughput      %.1f images/s, %.1f GFLOP/s (two to a multiply-add)\n", rate, gflops);
     printf("  memory          %.0f MB at the peak\n", mb);
     return CLI_OK;
@@ -133,8 +134,10 @@ static int bench(const cli_args *a, const eff_model *m)
     float *x = make_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
     float *logits = cli_alloc((size_t)batch * (size_t)i->classes, sizeof *logits);
     int status = CLI_OK;
-    if (measure(a, e, batch, x, logits, &t, &err) != EFF_OK) status = cli_fail(&err, "bench");
-    else if (t.n) status = print_result(a, m, e, batch, &t);
+    if (measure(a, e, batch, x, logits, &t, &err) != EFF_OK)
+        status = cli_fail(&err, "bench");
+    else if (t.n)
+        status = print_result(a, m, e, batch, &t);
     free(x);
     free(logits);
     free(t.seconds);
@@ -147,7 +150,8 @@ static int run_bench(cli_args *a)
     eff_error err = { 0 };
     eff_model *m = NULL;
     int status = cli_open_model(a, a->files[0], &m);
-    if (status == CLI_OK && !eff_model_get_info(m)->has_weights && eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
+    if (status == CLI_OK && !eff_model_get_info(m)->has_weights &&
+        eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
         status = cli_fail(&err, a->files[0]);
     if (status == CLI_OK) status = bench(a, m);
     eff_model_free(m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet convert: any known checkpoint to a model file. The output is read back and compared with what was meant to be in it,
- * bit for bit; an output that differs is removed. */
+/* effnet convert: any known checkpoint to a model file. The output is read back and compared with what was meant to be
+ * in it, bit for bit; an output that differs is removed. */
 #define _GNU_SOURCE
 #include "commands.h"
 #include "common.h"
@@ -24,9 +24,9 @@ static const cli_opt opts[] = {
 
 typedef struct parity {
     size_t compared;
-    size_t differ;         /* values whose bits differ */
+    size_t differ; /* values whose bits differ */
     double max_difference;
-    char first[200];       /* what is wrong, empty = nothing */
+    char first[200]; /* what is wrong, empty = nothing */
 } parity;
 
 static const char *suffix_of(const char *path)
@@ -62,19 +62,21 @@ static size_t elements(const eff_tensor_info *t)
 }
 
 /* Compare tensor t of the model, called info->name, with the file's of that name. */
-static eff_status compare_tensor(parity *p, const eff_checkpoint *c, const eff_tensor_info *info, const float *want, size_t *at,
-                                 eff_error *err)
+static eff_status compare_tensor(parity *p, const eff_checkpoint *c, const eff_tensor_info *info, const float *want,
+                                 size_t *at, eff_error *err)
 {
     const size_t count = eff_checkpoint_count(c);
     eff_tensor_info x = { 0 };
     size_t tried = 0;
-    for (; tried < count; tried++, *at = (*at + 1) % count) { /* files keep an order of their own: go on from the last */
+    for (; tried < count;
+         tried++, *at = (*at + 1) % count) { /* files keep an order of their own: go on from the last */
         eff_checkpoint_tensor(c, *at, &x);
         if (!strcmp(x.name, info->name)) break;
     }
     if (tried == count || !same_shape(&x, info)) {
         if (!*p->first)
-            snprintf(p->first, sizeof p->first, "tensor %.120s %s", info->name, tried == count ? "is not in it" : "has another shape");
+            snprintf(p->first, sizeof p->first, "tensor %.120s %s", info->name,
+                     tried == count ? "is not in it" : "has another shape");
         return EFF_OK;
     }
     const size_t n = elements(info);
@@ -117,8 +119,8 @@ static eff_status compare_table(parity *p, const char *path, const eff_model *m,
     if (s == EFF_OK) {
         const eff_model_info *x = eff_model_get_info(back), *y = eff_model_get_info(m);
         if (x->params != y->params || x->macs != y->macs || x->classes != y->classes)
-            snprintf(p->first, sizeof p->first, "the table read back has %llu parameters, not %llu", (unsigned long long)x->params,
-                     (unsigned long long)y->params);
+            snprintf(p->first, sizeof p->first, "the table read back has %llu parameters, not %llu",
+                     (unsigned long long)x->params, (unsigned long long)y->params);
     }
     eff_model_free(back);
     return s;
@@ -138,13 +140,12 @@ static int check_parity(parity *p, const char *out, const eff_model *m)
 static int print_result(const cli_args *a, const char *in, const char *out, const eff_model *m, const parity *p)
 {
     const eff_model_info *i = eff_model_get_info(m);
-    const char *format = suffix_of(out) + 1;
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object(), *par = cli_json_object();
         cli_json_set(par, "tensors_compared", cli_json_count(p->compared));
         cli_json_set(par, "values_different", cli_json_count(p->differ));
         cli_json_set(par, "max_abs_difference", cli_json_number(p->max_difference));
-        cli_json_set(j, "format", cli_json_text(is_table(out) ? "table" : format));
+        cli_json_set(j, "format", cli_json_text(i->format)); /* of the input, as model and family are */
         cli_json_set(j, "model", cli_json_text(i->name));
         cli_json_set(j, "family", cli_json_text(i->family));
         cli_json_set(j, "tensors", cli_json_count((uint64_t)(is_table(out) ? 0 : eff_model_tensor_count(m))));
@@ -152,10 +153,11 @@ static int print_result(const cli_args *a, const char *in, const char *out, cons
         cli_json_set(j, "parity", par);
         cli_json_set(j, "input", cli_json_text(in));
         cli_json_set(j, "output", cli_json_text(out));
+        cli_json_set(j, "output_format", cli_json_text(is_table(out) ? "table" : suffix_of(out) + 1));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     printf("%s: %s", cli_clean(out), cli_clean(i->name));
-    if (!is_table(out) && i->family) printf(" (names of %s)", cli_clean(i->family));
+    if (!is_table(out) && i->family) printf(" (%s names)", cli_clean(i->family));
     printf(", %s parameters, %d classes", cli_exact(i->params), i->classes);
     if (!is_table(out)) printf("; %zu tensors read back, equal to the bit", p->compared);
     putchar('\n');

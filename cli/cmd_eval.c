@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet eval: how good a model is on labelled images. Images that cannot be read are reported and left out of the figures. */
+/* effnet eval: how good a model is on labelled images. Images that cannot be read are reported and left out of the
+ * figures. */
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
@@ -132,7 +133,7 @@ static void print_worst_classes(const eff_model *m, const eff_metrics_result *r)
         cli_cell(&t, "%.1f %%", 100 * k->recall);
         cli_cell(&t, "%d of %d", k->correct, k->n);
         cli_cell(&t, "(95 %%: %.1f to %.1f)", 100 * k->recall_lo, 100 * k->recall_hi);
-        cli_cell(&t, "%.60s", cli_label(m, list[i].row));
+        cli_cell(&t, "%s", cli_cut(cli_label(m, list[i].row), 60));
     }
     cli_table_end(&t, 2);
     if (n > WORST_SHOWN) printf("  and %d more\n", n - WORST_SHOWN);
@@ -161,8 +162,8 @@ static void print_confusions(const eff_model *m, const eff_metrics_result *r)
     cli_table_begin(&t, "rll");
     for (int i = 0; i < n; i++) {
         cli_cell(&t, "%d", best[i].n);
-        cli_cell(&t, "%.40s", cli_label(m, best[i].row));
-        cli_cell(&t, "taken for %.40s", cli_label(m, best[i].column));
+        cli_cell(&t, "%s", cli_cut(cli_label(m, best[i].row), 40));
+        cli_cell(&t, "taken for %s", cli_cut(cli_label(m, best[i].column), 40));
     }
     cli_table_end(&t, 2);
 }
@@ -199,8 +200,10 @@ static int evaluate(evaluation *v, eff_engine *e)
     if (s != EFF_OK) return cli_fail(&err, "eval");
     const eff_metrics_result *r = eff_metrics_get(v->metrics);
     int status = CLI_DATA;
-    if (v->errors) status = print_json(v, r);
-    else if (r->n) status = print_people(v, r);
+    if (v->errors)
+        status = print_json(v, r);
+    else if (r->n)
+        status = print_people(v, r);
     if (!r->n) cli_error("%s: none of the %zu images could be read", v->a->files[1], n);
     return status == CLI_OK && v->bad ? CLI_DATA : status;
 }
@@ -214,7 +217,8 @@ static int run_eval(cli_args *a)
     evaluation v = { .a = a };
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK) status = cli_need_weights(a, m);
-    if (status == CLI_OK && eff_filelist_labelled(&list, a->files[1], m, &err) != EFF_OK) status = cli_fail(&err, a->files[1]);
+    if (status == CLI_OK && eff_filelist_labelled(&list, a->files[1], m, &err) != EFF_OK)
+        status = cli_fail(&err, a->files[1]);
     if (status == CLI_OK && eff_metrics_create(&v.metrics, eff_model_get_info(m)->classes, &err) != EFF_OK)
         status = cli_fail(&err, a->files[0]);
     if (status == CLI_OK) {

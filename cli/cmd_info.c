@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet info: what a model is. A tensor file that is no model, or whose shapes do not tell which, is shown as its tensors. */
+/* effnet info: what a model is. A tensor file that is no model, or whose shapes do not tell which, is shown as its
+ * tensors. */
 #include "commands.h"
 #include "common.h"
 
@@ -59,8 +60,8 @@ static json_t *tensors_json(const eff_checkpoint *c)
     return list;
 }
 
-/* Reads what it can of the data, so that a damaged file is called damaged. Tensors larger than the file (views that repeat
- * their storage) and those of types without a float value are passed over. */
+/* Reads what it can of the data, so that a damaged file is called damaged. Tensors larger than the file (views that
+ * repeat their storage) and those of types without a float value are passed over. */
 static eff_status check_data(const eff_checkpoint *c, double file_bytes, eff_error *err)
 {
     for (size_t i = 0; i < eff_checkpoint_count(c); i++) {
@@ -95,7 +96,8 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
         cli_json_set(j, "reason", cli_json_text(why));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
-    printf("%s: %s file with %zu tensor%s\n", cli_clean(base_name(path)), eff_checkpoint_format(c), n, n == 1 ? "" : "s");
+    printf("%s: %s file with %zu tensor%s\n", cli_clean(base_name(path)), eff_checkpoint_format(c), n,
+           n == 1 ? "" : "s");
     printf("  no architecture: %s\n\n", cli_clean(why));
     print_tensors(c);
     return CLI_OK;
@@ -134,12 +136,16 @@ static int run_info(cli_args *a)
     const bool settled = cli_given(a, "model") || cli_given(a, "family") || cli_given(a, "preprocess") ||
                          cli_given(a, "resolution") || cli_given(a, "classes"); /* then an error may be in those */
     if (s == EFF_OK) {
-        if (file && eff_checkpoint_open(&c, path, &err) != EFF_OK) status = cli_fail(&err, path);
-        else status = show_model(a, m, c);
+        if (file && eff_checkpoint_open(&c, path, &err) != EFF_OK)
+            status = cli_fail(&err, path);
+        else
+            status = show_model(a, m, c);
     } else if (file && what == path && s != EFF_ENOMEM && s != EFF_EIO && !(s == EFF_EARG && settled) &&
                eff_checkpoint_open(&c, path, &ignored) == EFF_OK) {
-        if (check_data(c, cli_file_bytes(path), &ignored) != EFF_OK) status = cli_fail(&ignored, path);
-        else status = show_file(a, path, c, err.msg);
+        if (check_data(c, cli_file_bytes(path), &ignored) != EFF_OK)
+            status = cli_fail(&ignored, path);
+        else
+            status = show_file(a, path, c, err.msg);
     } else {
         status = cli_fail(&err, what);
     }

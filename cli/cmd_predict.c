@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet predict: label images with a trained model. Results come in the order of the operands; an image that cannot be read
- * is reported where its result would stand and the others go on. */
+/* effnet predict: label images with a trained model. Results come in the order of the operands; an image that cannot be
+ * read is reported where its result would stand and the others go on. */
 #define _GNU_SOURCE
 #include "commands.h"
 #include "common.h"
@@ -73,7 +73,8 @@ static void print_json(predict *p, const char *file, const eff_error *failure, c
 static void print_people(predict *p, const char *file, const float *logits)
 {
     printf("%s\n", cli_clean(file));
-    for (int i = 0; i < p->k; i++) printf("  %.3f  %s\n", (double)p->prob[p->top[i]], cli_clean(cli_label(p->m, p->top[i])));
+    for (int i = 0; i < p->k; i++)
+        printf("  %.3f  %s\n", (double)p->prob[p->top[i]], cli_clean(cli_label(p->m, p->top[i])));
     if (cli_flag(p->a, "logits")) {
         printf("  logits");
         for (int i = 0; i < p->classes; i++) printf(" %.6g", (double)logits[i]);
@@ -126,9 +127,12 @@ static eff_status read_stdin(unsigned char **out, size_t *size, eff_error *err)
         if (r < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (r <= 0 || n + (size_t)r > STDIN_LIMIT) {
             err->code = EFF_EFORMAT;
-            if (r < 0) snprintf(err->msg, sizeof err->msg, "standard input: %s", strerror(errno));
-            else if (r > 0) snprintf(err->msg, sizeof err->msg, "standard input: expected at most %d bytes", STDIN_LIMIT);
-            else if (n == 0) snprintf(err->msg, sizeof err->msg, "standard input: expected an image, found nothing");
+            if (r < 0)
+                snprintf(err->msg, sizeof err->msg, "standard input: %s", strerror(errno));
+            else if (r > 0)
+                snprintf(err->msg, sizeof err->msg, "standard input: expected at most %d bytes", STDIN_LIMIT);
+            else if (n == 0)
+                snprintf(err->msg, sizeof err->msg, "standard input: expected an image, found nothing");
             else {
                 *out = buf;
                 *size = n;
@@ -169,9 +173,12 @@ static int predict_stdin(predict *p)
     float *logits = cli_alloc((size_t)p->classes, sizeof *logits);
     const eff_status s = score_stdin(p, logits, &err);
     int status = CLI_OK;
-    if (s == EFF_OK) report(p, "-", NULL, logits);
-    else if (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED) report(p, "-", &err, NULL);
-    else if (s != EFF_ECANCELLED) status = cli_fail(&err, "-");
+    if (s == EFF_OK)
+        report(p, "-", NULL, logits);
+    else if (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED)
+        report(p, "-", &err, NULL);
+    else if (s != EFF_ECANCELLED)
+        status = cli_fail(&err, "-");
     free(logits);
     return status;
 }
@@ -188,12 +195,13 @@ static int predict_list(predict *p, const operand *o)
 {
     eff_error err = { 0 };
     p->paths = eff_filelist_paths(o->list);
-    const eff_status s =
-        eff_engine_run_files(p->e, p->paths, eff_filelist_count(o->list), eff_model_get_preprocess(p->m), on_result, p, &err);
+    const eff_status s = eff_engine_run_files(p->e, p->paths, eff_filelist_count(o->list),
+                                              eff_model_get_preprocess(p->m), on_result, p, &err);
     return s == EFF_OK || s == EFF_ECANCELLED ? CLI_OK : cli_fail(&err, "predict");
 }
 
-/* Operands side by side become one list, so that they share batches. Where one of them cannot be listed, each stands alone. */
+/* Operands side by side become one list, so that they share batches. Where one of them cannot be listed, each stands
+ * alone. */
 static int list_operands(const cli_args *a, operand *ops, size_t *images)
 {
     int n = 0;
@@ -226,10 +234,14 @@ static int predict_operands(predict *p, const operand *ops, int n)
 {
     int status = CLI_OK;
     for (int i = 0; i < n && status == CLI_OK && !cli_stopped() && !p->write_failed; i++) {
-        if (ops[i].list) status = predict_list(p, &ops[i]);
-        else if (!strcmp(ops[i].name, "-")) status = predict_stdin(p);
-        else if (cli_exit_code(ops[i].failure.code) == CLI_DATA) report(p, ops[i].name, &ops[i].failure, NULL);
-        else status = cli_fail(&ops[i].failure, ops[i].name);
+        if (ops[i].list)
+            status = predict_list(p, &ops[i]);
+        else if (!strcmp(ops[i].name, "-"))
+            status = predict_stdin(p);
+        else if (cli_exit_code(ops[i].failure.code) == CLI_DATA)
+            report(p, ops[i].name, &ops[i].failure, NULL);
+        else
+            status = cli_fail(&ops[i].failure, ops[i].name);
     }
     if (status != CLI_OK) return status;
     return p->write_failed ? CLI_FAILED : p->bad ? CLI_DATA : CLI_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet scale: compound scaling. What the formula promises (d * w^2 * r^2) stands beside what is paid once channels are
- * rounded to the divisor and repeats upwards, and beside the coefficients that were released. */
+/* effnet scale: compound scaling. What the formula promises (d * w^2 * r^2) stands beside what is paid once channels
+ * are rounded to the divisor and repeats upwards, and beside the coefficients that were released. */
 #include "commands.h"
 #include "common.h"
 #include "paper.h"
@@ -128,7 +128,8 @@ static bool print_json(const scaled *s, bool paper)
 static void print_constants(const cli_args *a, const scaled *s, const eff_model *base)
 {
     printf("compound scaling of %s: alpha %g (depth), beta %g (width), gamma %g (resolution)\n",
-           cli_clean(eff_model_get_info(base)->name), cli_number(a, "alpha"), cli_number(a, "beta"), cli_number(a, "gamma"));
+           cli_clean(eff_model_get_info(base)->name), cli_number(a, "alpha"), cli_number(a, "beta"),
+           cli_number(a, "gamma"));
     printf("alpha * beta^2 * gamma^2 = %.4f: by so much the cost grows when phi grows by one\n", s->c.product);
 }
 
@@ -140,13 +141,15 @@ static void print_one(const scaled *s)
     printf("  width           w = beta^phi  = %.4f\n", s->c.width);
     printf("  resolution      r = gamma^phi = %.4f: %d pixels\n", s->c.resolution, i->height);
     printf("  growth          d * w^2 * r^2 = %.3f predicted, %.3f paid\n", s->growth, s->paid);
-    printf("  MACs            %s predicted, %s paid after rounding: %.3f of the prediction\n\n", cli_human(s->c.macs_predicted),
-           cli_human((double)i->macs), (double)i->macs / s->c.macs_predicted);
+    printf("  MACs            %s predicted, %s paid after rounding: %.3f of the prediction\n\n",
+           cli_human(s->c.macs_predicted), cli_human((double)i->macs), (double)i->macs / s->c.macs_predicted);
 }
 
 static void print_range(const scaled *list, int n)
 {
-    static const char *const head[] = { "phi", "d", "w", "r", "pixels", "growth", "MACs predicted", "MACs paid", "ratio", "params", "activations" };
+    static const char *const head[] = {
+        "phi", "d", "w", "r", "pixels", "growth", "MACs predicted", "MACs paid", "ratio", "params", "activations"
+    };
     cli_table t;
     cli_table_begin(&t, "rrrrrrrrrrr");
     for (size_t k = 0; k < sizeof head / sizeof *head; k++) cli_cell(&t, "%s", head[k]);
@@ -167,13 +170,17 @@ static void print_range(const scaled *list, int n)
     }
     putchar('\n');
     cli_table_end(&t, 0);
-    puts("\ngrowth is d * w^2 * r^2; ratio is what is paid, after rounding channels and repeats, over what was predicted");
+    puts("\ngrowth is d * w^2 * r^2; ratio is what is paid, after rounding channels and repeats, over what was "
+         "predicted");
 }
 
-/* The released networks whose phi lies in the range. Their coefficients were rounded by hand, so they are not the formula's. */
+/* The released networks whose phi lies in the range. Their coefficients were rounded by hand, so they are not the
+ * formula's. */
 static int print_released(double first, double last)
 {
-    static const char *const head[] = { "phi", "model", "d", "w", "pixels", "MACs", "params", "paper: params", "FLOPS", "top-1 (earlier)", "top-1 (v5)" };
+    static const char *const head[] = {
+        "phi", "model", "d", "w", "pixels", "MACs", "params", "paper: params", "FLOPS", "top-1 (earlier)", "top-1 (v5)"
+    };
     cli_table t;
     cli_table_begin(&t, "rlrrrrrrrrr");
     for (size_t k = 0; k < sizeof head / sizeof *head; k++) cli_cell(&t, "%s", head[k]);
@@ -202,11 +209,15 @@ static int print_released(double first, double last)
         cli_cell(&t, "%.1f %%", p->top1_v5);
         eff_model_free(m);
     }
-    if (found) puts("\nreleased networks (coefficients rounded by hand; phi is the nearest), beside the paper's own figures:\n");
-    else t.cells = 0;
+    if (found)
+        puts("\nreleased networks (coefficients rounded by hand; phi is the nearest), beside the paper's own "
+             "figures:\n");
+    else
+        t.cells = 0;
     cli_table_end(&t, 0);
     if (found)
-        puts("\nthe paper's FLOPS are multiply-adds; its ImageNet top-1 changed between the earlier version (ICML 2019) and arXiv v5");
+        puts("\nthe paper's FLOPS are multiply-adds; its ImageNet top-1 changed between the earlier version (ICML "
+             "2019) and arXiv v5");
     return CLI_OK;
 }
 

@@ -20,7 +20,9 @@ static void fit_preprocess(eff_preprocess *p, int height, int width)
     const double old = p->height < p->width ? p->height : p->width, new = height < width ? height : width;
     if (p->geometry != EFF_GEOM_SQUARE) {
         p->side = (int)lround(p->side * new / old);
-        const int least = p->geometry == EFF_GEOM_SQUASH && height > width ? height : p->geometry == EFF_GEOM_SQUASH ? width : (int)new;
+        const int least = p->geometry == EFF_GEOM_SQUASH && height > width ? height
+                          : p->geometry == EFF_GEOM_SQUASH                 ? width
+                                                                           : (int)new;
         if (p->side < least) p->side = least;
     }
     p->height = height;
@@ -76,8 +78,8 @@ int cli_need_weights(const cli_args *a, const eff_model *m)
 {
     const eff_model_info *i = eff_model_get_info(m);
     if (i->has_weights) return CLI_OK;
-    cli_error("%s: %s is an untrained architecture; give a model file, such as one that 'effnet convert' made", a->cmd->name,
-              i->name);
+    cli_error("%s: %s is an untrained architecture; give a model file, such as one that 'effnet convert' made",
+              a->cmd->name, i->name);
     return CLI_USAGE;
 }
 
@@ -103,8 +105,8 @@ void cli_say_engine(const cli_args *a, const eff_model *m, const eff_engine *e)
     const int n = eff_engine_threads(e);
     char rule[256];
     eff_preprocess_format(eff_model_get_preprocess(m), rule, sizeof rule);
-    cli_error("%s, %s parameters; kernels %s, %d thread%s; images by %s", i->name, cli_human((double)i->params), eff_engine_cpu(e),
-              n, n == 1 ? "" : "s", rule);
+    cli_error("%s, %s parameters; kernels %s, %d thread%s; images by %s", i->name, cli_human((double)i->params),
+              eff_engine_cpu(e), n, n == 1 ? "" : "s", rule);
 }
 
 const char *cli_label(const eff_model *m, int i)
@@ -123,8 +125,10 @@ const char *cli_size_text(int height, int width)
     static char ring[8][32];
     static int turn;
     char *b = ring[turn++ % 8];
-    if (height == width) snprintf(b, sizeof ring[0], "%d", height);
-    else snprintf(b, sizeof ring[0], "%dx%d", height, width);
+    if (height == width)
+        snprintf(b, sizeof ring[0], "%d", height);
+    else
+        snprintf(b, sizeof ring[0], "%dx%d", height, width);
     return b;
 }
 
@@ -144,13 +148,16 @@ double cli_file_bytes(const char *path)
 
 static void number_or_dash(cli_table *t, double x)
 {
-    if (x > 0) cli_cell(t, "%g", x);
-    else cli_cell(t, "-");
+    if (x > 0)
+        cli_cell(t, "%g", x);
+    else
+        cli_cell(t, "-");
 }
 
 static void print_rows(const eff_model_info *i)
 {
-    static const char *const head[] = { "part", "operator", "kernel", "expand", "channels", "repeats", "SE", "activation", "in", "out", "params", "MACs", "activations" };
+    static const char *const head[] = { "part",       "operator", "kernel", "expand", "channels", "repeats",    "SE",
+                                        "activation", "in",       "out",    "params", "MACs",     "activations" };
     cli_table t;
     cli_table_begin(&t, "lllrrrrlllrrr");
     for (size_t c = 0; c < sizeof head / sizeof *head; c++) cli_cell(&t, "%s", head[c]);
@@ -158,11 +165,15 @@ static void print_rows(const eff_model_info *i)
     for (int r = 0; r < i->nstages; r++) {
         const eff_stage_info *s = &i->stages[r];
         const bool linear = !strcmp(s->op, "linear");
-        if (!strcmp(s->role, "stage")) cli_cell(&t, "stage %d", ++stage);
-        else cli_cell(&t, "%s", s->role);
+        if (!strcmp(s->role, "stage"))
+            cli_cell(&t, "stage %d", ++stage);
+        else
+            cli_cell(&t, "%s", s->role);
         cli_cell(&t, "%s", s->op);
-        if (linear) cli_cell(&t, "-");
-        else cli_cell(&t, "%dx%d%s", s->kernel, s->kernel, s->stride == 1 ? "" : s->stride == 2 ? " /2" : " /4");
+        if (linear)
+            cli_cell(&t, "-");
+        else
+            cli_cell(&t, "%dx%d%s", s->kernel, s->kernel, s->stride == 1 ? "" : s->stride == 2 ? " /2" : " /4");
         number_or_dash(&t, strcmp(s->role, "stage") ? 0 : s->expand);
         cli_cell(&t, "%d", s->channels);
         cli_cell(&t, "%d", s->repeats);
@@ -182,8 +193,10 @@ static void print_macs(const eff_model_info *i)
     const struct {
         const char *name;
         uint64_t n;
-    } part[] = { { "stem", i->macs_stem }, { "depthwise", i->macs_dw }, { "1x1", i->macs_pw }, { "full convolution", i->macs_full },
-                 { "SE", i->macs_se },     { "head", i->macs_head },    { "classifier", i->macs_fc } };
+    } part[] = { { "stem", i->macs_stem },    { "depthwise", i->macs_dw },
+                 { "1x1", i->macs_pw },       { "full convolution", i->macs_full },
+                 { "SE", i->macs_se },        { "head", i->macs_head },
+                 { "classifier", i->macs_fc } };
     printf("  MACs            %s", cli_exact(i->macs));
     const char *sep = ": ";
     for (size_t k = 0; k < sizeof part / sizeof *part; k++) {
@@ -198,7 +211,7 @@ static void print_classes(const eff_model *m, const eff_model_info *i)
 {
     printf("  classes         %d", i->classes);
     if (i->has_class_names)
-        for (int c = 0; c < i->classes && c < 3; c++) printf("%s%.40s", c ? "; " : ": ", cli_clean(cli_label(m, c)));
+        for (int c = 0; c < i->classes && c < 3; c++) printf("%s%s", c ? "; " : ": ", cli_cut(cli_label(m, c), 40));
     puts(i->has_class_names && i->classes > 3 ? "; ..." : i->has_class_names ? "" : ", without names");
 }
 
@@ -206,7 +219,8 @@ static void print_paper(const eff_model_info *i)
 {
     const paper_model *p = paper_find(i);
     if (!p) return;
-    printf("  the paper       %s parameters, %s FLOPS (multiply-adds) at %d; ImageNet top-1 %.1f %% in the earlier version\n"
+    printf("  the paper       %s parameters, %s FLOPS (multiply-adds) at %d; ImageNet top-1 %.1f %% in the earlier "
+           "version\n"
            "                  (ICML 2019), %.1f %% in arXiv v5\n",
            p->params, p->flops, p->resolution, p->top1_earlier, p->top1_v5);
 }
@@ -216,20 +230,21 @@ void cli_print_model(const eff_model *m, bool verbose)
     const eff_model_info *i = eff_model_get_info(m);
     char rule[256];
     eff_preprocess_format(eff_model_get_preprocess(m), rule, sizeof rule);
-    printf("%s: %s parameters, %s multiply-adds at %dx%d, %d classes\n\n", cli_clean(i->name), cli_human((double)i->params),
-           cli_human((double)i->macs), i->height, i->width_px, i->classes);
+    printf("%s: %s parameters, %s multiply-adds at %dx%d, %d classes\n\n", cli_clean(i->name),
+           cli_human((double)i->params), cli_human((double)i->macs), i->height, i->width_px, i->classes);
     print_rows(i);
     printf("\n  parameters      %s (%s as float32), %s running statistics beside them\n", cli_exact(i->params),
            cli_bytes(4.0 * (double)i->params), cli_exact(i->bn_buffers));
     print_macs(i);
     printf("  activations     %s at the peak of inference, one image", cli_bytes((double)i->activation_bytes));
     if (verbose) printf("; %s elements in all convolutions' outputs", cli_exact(i->conv_out_elems));
-    printf("\n  layers          %d blocks, %d convolutions; width %g, depth %g\n", i->blocks, i->convs, i->width, i->depth);
+    printf("\n  layers          %d blocks, %d convolutions; width %g, depth %g\n", i->blocks, i->convs, i->width,
+           i->depth);
     printf("  convolutions    %s padding, batch-norm epsilon %g, dropout %g\n", i->padding, i->bn_eps, i->dropout);
     printf("  preprocessing   %s\n", rule);
     print_classes(m, i);
     printf("  weights         %s", i->has_weights ? "yes" : "none: an untrained architecture");
-    if (i->has_weights && i->family) printf(", in the names of %s", cli_clean(i->family));
+    if (i->has_weights && i->family) printf(", which came in %s names", cli_clean(i->family));
     putchar('\n');
     if (i->origin) printf("  origin          %s\n", cli_clean(i->origin));
     if (i->licence) printf("  licence         %s\n", cli_clean(i->licence));

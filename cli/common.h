@@ -7,15 +7,31 @@
 #include "output.h"
 
 /* Rows of an option table, for commands that take a checkpoint as MODEL. */
-#define CLI_OPT_FAMILY \
-    { 0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas", CLI_CHOICE, .choices = "timm timm_tf torchvision lukemelas" }
-#define CLI_OPT_MODEL { 0, "model", "NAME", "architecture of a checkpoint, where its shapes cannot tell", CLI_TEXT }
-#define CLI_OPT_PREPROCESS { 0, "preprocess", "SPEC", "how images become input: short=256,filter=bicubic,crop=224 ...", CLI_TEXT }
-#define CLI_OPT_RESOLUTION { 0, "resolution", "N|HxW", "input size in pixels [the model's]", CLI_SIZE, NULL, 1, 8192 }
-#define CLI_OPT_CLASS_NAMES { 0, "classes", "FILE", "names of the classes, one a line", CLI_TEXT }
+#define CLI_OPT_FAMILY                                                                                                 \
+    {                                                                                                                  \
+        0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas", CLI_CHOICE,       \
+            .choices = "timm timm_tf torchvision lukemelas"                                                            \
+    }
+#define CLI_OPT_MODEL                                                                                                  \
+    {                                                                                                                  \
+        0, "model", "NAME", "architecture of a checkpoint, where its shapes cannot tell", CLI_TEXT                     \
+    }
+#define CLI_OPT_PREPROCESS                                                                                             \
+    {                                                                                                                  \
+        0, "preprocess", "SPEC", "how images become input: short=256,filter=bicubic,crop=224 ...", CLI_TEXT            \
+    }
+#define CLI_OPT_RESOLUTION                                                                                             \
+    {                                                                                                                  \
+        0, "resolution", "N|HxW", "input size in pixels [the model's]", CLI_SIZE, NULL, 1, 8192                        \
+    }
+#define CLI_OPT_CLASS_NAMES                                                                                            \
+    {                                                                                                                  \
+        0, "classes", "FILE", "names of the classes, one a line", CLI_TEXT                                             \
+    }
 
-/** Load MODEL by --family, --model, --resolution and --preprocess (and --classes, a FILE of names or a number, by its type in
- * the command's table), as far as the command has them. @return CLI_OK, or the exit status after one line on stderr */
+/** Load MODEL by --family, --model, --resolution and --preprocess (and --classes, a FILE of names or a number, by its
+ * type in the command's table), as far as the command has them. @return CLI_OK, or the exit status after one line on
+ * stderr */
 int cli_open_model(const cli_args *a, const char *spec, eff_model **out);
 
 /** As cli_open_model(), but quiet on failure: the error comes back, and `what` it is about. */

@@ -14,10 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-const cli_cmd *const cli_commands[] = { &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval, &cmd_bench, NULL };
+const cli_cmd *const cli_commands[] = {
+    &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval, &cmd_bench, NULL
+};
 
 /* Commands of the contract that this version does not have yet. */
-static const char *const later[] = { "search", "data", "advise", "train", "explain", "embed", "quantize", "pull", "serve", NULL };
+static const char *const later[] = { "search", "data",     "advise", "train", "explain",
+                                     "embed",  "quantize", "pull",   "serve", NULL };
 
 static void print_help(void)
 {
@@ -44,8 +47,10 @@ static int unknown_command(const char *name)
     }
     for (const cli_cmd *const *c = cli_commands; *c; c++) names[n++] = (*c)->name;
     const char *near = eff_nearest_name(name, names, n);
-    if (near) cli_error("unknown command '%s', did you mean '%s'?", name, near);
-    else cli_error("unknown command '%s' (see 'effnet --help')", name);
+    if (near)
+        cli_error("unknown command '%s', did you mean '%s'?", name, near);
+    else
+        cli_error("unknown command '%s' (see 'effnet --help')", name);
     return CLI_USAGE;
 }
 
@@ -63,8 +68,8 @@ static int run_command(int argc, char **argv)
     return unknown_command(argv[0]);
 }
 
-/* A closed stdin, stdout or stderr would lend its number to the next file opened. The stand-ins cannot be used either: a
- * read-only one for stdout makes writing fail, as it should. */
+/* A closed stdin, stdout or stderr would lend its number to the next file opened. The stand-ins cannot be used either:
+ * a read-only one for stdout makes writing fail, as it should. */
 static void guard_descriptors(void)
 {
     static const int mode[3] = { O_WRONLY, O_RDONLY, O_WRONLY };

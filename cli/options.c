@@ -106,9 +106,7 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
     *v = (cli_value){ .text = text };
     switch (o->type) {
     case CLI_FLAG:
-    case CLI_TOGGLE:
-        snprintf(why, room, "expected 1 or 0");
-        return truth(text, &v->number);
+    case CLI_TOGGLE: snprintf(why, room, "expected 1 or 0"); return truth(text, &v->number);
     case CLI_INT:
         snprintf(why, room, "expected a whole number %.0f..%.0f", o->lo, o->hi);
         if (!whole(text, &end, &n) || *end || n < o->lo || n > o->hi) return false;
@@ -135,12 +133,8 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
         v->height = (int)n;
         v->width = (int)m;
         return true;
-    case CLI_TEXT:
-        snprintf(why, room, "expected %s", o->metavar);
-        return *text != 0;
-    case CLI_CHOICE:
-        snprintf(why, room, "expected one of: %s", o->choices);
-        return has_word(o->choices, text);
+    case CLI_TEXT: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
+    case CLI_CHOICE: snprintf(why, room, "expected one of: %s", o->choices); return has_word(o->choices, text);
     case CLI_LEVEL:
         snprintf(why, room, "expected one of: ref avx2 avx512 avx512vnni avx512bf16 neon");
         return eff_cpu_level_known(text);
@@ -265,17 +259,22 @@ int cli_parse(cli_args *a, const cli_cmd *cmd, int argc, char **argv)
     a->files = cli_alloc((size_t)argc + 1, sizeof *a->files);
     bool options = true;
     for (int i = 1; i < argc && status < 0; i++) {
-        if (options && !strcmp(argv[i], "--")) options = false;
-        else if (options && !strncmp(argv[i], "--", 2)) status = long_option(a, argc, argv, &i);
-        else if (options && argv[i][0] == '-' && argv[i][1]) status = short_options(a, argc, argv, &i);
-        else a->files[a->nfiles++] = argv[i];
+        if (options && !strcmp(argv[i], "--"))
+            options = false;
+        else if (options && !strncmp(argv[i], "--", 2))
+            status = long_option(a, argc, argv, &i);
+        else if (options && argv[i][0] == '-' && argv[i][1])
+            status = short_options(a, argc, argv, &i);
+        else
+            a->files[a->nfiles++] = argv[i];
     }
     if (status >= 0) return status;
     for (int i = 0; (o = opt_at(cmd, i)); i++)
         if (o->required && !a->value[i].text) return cli_usage(a, "--%s %s is needed", o->name, o->metavar);
     if (a->nfiles < cmd->min_operands) return cli_usage(a, "expected %s, found too few", cmd->usage);
     if (cmd->max_operands >= 0 && a->nfiles > cmd->max_operands)
-        return cli_usage(a, "expected %s, found '%s' too", *cmd->usage ? cmd->usage : "only options", a->files[cmd->max_operands]);
+        return cli_usage(a, "expected %s, found '%s' too", *cmd->usage ? cmd->usage : "only options",
+                         a->files[cmd->max_operands]);
     for (int i = 0; i < a->nfiles; i++)
         if (!*a->files[i]) return cli_usage(a, "expected %s, found an empty name", cmd->usage);
     return -1;
@@ -323,8 +322,8 @@ static void print_option(const cli_opt *o)
     if (o->type == CLI_LATER) return;
     char key[8] = "    ";
     if (o->short_name) snprintf(key, sizeof key, "-%c, ", o->short_name);
-    snprintf(left, sizeof left, "%s--%s%s%s%s", key, o->type == CLI_TOGGLE ? "[no-]" : "", o->name, o->metavar ? " " : "",
-             o->metavar ? o->metavar : "");
+    snprintf(left, sizeof left, "%s--%s%s%s%s", key, o->type == CLI_TOGGLE ? "[no-]" : "", o->name,
+             o->metavar ? " " : "", o->metavar ? o->metavar : "");
     printf("  %-26s %s", left, o->help);
     if (o->value) printf(" [%s]", o->value);
     putchar('\n');
@@ -332,7 +331,8 @@ static void print_option(const cli_opt *o)
 
 void cli_help(const cli_cmd *cmd)
 {
-    printf("effnet %s - %s\n\nusage: effnet %s [options] %s\n\n%s\n", cmd->name, cmd->summary, cmd->name, cmd->usage, cmd->about);
+    printf("effnet %s - %s\n\nusage: effnet %s [options] %s\n\n%s\n", cmd->name, cmd->summary, cmd->name, cmd->usage,
+           cmd->about);
     bool any = false;
     for (const cli_opt *o = cmd->opts; o->name; o++) any |= o->type != CLI_LATER;
     if (any) printf("\noptions:\n");

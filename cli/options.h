@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and their options as data: help texts are printed from these tables, and man pages and shell completions can be
- * made from them. Every value is checked before a command runs, so a command reads its options without errors to handle. */
+/* Commands and their options as data: help texts are printed from these tables, and man pages and shell completions can
+ * be made from them. Every value is checked before a command runs, so a command reads its options without errors to
+ * handle. */
 #ifndef EFFNET_CLI_OPTIONS_H
 #define EFFNET_CLI_OPTIONS_H
 
@@ -9,11 +10,11 @@
 #include <stdint.h>
 
 enum { /* exit status; 130 and 143 after an interruption */
-    CLI_OK = 0,
-    CLI_FAILED = 1,  /* the environment: memory, disk, output unwritable   */
-    CLI_USAGE = 2,   /* unknown option, value or name; a value out of range */
-    CLI_DATA = 3,    /* an input missing, unreadable or malformed           */
-    CLI_REFUSED = 4  /* a check said no                                     */
+       CLI_OK = 0,
+       CLI_FAILED = 1, /* the environment: memory, disk, output unwritable   */
+       CLI_USAGE = 2,  /* unknown option, value or name; a value out of range */
+       CLI_DATA = 3,   /* an input missing, unreadable or malformed           */
+       CLI_REFUSED = 4 /* a check said no                                     */
 };
 
 typedef enum cli_type {
@@ -30,14 +31,14 @@ typedef enum cli_type {
 } cli_type;
 
 typedef struct cli_opt {
-    char short_name;      /* 0 = none                                                */
-    const char *name;     /* without the dashes                                      */
-    const char *metavar;  /* what stands for the value in help; NULL = takes none    */
-    const char *help;     /* one line; the default is added in brackets              */
+    char short_name;     /* 0 = none                                                */
+    const char *name;    /* without the dashes                                      */
+    const char *metavar; /* what stands for the value in help; NULL = takes none    */
+    const char *help;    /* one line; the default is added in brackets              */
     cli_type type;
-    const char *value;    /* default, as it would be typed; NULL = unset             */
-    double lo, hi;        /* range of INT, NUMBER and SIZE                           */
-    const char *choices;  /* words, space-separated                                  */
+    const char *value;   /* default, as it would be typed; NULL = unset             */
+    double lo, hi;       /* range of INT, NUMBER and SIZE                           */
+    const char *choices; /* words, space-separated                                  */
     bool required;
 } cli_opt;
 
@@ -45,10 +46,10 @@ typedef struct cli_args cli_args;
 
 typedef struct cli_cmd {
     const char *name, *summary;
-    const char *usage;    /* the operands: "MODEL IMAGE..."                          */
-    const char *about;    /* a paragraph or two, lines below 80 columns              */
-    const char *examples; /* lines of "command" and what it does                     */
-    const cli_opt *opts;  /* ends with a zeroed one; the common options are added    */
+    const char *usage;              /* the operands: "MODEL IMAGE..."                          */
+    const char *about;              /* a paragraph or two, lines below 80 columns              */
+    const char *examples;           /* lines of "command" and what it does                     */
+    const cli_opt *opts;            /* ends with a zeroed one; the common options are added    */
     int min_operands, max_operands; /* max -1 = any number                           */
     int (*run)(cli_args *a);
 } cli_cmd;

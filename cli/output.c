@@ -56,6 +56,29 @@ const char *cli_clean(const char *s)
     return b;
 }
 
+/* Characters, not bytes: names may be UTF-8. */
+static int width_of(const char *s)
+{
+    int n = 0;
+    for (; *s; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+const char *cli_cut(const char *s, int most)
+{
+    const char *clean = cli_clean(s);
+    if (width_of(clean) <= most) return clean;
+    size_t room;
+    char *b = buffer(&room);
+    int n = 0, chars = 0;
+    for (; clean[n]; n++) {
+        chars += ((unsigned char)clean[n] & 0xC0) != 0x80;
+        if (chars > most - 3) break;
+    }
+    snprintf(b, room, "%.*s...", n, clean);
+    return b;
+}
+
 void cli_error(const char *fmt, ...)
 {
     char msg[8192];
@@ -82,8 +105,12 @@ int cli_exit_code(eff_status s)
 
 int cli_fail(const eff_error *err, const char *what)
 {
-    if (what) cli_error("%s: %s", what, err->msg);
-    else cli_error("%s", err->msg);
+    char quoted[300] = "";
+    if (what) snprintf(quoted, sizeof quoted, "'%.280s'", what);
+    if (what && !strstr(err->msg, quoted))
+        cli_error("%s: %s", what, err->msg);
+    else
+        cli_error("%s", err->msg); /* it has the name already */
     return cli_exit_code(err->code);
 }
 
@@ -147,7 +174,10 @@ const char *cli_bytes(double n)
 
 /* ----------------------------------------------------------------------------------------------- tables */
 
-void cli_table_begin(cli_table *t, const char *align) { *t = (cli_table){ .columns = (int)strlen(align), .align = align }; }
+void cli_table_begin(cli_table *t, const char *align)
+{
+    *t = (cli_table){ .columns = (int)strlen(align), .align = align };
+}
 
 void cli_cell(cli_table *t, const char *fmt, ...)
 {
@@ -166,14 +196,6 @@ void cli_cell(cli_table *t, const char *fmt, ...)
     t->cell[t->cells++] = copy;
 }
 
-/* Characters, not bytes: names may be UTF-8. */
-static int width_of(const char *s)
-{
-    int n = 0;
-    for (; *s; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
-    return n;
-}
-
 void cli_table_end(cli_table *t, int indent)
 {
     int *wide = cli_alloc((size_t)t->columns, sizeof *wide);
@@ -184,7 +206,8 @@ void cli_table_end(cli_table *t, int indent)
     for (int i = 0; i < t->cells; i++) {
         const int c = i % t->columns, pad = wide[c] - width_of(t->cell[i]);
         const bool right = t->align[c] == 'r', last = c == t->columns - 1;
-        printf("%*s%s%*s%s", (c ? 2 : indent) + (right ? pad : 0), "", t->cell[i], right || last ? 0 : pad, "", last ? "\n" : "");
+        printf("%*s%s%*s%s", (c ? 2 : indent) + (right ? pad : 0), "", t->cell[i], right || last ? 0 : pad, "",
+               last ? "\n" : "");
         free(t->cell[i]);
     }
     free(t->cell);
@@ -198,7 +221,10 @@ void cli_table_end(cli_table *t, int indent)
 static int utf8_length(const unsigned char *s)
 {
     if (s[0] < 0x80) return 1;
-    const int n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    const int n = s[0] >= 0xC2 && s[0] < 0xE0   ? 2
+                  : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
+                  : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                                : 0;
     for (int i = 1; i < n; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;
     if (s[0] == 0xE0 && s[1] < 0xA0) return 0; /* longer than needed */
@@ -231,7 +257,10 @@ json_t *cli_json_text(const char *s)
 }
 
 json_t *cli_json_number(double x) { return isfinite(x) ? checked(json_real(x)) : json_null(); }
-json_t *cli_json_count(uint64_t n) { return n <= INT64_MAX ? checked(json_integer((json_int_t)n)) : cli_json_number((double)n); }
+json_t *cli_json_count(uint64_t n)
+{
+    return n <= INT64_MAX ? checked(json_integer((json_int_t)n)) : cli_json_number((double)n);
+}
 json_t *cli_json_object(void) { return checked(json_object()); }
 json_t *cli_json_array(void) { return checked(json_array()); }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the program prints: results on stdout, everything else on stderr. Text that came from outside (file names, names in
- * files) is made harmless first: no control characters on a terminal, no invalid UTF-8 in JSON. */
+/* What the program prints: results on stdout, everything else on stderr. Text that came from outside (file names, names
+ * in files) is made harmless first: no control characters on a terminal, no invalid UTF-8 in JSON. */
 #ifndef EFFNET_CLI_OUTPUT_H
 #define EFFNET_CLI_OUTPUT_H
 
@@ -27,6 +27,9 @@ bool cli_flush(void);
 /** `s` with control characters replaced by '?'. One of eight static buffers; long text is cut. */
 const char *cli_clean(const char *s);
 
+/** The same, cut to `most` characters, the last of them "..." then. */
+const char *cli_cut(const char *s, int most);
+
 /** 5288548 -> "5.29M", 385.9M, 37.8B; below 1,000 exact. One of eight static buffers. */
 const char *cli_human(double n);
 /** 5288548 -> "5,288,548" */
@@ -46,8 +49,8 @@ void cli_cell(cli_table *t, const char *fmt, ...) __attribute__((format(printf, 
 void cli_table_end(cli_table *t, int indent);
 
 /* JSON. Building never fails halfway: without memory the program ends with status 1. */
-json_t *cli_json_text(const char *s);        /* NULL -> null; invalid UTF-8 -> U+FFFD */
-json_t *cli_json_number(double x);           /* null unless finite */
+json_t *cli_json_text(const char *s); /* NULL -> null; invalid UTF-8 -> U+FFFD */
+json_t *cli_json_number(double x);    /* null unless finite */
 json_t *cli_json_count(uint64_t n);
 void cli_json_set(json_t *object, const char *key, json_t *value); /* takes value over */
 void cli_json_add(json_t *array, json_t *value);

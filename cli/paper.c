@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Table 2 of the paper and the coefficients of the released code. The released coefficients are rounded by hand; phi is the
- * one whose alpha^phi, beta^phi and gamma^phi come nearest to them together. */
+/* Table 2 of the paper and the coefficients of the released code. The released coefficients are rounded by hand; phi is
+ * the one whose alpha^phi, beta^phi and gamma^phi come nearest to them together. */
 #include "paper.h"
 
 #include <math.h>
@@ -21,7 +21,8 @@ const paper_model *paper_find(const eff_model_info *m)
 {
     for (int i = 0; i < PAPER_MODELS; i++) {
         const paper_model *p = &paper_models[i];
-        if (!strcmp(m->name, p->name) && m->classes == 1000 && fabs(m->width - p->width) < 1e-6 && fabs(m->depth - p->depth) < 1e-6)
+        if (!strcmp(m->name, p->name) && m->classes == 1000 && fabs(m->width - p->width) < 1e-6 &&
+            fabs(m->depth - p->depth) < 1e-6)
             return p;
     }
     return NULL;

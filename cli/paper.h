@@ -8,12 +8,12 @@
 #include <stdbool.h>
 
 typedef struct paper_model {
-    const char *name;            /* "efficientnet-b0" */
-    double phi;                  /* whose formula the released coefficients are nearest to; B1's skip width */
-    double width, depth;         /* released coefficients */
+    const char *name;    /* "efficientnet-b0" */
+    double phi;          /* whose formula the released coefficients are nearest to; B1's skip width */
+    double width, depth; /* released coefficients */
     int resolution;
-    const char *params, *flops;  /* as printed in table 2, both versions; FLOPS counts multiply-adds */
-    double top1_earlier, top1_v5;/* ImageNet, per cent */
+    const char *params, *flops;   /* as printed in table 2, both versions; FLOPS counts multiply-adds */
+    double top1_earlier, top1_v5; /* ImageNet, per cent */
 } paper_model;
 
 enum { PAPER_MODELS = 8 };

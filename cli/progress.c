@@ -39,17 +39,23 @@ void cli_progress_begin(const cli_args *a, const char *what, size_t total)
     job.what = what;
     job.total = total;
     job.start = job.last = cli_now();
-    if (asked == 0 || (cli_flag(a, "quiet") && asked != 1)) job.mode = OFF;
-    else if (draws_bars()) job.mode = BAR;
-    else if (asked == 1 || cli_flag(a, "verbose")) job.mode = LINES;
+    if (asked == 0 || (cli_flag(a, "quiet") && asked != 1))
+        job.mode = OFF;
+    else if (draws_bars())
+        job.mode = BAR;
+    else if (asked == 1 || cli_flag(a, "verbose"))
+        job.mode = LINES;
 }
 
 static void span(double seconds, char *out, size_t room)
 {
     const int s = seconds < 1e6 ? (int)(seconds + 0.5) : 1000000;
-    if (s < 60) snprintf(out, room, "%d s", s);
-    else if (s < 3600) snprintf(out, room, "%d min %02d s", s / 60, s % 60);
-    else snprintf(out, room, "%d h %02d min", s / 3600, s / 60 % 60);
+    if (s < 60)
+        snprintf(out, room, "%d s", s);
+    else if (s < 3600)
+        snprintf(out, room, "%d min %02d s", s / 60, s % 60);
+    else
+        snprintf(out, room, "%d h %02d min", s / 3600, s / 60 % 60);
 }
 
 static void draw(size_t done, double now)
@@ -61,8 +67,10 @@ static void draw(size_t done, double now)
         span((double)(job.total - done) / rate, t, sizeof t);
         snprintf(left, sizeof left, ", %s left", t);
     }
-    if (job.total) snprintf(line, sizeof line, "%zu/%zu %s, %.1f/s%s", done, job.total, job.what, rate, left);
-    else snprintf(line, sizeof line, "%zu %s, %.1f/s", done, job.what, rate);
+    if (job.total)
+        snprintf(line, sizeof line, "%zu/%zu %s, %.1f/s%s", done, job.total, job.what, rate, left);
+    else
+        snprintf(line, sizeof line, "%zu %s, %.1f/s", done, job.what, rate);
     if (job.mode == LINES) {
         fprintf(stderr, "effnet: %s\n", line);
         return;

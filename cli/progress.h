@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far a long job is: a bar on a terminal, plain lines elsewhere when asked for. Only on stderr, nothing in the first
- * second, no escape codes. One job at a time. */
+/* How far a long job is: a bar on a terminal, plain lines elsewhere when asked for. Only on stderr, nothing in the
+ * first second, no escape codes. One job at a time. */
 #ifndef EFFNET_CLI_PROGRESS_H
 #define EFFNET_CLI_PROGRESS_H
 

@@ -1,6 +1,7 @@
 # What `make install` puts where; the program is installed by cli/. The .pc file finds its prefix from where it lies.
 include(GNUInstallDirs)
-install(TARGETS effnet effnet_static LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS effnet effnet_static
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/effnet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 file(RELATIVE_PATH EFF_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" EFF_PC_UP "${EFF_PC_UP}")

@@ -150,6 +150,8 @@ static void test_messages(void **state)
     eff_error_prefix(&err, "field %d", 7);
     assert_memory_equal(err.msg, "field 7: xx", 11);
     assert_int_equal(eff_fail(NULL, EFF_EIO, "ignored"), EFF_EIO);
+    eff_fail(&err, EFF_EARG, "%.3s|%s", "d\xc3\xa9\xc3\xa9", "\xff\xc3"); /* cut inside a character; no character at all */
+    assert_string_equal(err.msg, "d\xc3\xa9|??");
 }
 
 static void test_sizes(void **state)

@@ -62,7 +62,8 @@ static eff_model *model(void)
 static void expect_names(const eff_filelist *l, const char *dir, const char *const *want, size_t n)
 {
     const size_t cut = strlen(dir) + 1;
-    for (size_t i = 0; i < eff_filelist_count(l) && i < n; i++) assert_string_equal(eff_filelist_paths(l)[i] + cut, want[i]);
+    for (size_t i = 0; i < eff_filelist_count(l) && i < n; i++)
+        assert_string_equal(eff_filelist_paths(l)[i] + cut, want[i]);
     assert_int_equal(eff_filelist_count(l), n);
 }
 
@@ -70,8 +71,9 @@ static void folder_of_images(void **state)
 {
     (void)state;
     char *d = folder("images");
-    static const char *const files[] = { "b.JPG", "a.jpeg", "c.png",  "d.webp", "e.bmp", "f.gif",      "g.tif",         "h.TIFF",
-                                         "z.txt", "noext",  ".h.jpg", "jpg",    "i.jpg.bak", "new\nline.png", "\xff\xfe.png", "sp ace.png" };
+    static const char *const files[] = { "b.JPG",     "a.jpeg",        "c.png",        "d.webp",    "e.bmp",  "f.gif",
+                                         "g.tif",     "h.TIFF",        "z.txt",        "noext",     ".h.jpg", "jpg",
+                                         "i.jpg.bak", "new\nline.png", "\xff\xfe.png", "sp ace.png" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) put(in(d, files[i]), "x");
     assert_int_equal(mkdir(in(d, "sub.jpg"), 0777), 0); /* a folder that looks like an image */
     put(in(d, "sub.jpg/in.png"), "x");
@@ -86,8 +88,10 @@ static void folder_of_images(void **state)
     assert_int_equal(symlink(".", in(d, "loop")), 0);
     assert_int_equal(symlink("../..", in(d, "sub/up")), 0);
     assert_int_equal(symlink("c.png", in(d, "link.png")), 0);
-    static const char *const want[] = { "a.jpeg", "b.JPG", "c.png", "d.webp", "dangling.png", "e.bmp", "f.gif", "g.tif", "h.TIFF",
-                                        "link.png", "new\nline.png", "self.png", "sp ace.png", "sub.jpg/in.png", "sub/in.png", "\xff\xfe.png" };
+    static const char *const want[] = { "a.jpeg",       "b.JPG",          "c.png",         "d.webp",
+                                        "dangling.png", "e.bmp",          "f.gif",         "g.tif",
+                                        "h.TIFF",       "link.png",       "new\nline.png", "self.png",
+                                        "sp ace.png",   "sub.jpg/in.png", "sub/in.png",    "\xff\xfe.png" };
     eff_error err = { 0 };
     eff_filelist *l;
     T_OK(eff_filelist_images(&l, (const char *const[]){ d }, 1, &err), err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics against values worked out by other means: a plain O(n^2) ranking, sums in long double, published Wilson bounds. */
+/* Metrics against values worked out by other means: a plain O(n^2) ranking, sums in long double, published Wilson
+ * bounds. */
 #include "support.h"
 
 #include "base/mem.h"
@@ -24,10 +25,14 @@ static void wilson_bounds(void **state)
             eff_wilson(k, n, &lo, &hi);
             const double z = 1.959963984540054, ph = (double)k / n;
             assert_true(lo >= 0 && lo <= ph && ph <= hi && hi <= 1);
-            if (k) near((ph - lo) * (ph - lo), z * z * lo * (1 - lo) / n, 1e-12);
-            else assert_true(lo == 0);
-            if (k < n) near((hi - ph) * (hi - ph), z * z * hi * (1 - hi) / n, 1e-12);
-            else assert_true(hi == 1);
+            if (k)
+                near((ph - lo) * (ph - lo), z * z * lo * (1 - lo) / n, 1e-12);
+            else
+                assert_true(lo == 0);
+            if (k < n)
+                near((hi - ph) * (hi - ph), z * z * hi * (1 - hi) / n, 1e-12);
+            else
+                assert_true(hi == 1);
             double mlo, mhi; /* failures instead of successes: the mirror image */
             eff_wilson(n - k, n, &mlo, &mhi);
             near(mlo, 1 - hi, 1e-12);
@@ -223,8 +228,9 @@ static void impossible_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wilson_bounds),      cmocka_unit_test(softmax_is_stable), cmocka_unit_test(top_k_against_ranking),
-        cmocka_unit_test(against_plain_sums), cmocka_unit_test(nothing_added),     cmocka_unit_test(impossible_counts),
+        cmocka_unit_test(wilson_bounds),         cmocka_unit_test(softmax_is_stable),
+        cmocka_unit_test(top_k_against_ranking), cmocka_unit_test(against_plain_sums),
+        cmocka_unit_test(nothing_added),         cmocka_unit_test(impossible_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

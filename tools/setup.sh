@@ -66,5 +66,5 @@ apt() { show $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire:
 apt update || say "apt-get update failed ($said); going on with the package lists that are here"
 # shellcheck disable=SC2086 # a list of package names
 apt install --yes --no-install-recommends $missing ||
-    die "apt-get could not install them ($said). Check the network and the package sources and run this again, or install" \
-        "by hand: apt-get install$missing"
+    die "apt-get could not install them ($said). Check the network and the package sources and run this again, or" \
+        "install by hand: apt-get install$missing"

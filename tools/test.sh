@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# One command from a bare Debian 12 to a tested build: installs packages, builds, runs the fast suite, ends with ctest's
-# summary. `--preset asan` (or tsan, clang, dev) tests that build; further arguments go to ctest (`-R image`, `-L unit`).
-# Tests whose data is not on this machine (the shared reference data, the released weights of tools/fetch_weights.sh)
-# are skipped, and ctest names them.
+# One command from a bare Debian 12 to a tested build: installs packages, builds, runs the fast suite, ends with
+# ctest's summary. `--preset asan` (or tsan, clang, dev) tests that build; further arguments go to ctest (`-R image`,
+# `-L unit`). Tests whose data is not on this machine (the shared reference data, the released weights that
+# tools/fetch_weights.sh obtains) are skipped, and ctest names them.
 set -u
 me="test"
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1

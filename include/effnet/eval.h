@@ -48,10 +48,11 @@ EFF_API void eff_metrics_add(eff_metrics *m, int label, const float *logits);
 EFF_API const eff_metrics_result *eff_metrics_get(eff_metrics *m);
 EFF_API void eff_metrics_free(eff_metrics *m);
 
-/** Wilson score interval of k successes in n trials, 95 %. */
+/** Wilson score interval of k successes in n trials, 95 %; NaN when n is 0. */
 EFF_API void eff_wilson(int k, int n, double *lo, double *hi);
 
-/** prob[i] = softmax(logits)[i]; and indices of the k largest, best first, ties to the lower index. */
+/** prob[i] = softmax(logits)[i]; and indices of the k largest, best first, ties to the lower index;
+ * -1 for those beyond n. */
 EFF_API void eff_softmax(const float *logits, int n, float *prob);
 EFF_API void eff_top_k(const float *v, int n, int k, int *index);
 

@@ -2,6 +2,8 @@
 /* Public functions of engines: arguments are checked here, the work is done in infer/. */
 #include "infer/engine.h"
 
+#include <effnet/bench.h>
+
 EFF_API const char *eff_version(void) { return "0.1.0"; }
 
 EFF_API void eff_engine_opts_init(eff_engine_opts *o) { *o = (eff_engine_opts){ .max_batch = 1 }; }
@@ -35,3 +37,17 @@ EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths,
 EFF_API const char *eff_engine_cpu(const eff_engine *e) { return e->kernels.name; }
 EFF_API int eff_engine_threads(const eff_engine *e) { return e->threads; }
 EFF_API void eff_engine_free(eff_engine *e) { eff_engine_destroy(e); }
+
+EFF_API eff_status eff_engine_profile(eff_engine *e, eff_error *err) { return eff_plan_profile(e->plan, err); }
+
+EFF_API int eff_engine_layer(const eff_engine *e, int i, eff_layer *row)
+{
+    const eff_plan_layer *rows;
+    const int n = eff_plan_layers(e->plan, &rows);
+    if (!row || i < 0 || i >= n) return n;
+    const eff_plan_layer *r = &rows[i];
+    *row = (eff_layer){ .name = r->name, .op = r->op, .kernel = r->kernel, .stride = r->stride, .macs = r->macs,
+                        .in = { r->in[0], r->in[1], r->in[2] }, .out = { r->out[0], r->out[1], r->out[2] },
+                        .ms = r->runs ? r->ns * 1e-6 / (double)r->runs : 0.0 };
+    return n;
+}

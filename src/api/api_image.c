@@ -56,6 +56,7 @@ void eff_image_free(eff_image *im) { eff_image_destroy(im); }
 
 eff_status eff_image_prepare(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err)
 {
-    if (!im || !p || !x) return eff_fail(err, EFF_EARG, "image preparation: expected an image, a rule and a result, found NULL");
+    if (!im || !p || !x)
+        return eff_fail(err, EFF_EARG, "image preparation: expected an image, a rule and a result, found NULL");
     return eff_preprocess_apply(im, p, x, err);
 }

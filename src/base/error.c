@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error messages: bounded, one line, free of control characters whatever a file's names contain. */
+/* Error messages: bounded, one line of valid UTF-8 without control characters, whatever a file's names contain. */
 #include "base/error.h"
+
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Control characters, and bytes that are no UTF-8 (a hostile name, or a character cut in two), become '?'. */
 static void sanitize(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f) *s = '?';
+    for (size_t left = strlen(s), len; left; s += len, left -= len) {
+        len = eff_utf8_length(s, left);
+        if (len <= 1 && (len == 0 || (unsigned char)*s < 0x20 || *s == 0x7f)) {
+            *s = '?';
+            len = 1;
+        }
+    }
 }
 
 eff_status eff_fail(eff_error *err, eff_status code, const char *fmt, ...)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of image files, labelled or not. A folder is walked by a work list, never by recursion; a real directory is visited
- * once however many links lead to it, so loops and fans of links end. What cannot be listed (a folder without permission)
- * stays in the list under its own name, so that whoever opens it reports it. */
+/* Lists of image files, labelled or not. A folder is walked by a work list, never by recursion; a real directory is
+ * visited once however many links lead to it, so loops and fans of links end. What cannot be listed (a folder without
+ * permission) stays in the list under its own name, so that whoever opens it reports it. */
 #define _GNU_SOURCE
 #include <effnet/eval.h>
 
@@ -222,14 +222,16 @@ static eff_status add_tree(eff_filelist *l, const char *dir, int label, eff_erro
 
 /* ------------------------------------------------------------------------------------- labelled: folders */
 
-static eff_status add_class_folder(eff_filelist *l, const char *path, const char *name, const eff_model *m, eff_error *err)
+static eff_status add_class_folder(eff_filelist *l, const char *path, const char *name, const eff_model *m,
+                                   eff_error *err)
 {
     const int label = eff_model_find_class(m, name);
     const size_t before = l->n;
     const eff_status s = add_tree(l, path, label, err);
     if (s != EFF_OK || label >= 0 || l->n == before) return s; /* an empty folder may be called anything */
-    return eff_fail(err, EFF_EFORMAT, "folder '%s': expected the name of one of the model's %d classes, found another name",
-                    name, eff_model_get_info(m)->classes);
+    return eff_fail(err, EFF_EFORMAT,
+                    "folder '%s': expected the name of one of the model's %d classes, found another name", name,
+                    eff_model_get_info(m)->classes);
 }
 
 static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_model *m, eff_error *err)
@@ -243,8 +245,10 @@ static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_
         char *path = s == EFF_OK && name[0] != '.' ? join(dir, name) : NULL;
         struct stat st;
         if (s == EFF_OK && name[0] != '.') {
-            if (!path) s = eff_fail_memory(err, PATH_MAX);
-            else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) s = add_class_folder(l, path, name, m, err);
+            if (!path)
+                s = eff_fail_memory(err, PATH_MAX);
+            else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+                s = add_class_folder(l, path, name, m, err);
         }
         eff_free(path);
         free(names[i]);
@@ -265,7 +269,8 @@ static char *folder_of(const char *path)
     return slash ? eff_strndup(path, (size_t)(slash - path) + 1) : eff_strdup("");
 }
 
-static eff_status add_line(eff_filelist *l, char *line, size_t number, const char *folder, const eff_model *m, eff_error *err)
+static eff_status add_line(eff_filelist *l, char *line, size_t number, const char *folder, const eff_model *m,
+                           eff_error *err)
 {
     char *tab = strchr(line, '\t');
     if (!tab || tab == line)
@@ -331,8 +336,10 @@ eff_status eff_filelist_labelled(eff_filelist **out, const char *path, const eff
     if (!l) return eff_fail_memory(err, sizeof *l);
     eff_status s = S_ISDIR(st.st_mode) ? add_class_folders(l, path, m, err) : add_list(l, path, m, err);
     if (s == EFF_OK) s = finish(l, err);
-    if (s == EFF_OK) *out = l;
-    else eff_filelist_free(l);
+    if (s == EFF_OK)
+        *out = l;
+    else
+        eff_filelist_free(l);
     return s;
 }
 
@@ -355,8 +362,10 @@ eff_status eff_filelist_images(eff_filelist **out, const char *const *paths, siz
         }
     }
     if (s == EFF_OK) s = finish(l, err);
-    if (s == EFF_OK) *out = l;
-    else eff_filelist_free(l);
+    if (s == EFF_OK)
+        *out = l;
+    else
+        eff_filelist_free(l);
     return s;
 }
 

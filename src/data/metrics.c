@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a model's answers on labelled images are worth: accuracy with intervals, loss, calibration, confusion. Sums are kept
- * in double and in the order the images come, so the same answers give the same figures to the bit. Ties go to the lower
- * index everywhere, and a score that is not a number ranks below every number. */
+/* What a model's answers on labelled images are worth: accuracy with intervals, loss, calibration, confusion. Sums are
+ * kept in double and in the order the images come, so the same answers give the same figures to the bit. Ties go to the
+ * lower index everywhere, and a score that is not a number ranks below every number. */
 #include <effnet/eval.h>
 
 #include "base/error.h"
@@ -71,8 +71,10 @@ void eff_top_k(const float *v, int n, int k, int *index)
         int lo = 0, hi = have; /* index[0..have) is in order: find where i belongs */
         while (lo < hi) {
             const int mid = lo + (hi - lo) / 2;
-            if (ranks_before(v[i], i, v[index[mid]], index[mid])) hi = mid;
-            else lo = mid + 1;
+            if (ranks_before(v[i], i, v[index[mid]], index[mid]))
+                hi = mid;
+            else
+                lo = mid + 1;
         }
         const int moved = (have < k ? have : k - 1) - lo;
         memmove(index + lo + 1, index + lo, (size_t)moved * sizeof *index);
@@ -86,8 +88,8 @@ eff_status eff_metrics_create(eff_metrics **out, int classes, eff_error *err)
 {
     *out = NULL;
     if (classes < 1 || classes > MAX_CONFUSION_CLASSES)
-        return eff_fail(err, EFF_EARG, "classes: expected 1..%d for a table of confusions, found %d", MAX_CONFUSION_CLASSES,
-                        classes);
+        return eff_fail(err, EFF_EARG, "classes: expected 1..%d for a table of confusions, found %d",
+                        MAX_CONFUSION_CLASSES, classes);
     const size_t cells = (size_t)classes * (size_t)classes; /* at most 2^28 */
     eff_metrics *m = eff_calloc(1, sizeof *m);
     if (!m) return eff_fail_memory(err, sizeof *m);
@@ -120,7 +122,7 @@ void eff_metrics_add(eff_metrics *m, int label, const float *logits)
     m->top5 += above < 5;
     m->loss += lse - logits[label];
     m->confusion[(size_t)label * (size_t)m->classes + (size_t)best]++;
-    if (confidence >= 0 && confidence <= 1) { /* false for scores that are not numbers */
+    if (confidence >= 0 && confidence <= 1) {                 /* false for scores that are not numbers */
         int b = (int)ceil(confidence * CALIBRATION_BINS) - 1; /* bins are open below, closed above */
         if (b < 0) b = 0;
         m->bin_n[b]++;

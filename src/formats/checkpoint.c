@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "formats/dtype.h"
 #include "formats/pytorch.h"
 #include "formats/safetensors.h"
@@ -23,27 +24,6 @@ enum {
 };
 
 /* ------------------------------------------------------------------------------------------- directory */
-
-/* Strict UTF-8: no overlong forms, no surrogates, no NUL. Names go into JSON and to terminals. */
-static bool utf8_valid(const char *str, size_t n)
-{
-    const unsigned char *s = (const unsigned char *)str;
-    for (size_t i = 0; i < n;) {
-        const unsigned c = s[i++];
-        if (c == 0) return false;
-        if (c < 0x80) continue;
-        const int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || n - i < (size_t)more) return false;
-        uint32_t u = c & (0x3fu >> more);
-        for (int k = 0; k < more; k++) {
-            if ((s[i] & 0xc0) != 0x80) return false;
-            u = u << 6 | (s[i++] & 0x3f);
-        }
-        if ((more == 2 && (u < 0x800 || (u >= 0xd800 && u < 0xe000))) || (more == 3 && (u < 0x10000 || u > 0x10ffff)))
-            return false;
-    }
-    return true;
-}
 
 void eff_tensor_strides(int ndim, const int64_t *dim, int64_t *stride)
 {
@@ -109,7 +89,8 @@ eff_status eff_checkpoint_add(eff_checkpoint *c, const char *name, size_t len, c
 {
     if (len == 0 || len > EFF_MAX_TENSOR_NAME)
         return eff_fail(err, EFF_EFORMAT, "tensor %zu: a name of %zu bytes, expected 1 to %d", c->count, len, EFF_MAX_TENSOR_NAME);
-    if (!utf8_valid(name, len)) return eff_fail(err, EFF_EFORMAT, "tensor %zu: its name is not UTF-8 text", c->count);
+    if (!eff_utf8_is_line(name, len))
+        return eff_fail(err, EFF_EFORMAT, "tensor %zu: its name is not a line of UTF-8 text", c->count);
     if (c->count >= EFF_MAX_TENSORS) return eff_fail(err, EFF_EFORMAT, "more than %d tensors", EFF_MAX_TENSORS);
     eff_tensor copy = *t;
     const eff_status s = check_tensor(&copy, name, (int)(len < 100 ? len : 100), numel, err);
@@ -336,7 +317,7 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
     const eff_status s = eff_file_read_at(c->fd, h, n, 0, err);
     if (s != EFF_OK) return s;
     if (n >= 4 && h[0] == 'P' && h[1] == 'K' && (!memcmp(h + 2, "\3\4", 2) || !memcmp(h + 2, "\5\6", 2)))
-        return eff_pytorch_open_zip(c, size, err);
+        return eff_pytorch_open_zip(c, err);
     if (n >= 2 && h[0] == 0x80 && h[1] <= 5) return eff_pytorch_open_legacy(c, size, err);
     if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, err);
     if (n < 9) return eff_fail(err, EFF_EFORMAT, "the file has %zu bytes, too few for any checkpoint", n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Class name files: one name a line, or tab-separated "index, name" or "index, id, name" in any order with an optional header. Either
- * every class of the model gets exactly one name, or the model stays as it was. */
+/* Class name files: one name a line, or tab-separated "index, name" or "index, id, name" in any order with an
+ * optional header. Either every class of the model gets exactly one name, or the model stays as it was. */
 #include "formats/formats.h"
 
 #include "base/file.h"
@@ -30,7 +30,8 @@ static int to_int(const char *s)
 static eff_status put(reader *r, int index, const char *id, const char *name)
 {
     if (index >= r->classes)
-        return eff_fail(r->err, EFF_EFORMAT, "line %d: class %d is beyond the model's %d classes", r->line, index, r->classes);
+        return eff_fail(r->err, EFF_EFORMAT, "line %d: class %d is beyond the model's %d classes", r->line, index,
+                        r->classes);
     if (!*name) return eff_fail(r->err, EFF_EFORMAT, "line %d: the name of class %d is empty", r->line, index);
     if (r->names[index]) return eff_fail(r->err, EFF_EFORMAT, "line %d: class %d was named before", r->line, index);
     r->names[index] = eff_strdup(name);
@@ -51,7 +52,8 @@ static eff_status read_row(reader *r, char *s)
         field[n] = tab;
     }
     if (r->columns && n != r->columns)
-        return eff_fail(r->err, EFF_EFORMAT, "line %d: expected %d columns as before, found %d", r->line, r->columns, n);
+        return eff_fail(r->err, EFF_EFORMAT, "line %d: expected %d columns as before, found %d", r->line, r->columns,
+                        n);
     r->columns = n;
     if (n == 1) return put(r, r->filled, NULL, s);
     if (!is_index(field[0]))
@@ -73,12 +75,13 @@ static eff_status read_lines(reader *r, char *text, size_t size)
 {
     char *at = text, *const end = text + size;
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) at += 3; /* byte order mark */
-    bool seen_content = false;
+    bool first = true;
     for (r->line = 1; at < end; r->line++) {
         char *stop = memchr(at, '\n', (size_t)(end - at));
         if (!stop) stop = end;
         size_t n = (size_t)(stop - at);
         if (n && at[n - 1] == '\r') n--;
+        if (n == 0 && strspn(at, "\r\n") == (size_t)(end - at)) break; /* nothing but line ends is left */
         at[n] = '\0';
         for (size_t i = 0; i < n;) {
             const size_t len = eff_utf8_length(at + i, n - i);
@@ -87,20 +90,19 @@ static eff_status read_lines(reader *r, char *text, size_t size)
                 return eff_fail(r->err, EFF_EFORMAT, "line %d: byte %zu is a control character", r->line, i + 1);
             i += len;
         }
-        if (n == 0) {
-            if (strspn(stop, "\r\n") < (size_t)(end - stop))
-                return eff_fail(r->err, EFF_EFORMAT, "line %d: empty", r->line);
-        } else if (seen_content || !is_header(at)) {
+        if (n == 0) return eff_fail(r->err, EFF_EFORMAT, "line %d: empty", r->line);
+        if (!first || !is_header(at)) {
             const eff_status s = read_row(r, at);
             if (s != EFF_OK) return s;
         }
-        seen_content |= n > 0;
+        first = false;
         at = stop + 1;
     }
     if (r->filled == r->classes) return EFF_OK;
     int missing = 0;
     while (r->names[missing]) missing++;
-    return eff_fail(r->err, EFF_EFORMAT, "%d class names for a model of %d classes: class %d has none", r->filled, r->classes, missing);
+    return eff_fail(r->err, EFF_EFORMAT, "%d class names for a model of %d classes: class %d has none", r->filled,
+                    r->classes, missing);
 }
 
 static void free_strings(char **s, int n)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preprocessing defaults as data: one row a published model, and a last row a family for everything else in it. A row gives the
- * rule at the size its weights are evaluated at; other sizes are derived from it. */
+/* Preprocessing defaults as data: one row a published model, and a last row a family for everything else in it.
+ * A row gives the rule at the size its weights are evaluated at; other sizes are derived from it. */
 #include "formats/defaults.h"
 
 #include <math.h>
@@ -19,10 +19,12 @@ static const float norms[][2][3] = {
 #define SHORT    EFF_GEOM_SHORT
 #define SQUASH   EFF_GEOM_SQUASH
 
-enum { NEUTRAL = EFF_FAMILY_NEUTRAL, LUKE = EFF_FAMILY_LUKEMELAS, TIMM = EFF_FAMILY_TIMM, TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION };
+enum { NEUTRAL = EFF_FAMILY_NEUTRAL, LUKE = EFF_FAMILY_LUKEMELAS, TIMM = EFF_FAMILY_TIMM,
+       TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION };
 
-/* `model` is compared with the table's name up to '@' without "efficientnet-"; a trailing '*' stands for anything. The first row that
- * fits holds. size 0: the table's own. side: pixels; or, where crop is given, size / crop. */
+/* `model` is compared with the table's name up to '@' without "efficientnet-"; a trailing '*' stands for
+ * anything. The first row that fits holds. size 0: the table's own. side: pixels; or, where crop is given, size
+ * / crop. */
 static const struct rule {
     int family;
     const char *model;
@@ -32,7 +34,8 @@ static const struct rule {
     eff_filter filter;
     norm norm;
 } rules[] = {
-    /* the repository's evaluation script resizes to the size itself; the Lite wheels: measured on them (golden data, lite) */
+    /* the repository's evaluation script resizes to the size itself; the Lite wheels: measured on them (golden
+     * data, lite) */
     { LUKE, "lite0", 224, 256, 0, SHORT, BICUBIC, LITE },
     { LUKE, "lite1", 240, 272, 0, SHORT, BICUBIC, LITE },
     { LUKE, "lite2", 260, 292, 0, SHORT, BICUBIC, LITE },
@@ -63,7 +66,8 @@ static const struct rule {
     { TIMM_TF, "lite0", 224, 0, 0.875, SHORT, BICUBIC, HALF },
     { TIMM_TF, "lite1", 240, 0, 0.882, SHORT, BICUBIC, HALF },
     { TIMM_TF, "lite2", 260, 0, 0.890, SHORT, BICUBIC, HALF },
-    { TIMM_TF, "lite3", 300, 0, 0.904, SHORT, BILINEAR, HALF }, /* timm evaluates these two larger than TensorFlow does */
+    /* timm evaluates these two larger than TensorFlow does */
+    { TIMM_TF, "lite3", 300, 0, 0.904, SHORT, BILINEAR, HALF },
     { TIMM_TF, "lite4", 380, 0, 0.920, SHORT, BILINEAR, HALF },
     { TIMM_TF, "*", 0, 0, 0.875, SHORT, BICUBIC, IMAGENET },
 
@@ -75,7 +79,8 @@ static const struct rule {
     { TIMM, "b5", 448, 448, 0, SQUASH, BICUBIC, IMAGENET },
     { TIMM, "*", 0, 0, 0.875, SHORT, BICUBIC, IMAGENET },
 
-    { NEUTRAL, "lite*", 0, 0, 0.875, SHORT, BICUBIC, LITE }, /* of unknown origin: the rule its official weights expect */
+    /* of unknown origin: the Lite networks as their official weights expect it */
+    { NEUTRAL, "lite*", 0, 0, 0.875, SHORT, BICUBIC, LITE },
     { NEUTRAL, "*", 0, 0, 0.875, SHORT, BICUBIC, IMAGENET }, /* also what finds no other row */
 };
 enum { NRULES = sizeof rules / sizeof *rules };

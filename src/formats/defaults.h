@@ -5,9 +5,9 @@
 
 #include "formats/names.h"
 
-/** The evaluation rule of weights published in family `f` for architecture `t`, at height x width
- * pixels; 0 x 0 = the size these weights are published for, where it is known, else the table's. Other sizes keep the proportion of
- * the short side to the crop. */
+/** The evaluation rule of weights published in family `f` for architecture `t`, at height x width pixels; 0 x 0
+ * = the size these weights are published for, where it is known, else the table's. Other sizes keep the
+ * proportion of the short side to the crop. */
 eff_preprocess eff_default_preprocess(eff_family f, const eff_table *t, int height, int width);
 
 /** The same rule for another input size: the short side keeps its proportion to the crop. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One door for everything that can be a model: built-in names, tables, model files, foreign checkpoints. What a file holds is told
- * by its content; only a name that is no file is judged by its spelling. */
+/* One door for everything that can be a model: built-in names, tables, model files, foreign checkpoints. What a
+ * file holds is told by its content; only a name that is no file is judged by its spelling. */
 #include "formats/formats.h"
 
 #include "base/file.h"
@@ -56,7 +56,8 @@ static eff_status check_options(const eff_model_opts *o, eff_error *err)
     if (o->classes < 0 || o->classes > EFF_MAX_CLASSES)
         return eff_fail(err, EFF_EARG, "classes: expected 1..%d, found %d", EFF_MAX_CLASSES, o->classes);
     if (o->height < 0 || o->width < 0 || o->height > EFF_MAX_SIDE || o->width > EFF_MAX_SIDE)
-        return eff_fail(err, EFF_EARG, "resolution: expected sides of 1..%d, found %dx%d", EFF_MAX_SIDE, o->height, o->width);
+        return eff_fail(err, EFF_EARG, "resolution: expected sides of 1..%d, found %dx%d", EFF_MAX_SIDE, o->height,
+                        o->width);
     return o->family ? eff_family_parse(&f, o->family, err) : EFF_OK;
 }
 
@@ -100,7 +101,8 @@ static eff_status untrained(eff_model **out, eff_table *t, const char *format, c
 {
     if (o->family)
         return eff_fail(err, EFF_EARG, "family %s: %s has no weights, whose names that could be", o->family, t->name);
-    if (o->architecture) return eff_fail(err, EFF_EARG, "%s is an architecture already; none can be given beside it", t->name);
+    if (o->architecture)
+        return eff_fail(err, EFF_EARG, "%s is an architecture already; none can be given beside it", t->name);
     if (o->classes) t->classes = o->classes;
     if (o->height) t->height = o->height;
     if (o->width) t->width_px = o->width;
@@ -114,7 +116,8 @@ static eff_status untrained(eff_model **out, eff_table *t, const char *format, c
 /* --------------------------------------------------------------------------------------- checkpoints */
 
 /* The architecture that the caller names, to be compared with the file's tensors. */
-static eff_status claim_architecture(eff_claim *claim, eff_table *t, bool *keep_size, const eff_model_opts *o, eff_error *err)
+static eff_status claim_architecture(eff_claim *claim, eff_table *t, bool *keep_size, const eff_model_opts *o,
+                                     eff_error *err)
 {
     const char *spec = o->architecture;
     *claim = (eff_claim){ .family = o->family };
@@ -175,7 +178,8 @@ static eff_status check_claims(const eff_model *m, const eff_model_opts *o, eff_
     bool keep_size;
     TRY(check_classes(o, &m->table, err));
     if (o->family && (!m->meta.family || strcmp(o->family, m->meta.family) != 0))
-        return eff_fail(err, EFF_EARG, "family %s: the model file says %s", o->family, m->meta.family ? m->meta.family : "none");
+        return eff_fail(err, EFF_EARG, "family %s: the model file says %s", o->family,
+                        m->meta.family ? m->meta.family : "none");
     TRY(claim_architecture(&claim, &named, &keep_size, o, err));
     if (!claim.table) return EFF_OK;
     if (!named.classes) named.classes = m->table.classes;
@@ -186,7 +190,8 @@ static eff_status check_claims(const eff_model *m, const eff_model_opts *o, eff_
         same = strcmp(g->param[i].name, m->graph->param[i].name) == 0 &&
                memcmp(g->param[i].dim, m->graph->param[i].dim, sizeof g->param[i].dim) == 0;
     eff_graph_free(g);
-    return same ? EFF_OK : eff_fail(err, EFF_EARG, "%.80s is not the model file's network, %s", o->architecture, m->table.name);
+    return same ? EFF_OK
+                : eff_fail(err, EFF_EARG, "%.80s is not the model file's network, %s", o->architecture, m->table.name);
 }
 
 static eff_status load_own(eff_model **out, const eff_index *x, const eff_model_opts *o, eff_error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The metadata of a model file. Every field is checked before it is believed; top-level fields of later minor additions are kept
- * as they are and written again, so that passing a file through an older effnet loses nothing. */
+/* The metadata of a model file. Every field is checked before it is believed; top-level fields of later minor
+ * additions are kept as they are and written again, so that passing a file through an older effnet loses
+ * nothing. */
 #include "formats/modelfile.h"
 
 #include "base/mem.h"
@@ -16,8 +17,8 @@
 #define SCHEMA "effnet-model"
 
 enum {
-    MAX_JSON = 8 << 20,  /* bytes: names of 200,000 classes; the tree that jansson builds is some 30 times larger at worst */
-    MAX_STRING = 4096    /* bytes of one name or line */
+    MAX_JSON = 8 << 20, /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
+    MAX_STRING = 4096   /* bytes of one name or line */
 };
 
 #define TRY(call)                     \
@@ -26,8 +27,8 @@ enum {
         if (s_) return s_;            \
     } while (0)
 
-static const char *const known[] = { "schema", "version", "table", "preprocess", "class_names", "class_ids", "family", "origin",
-                                     "licence" };
+static const char *const known[] = { "schema",    "version", "table",  "preprocess", "class_names",
+                                     "class_ids", "family",  "origin", "licence" };
 
 static bool is_known(const char *key)
 {
@@ -36,7 +37,10 @@ static bool is_known(const char *key)
     return false;
 }
 
-static eff_status no_json_memory(eff_error *err) { return eff_fail(err, EFF_ENOMEM, "out of memory for the model file's JSON"); }
+static eff_status no_json_memory(eff_error *err)
+{
+    return eff_fail(err, EFF_ENOMEM, "out of memory for the model file's JSON");
+}
 
 /* ---------------------------------------------------------------------------------- preprocessing rule */
 
@@ -103,15 +107,18 @@ static eff_status preprocess_from_json(eff_preprocess *out, const json_t *o, eff
     json_t *v;
     if (!json_is_object(o)) return eff_fail(err, EFF_EFORMAT, "preprocess: expected an object");
     if (json_object_size(o) != 5)
-        return eff_fail(err, EFF_EFORMAT, "preprocess: expected 5 keys (short, square or squash; filter; crop or size; mean; std),"
-                        " found %zu", json_object_size(o));
+        return eff_fail(err, EFF_EFORMAT,
+                        "preprocess: expected 5 keys (short, square or squash; filter; crop or size; mean; std),"
+                        " found %zu",
+                        json_object_size(o));
     json_object_foreach((json_t *)(uintptr_t)o, key, v) {
         const size_t n = strlen(spec);
         bool ok = snprintf(spec + n, sizeof spec - n, "%s%.20s=", n ? "," : "", key) < (int)(sizeof spec - n);
         const char *separator = strcmp(key, "mean") == 0 || strcmp(key, "std") == 0 ? ":" : "x";
         if (json_is_array(v)) {
             for (size_t i = 0; ok && i < json_array_size(v); i++) {
-                ok = i < 4 && json_is_number(json_array_get(v, i)) && append_value(spec, sizeof spec - 2, json_array_get(v, i));
+                ok = i < 4 && json_is_number(json_array_get(v, i)) &&
+                     append_value(spec, sizeof spec - 2, json_array_get(v, i));
                 if (ok && i + 1 < json_array_size(v)) strcat(spec, separator);
             }
         } else if (ok) {
@@ -136,7 +143,8 @@ static eff_status line_of(const char **out, const char *field, const json_t *v, 
 {
     if (!json_is_string(v)) return eff_fail(err, EFF_EFORMAT, "%s: expected a string", field);
     if (json_string_length(v) > MAX_STRING)
-        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, MAX_STRING, json_string_length(v));
+        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, MAX_STRING,
+                        json_string_length(v));
     if (!eff_utf8_is_line(json_string_value(v), json_string_length(v)))
         return eff_fail(err, EFF_EFORMAT, "%s: expected one line of text, found a control character", field);
     *out = json_string_value(v);
@@ -153,13 +161,15 @@ static eff_status read_line(char **out, const char *field, const json_t *root, e
     return *out ? EFF_OK : eff_fail_memory(err, strlen(s));
 }
 
-static eff_status read_lines(char ***out, const char *field, const json_t *root, int classes, bool holes, eff_error *err)
+static eff_status read_lines(char ***out, const char *field, const json_t *root, int classes, bool holes,
+                             eff_error *err)
 {
     const json_t *list = json_object_get(root, field);
     if (!list || json_is_null(list)) return EFF_OK;
     if (!json_is_array(list)) return eff_fail(err, EFF_EFORMAT, "%s: expected an array", field);
     if (json_array_size(list) != (size_t)classes)
-        return eff_fail(err, EFF_EFORMAT, "%s: expected %d entries, one a class, found %zu", field, classes, json_array_size(list));
+        return eff_fail(err, EFF_EFORMAT, "%s: expected %d entries, one a class, found %zu", field, classes,
+                        json_array_size(list));
     *out = eff_calloc((size_t)classes, sizeof **out); /* the model frees it, also when this stops half way */
     if (!*out) return eff_fail_memory(err, (size_t)classes * sizeof **out);
     for (int i = 0; i < classes; i++) {
@@ -191,8 +201,8 @@ eff_status eff_modelfile_parse(json_t **root, const char *text, eff_error *err)
     if (!json_is_object(j))
         s = eff_fail(err, EFF_EFORMAT, "metadata: expected a JSON object");
     else if (!json_is_string(schema) || strcmp(json_string_value(schema), SCHEMA) != 0)
-        s = eff_fail(err, EFF_EFORMAT, "schema: expected \"" SCHEMA "\", found %s%.40s", json_is_string(schema) ? "" : "none",
-                     json_is_string(schema) ? json_string_value(schema) : "");
+        s = eff_fail(err, EFF_EFORMAT, "schema: expected \"" SCHEMA "\", found %s%.40s",
+                     json_is_string(schema) ? "" : "none", json_is_string(schema) ? json_string_value(schema) : "");
     else if (!json_is_integer(version) || json_integer_value(version) < 1)
         s = eff_fail(err, EFF_EFORMAT, "version: expected a whole number from 1 up");
     else if (json_integer_value(version) > EFF_MODELFILE_VERSION)
@@ -259,7 +269,8 @@ static json_t *lines_to_json(char **s, int n)
     return list;
 }
 
-static bool set(json_t *o, const char *key, json_t *v) { return json_object_set_new(o, key, v) == 0; } /* false for a NULL v */
+/* False also for a NULL v. */
+static bool set(json_t *o, const char *key, json_t *v) { return json_object_set_new(o, key, v) == 0; }
 
 static bool set_line(json_t *o, const char *key, const char *s) { return !s || set(o, key, json_string(s)); }
 
@@ -270,7 +281,8 @@ eff_status eff_modelfile_text(char **out, const eff_model *m, eff_error *err)
     *out = NULL;
     json_t *o = json_object(), *extra = NULL;
     bool ok = o && set(o, "schema", json_string(SCHEMA)) && set(o, "version", json_integer(EFF_MODELFILE_VERSION)) &&
-              set(o, "table", eff_table_to_json(&m->table)) && set(o, "preprocess", preprocess_to_json(&meta->preprocess)) &&
+              set(o, "table", eff_table_to_json(&m->table)) &&
+              set(o, "preprocess", preprocess_to_json(&meta->preprocess)) &&
               (!meta->class_names || set(o, "class_names", lines_to_json(meta->class_names, n))) &&
               (!meta->class_ids || set(o, "class_ids", lines_to_json(meta->class_ids, n))) &&
               set_line(o, "family", meta->family) && set_line(o, "origin", meta->origin) &&
@@ -287,7 +299,8 @@ eff_status eff_modelfile_text(char **out, const eff_model *m, eff_error *err)
     if (length <= MAX_JSON) *out = eff_strdup(text);
     free(text);
     if (length > MAX_JSON)
-        return eff_fail(err, EFF_EARG, "metadata: at most %d bytes can be read back, this model's are %zu", MAX_JSON, length);
+        return eff_fail(err, EFF_EARG, "metadata: at most %d bytes can be read back, this model's are %zu", MAX_JSON,
+                        length);
     return *out ? EFF_OK : eff_fail_memory(err, length);
 }
 
@@ -295,7 +308,8 @@ eff_status eff_modelfile_save(const eff_model *m, const char *path, bool tensors
 {
     const eff_graph *g = m->graph;
     if (!m->weights)
-        return eff_fail(err, EFF_EARG, "%s is untrained: there are no weights to save (its table can be saved as .json)",
+        return eff_fail(err, EFF_EARG,
+                        "%s is untrained: there are no weights to save (its table can be saved as .json)",
                         m->table.name);
     eff_status s = EFF_OK;
     char *text = NULL;

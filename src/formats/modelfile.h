@@ -21,7 +21,8 @@ eff_status eff_modelfile_meta(eff_model *m, const json_t *root, eff_error *err);
 /** The JSON text for a model; eff_free() it. The same model gives the same bytes. */
 eff_status eff_modelfile_text(char **out, const eff_model *m, eff_error *err);
 
-/** Write all of a model as .effnet, or its tensors alone as plain safetensors. Atomic. EFF_EARG when it has no weights. */
+/** Write all of a model as .effnet, or its tensors alone as plain safetensors. Atomic. EFF_EARG when it has no
+ * weights. */
 eff_status eff_modelfile_save(const eff_model *m, const char *path, bool tensors_only, eff_error *err);
 
 #endif

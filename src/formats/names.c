@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name maps as one table: a row is a part of a block (or of stem and head), a column the spelling of one family, and digits
- * that depend on the place are written as %-codes. A name exists exactly if a row and column for it does. */
+/* Name maps as one table: a row is a part of a block (or of stem and head), a column the spelling of one
+ * family, and digits that depend on the place are written as %-codes. A name exists exactly if a row and column
+ * for it does. */
 #include "formats/names.h"
 
 #include <stdio.h>
@@ -10,8 +11,9 @@ enum { SPELLINGS = 3 }; /* timm and timm_tf share a column */
 enum { LUKEMELAS, TIMM, TORCHVISION };
 enum { ANY, PLAIN, EXPANDED }; /* blocks a row is for: all, those without, those with an expansion */
 
-/* Codes: %S stage, %T stage + 1, %H number of stages + 1, %J block in its stage, %G block over all stages; %0 %1 %2 that number
- * plus one if the block expands (an expansion comes first and shifts what follows), %P = %1 plus one if there is an SE. */
+/* Codes: %S stage, %T stage + 1, %H number of stages + 1, %J block in its stage, %G block over all stages; %0
+ * %1 %2 that number plus one if the block expands (an expansion comes first and shifts what follows), %P = %1
+ * plus one if there is an SE. */
 typedef struct name_row {
     unsigned nets; /* the network may hold these operators and no others */
     const char *part;
@@ -32,7 +34,8 @@ static const name_row rows[] = {
     { MB, "se.expand", ANY, { "_blocks.%G._se_expand", "blocks.%S.%J.se.conv_expand", "features.%T.%J.block.%1.fc2" } },
     /* timm calls the projection of a block without expansion conv_pw, elsewhere that is the expansion */
     { MB, "project.conv", PLAIN, { "_blocks.%G._project_conv", "blocks.%S.%J.conv_pw", "features.%T.%J.block.%P.0" } },
-    { MB, "project.conv", EXPANDED, { "_blocks.%G._project_conv", "blocks.%S.%J.conv_pwl", "features.%T.%J.block.%P.0" } },
+    { MB, "project.conv", EXPANDED,
+      { "_blocks.%G._project_conv", "blocks.%S.%J.conv_pwl", "features.%T.%J.block.%P.0" } },
     { MB, "project.bn", ANY, { "_blocks.%G._bn2", "blocks.%S.%J.bn%2", "features.%T.%J.block.%P.1" } },
     { MB, "head.conv", ANY, { "_conv_head", "conv_head", "features.%H.0" } },
     { MB, "head.bn", ANY, { "_bn1", "bn2", "features.%H.1" } },
@@ -57,7 +60,8 @@ eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err)
     if (strcmp(s, "keras") == 0 || strcmp(s, "tf") == 0)
         return eff_fail(err, EFF_EUNSUPPORTED, "family %s: checkpoints in its names are not read yet", s);
     const char *near = eff_nearest_name(s, family_name, EFF_FAMILY_COUNT);
-    return eff_fail(err, EFF_EARG, "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas or neutral", s,
+    return eff_fail(err, EFF_EARG,
+                    "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas or neutral", s,
                     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
@@ -98,6 +102,7 @@ bool eff_name_format(char name[EFF_TENSOR_NAME], eff_family f, const eff_place *
     if (f == EFF_FAMILY_NEUTRAL) {
         const int n = in_block ? snprintf(name, EFF_TENSOR_NAME, "blocks.%d.%d.%s.%s", p->stage, p->block, part, leaf)
                                : snprintf(name, EFF_TENSOR_NAME, "%s.%s", part, leaf);
+        if (n >= EFF_TENSOR_NAME) name[0] = '\0';
         return n < EFF_TENSOR_NAME;
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

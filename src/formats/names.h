@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How each library spells the parameters of a network. One rule a family, so any number of stages and blocks has names. */
+/* How each library spells the parameters of a network. One rule a family, so any number of stages and blocks
+ * has names. */
 #ifndef EFF_FORMATS_NAMES_H
 #define EFF_FORMATS_NAMES_H
 
@@ -18,7 +19,8 @@ enum { EFF_TENSOR_NAME = 128 }; /* bytes that any spelling of a parameter fits i
 
 const char *eff_family_name(eff_family f);
 
-/** The family called `s`. EFF_EARG naming the nearest one; EFF_EUNSUPPORTED for families that are known but not read. */
+/** The family called `s`. EFF_EARG naming the nearest one; EFF_EUNSUPPORTED for families that are known but not
+ * read. */
 eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err);
 
 /** Where a parameter stands: all that a spelling depends on. */

@@ -43,34 +43,6 @@ static eff_status zip_fail(eff_error *err, zip_error_t *e, const char *what)
     return eff_fail(err, code == ZIP_ER_MEMORY ? EFF_ENOMEM : EFF_EFORMAT, "%s: %s", what, zip_error_strerror(e));
 }
 
-/* libzip allocates by the number of entries that a ZIP64 end record claims before it has seen one of them. Every entry takes
- * 46 bytes of the file, so a claim that cannot be true is found by looking at each end record that libzip might use. */
-static eff_status check_zip64_counts(int fd, uint64_t size, eff_error *err)
-{
-    enum { TAIL = 65536 + 22 + 20, LOCATOR = 20, END64 = 56, ENTRY = 46 };
-    const size_t n = size < TAIL ? (size_t)size : TAIL;
-    unsigned char *const tail = eff_malloc(n);
-    if (!tail) return eff_fail_memory(err, n);
-    eff_status s = eff_file_read_at(fd, tail, n, size - n, err);
-    for (size_t i = 0; i + LOCATOR <= n && s == EFF_OK; i++) {
-        if (memcmp(tail + i, "PK\6\7", 4)) continue;
-        uint64_t at, entries;
-        unsigned char end[END64];
-        memcpy(&at, tail + i + 8, 8);
-        if (at > size || size - at < END64) continue;
-        s = eff_file_read_at(fd, end, END64, at, err);
-        if (s != EFF_OK || memcmp(end, "PK\6\6", 4)) continue;
-        for (int k = 24; k <= 32 && s == EFF_OK; k += 8) { /* on this disk, in all */
-            memcpy(&entries, end + k, 8);
-            if (entries > size / ENTRY)
-                s = eff_fail(err, EFF_EFORMAT, "the zip archive claims %llu members in %llu bytes", (unsigned long long)entries,
-                             (unsigned long long)size);
-        }
-    }
-    eff_free(tail);
-    return s;
-}
-
 static eff_status zip_start(eff_checkpoint *c, reader *r, eff_error *err)
 {
     const int fd = dup(c->fd); /* libzip closes the one it gets */
@@ -115,26 +87,25 @@ static eff_status find_root(reader *r, eff_error *err)
     return not_pytorch(r->zip, err);
 }
 
-/* Number, size and soundness of member ROOT/name. @return EFF_OK with *size set; *index -1 when there is none */
-static eff_status find_member(const reader *r, const char *name, zip_int64_t *index, uint64_t *size, eff_error *err)
+/* Number, size and soundness of member ROOT/name. @return EFF_OK with *index -1 and size 0 when there is none */
+static eff_status find_member(const reader *r, const char *name, zip_int64_t *index, zip_stat_t *st, eff_error *err)
 {
     char path[sizeof r->root + 300];
     snprintf(path, sizeof path, "%s%s", r->root, name);
-    *size = 0;
+    zip_stat_init(st);
+    st->size = 0;
     *index = zip_name_locate(r->zip, path, 0);
     if (*index < 0) return EFF_OK;
-    zip_stat_t st;
     const zip_uint64_t need = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-    if (zip_stat_index(r->zip, (zip_uint64_t)*index, 0, &st) != 0 || (st.valid & need) != need)
+    if (zip_stat_index(r->zip, (zip_uint64_t)*index, 0, st) != 0 || (st->valid & need) != need)
         return zip_fail(err, zip_get_error(r->zip), name);
-    if ((st.valid & ZIP_STAT_ENCRYPTION_METHOD) && st.encryption_method != ZIP_EM_NONE)
+    if ((st->valid & ZIP_STAT_ENCRYPTION_METHOD) && st->encryption_method != ZIP_EM_NONE)
         return eff_fail(err, EFF_EUNSUPPORTED, "%s: encrypted members are not read", name);
-    if (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE)
-        return eff_fail(err, EFF_EUNSUPPORTED, "%s: compression method %d is not read", name, (int)st.comp_method);
-    if (st.size > 4096 && st.size / MAX_RATIO > st.comp_size)
+    if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
+        return eff_fail(err, EFF_EUNSUPPORTED, "%s: compression method %d is not read", name, (int)st->comp_method);
+    if (st->size > 4096 && st->size / MAX_RATIO > st->comp_size)
         return eff_fail(err, EFF_EFORMAT, "%s: %llu bytes compressed to %llu, which weights do not allow", name,
-                        (unsigned long long)st.size, (unsigned long long)st.comp_size);
-    *size = st.size;
+                        (unsigned long long)st->size, (unsigned long long)st->comp_size);
     return EFF_OK;
 }
 
@@ -159,12 +130,12 @@ static eff_status read_member(zip_t *z, zip_int64_t index, const char *name, voi
 static eff_status check_byteorder(const reader *r, eff_error *err)
 {
     zip_int64_t i;
-    uint64_t size;
+    zip_stat_t st;
     char text[16] = { 0 };
-    eff_status s = find_member(r, "byteorder", &i, &size, err);
+    eff_status s = find_member(r, "byteorder", &i, &st, err);
     if (s != EFF_OK || i < 0) return s;
-    if (size >= sizeof text) return eff_fail(err, EFF_EFORMAT, "byteorder: %llu bytes", (unsigned long long)size);
-    s = read_member(r->zip, i, "byteorder", text, (size_t)size, err);
+    if (st.size >= sizeof text) return eff_fail(err, EFF_EFORMAT, "byteorder: %llu bytes", (unsigned long long)st.size);
+    s = read_member(r->zip, i, "byteorder", text, (size_t)st.size, err);
     if (s == EFF_OK && strcmp(text, "little"))
         s = eff_fail(err, EFF_EUNSUPPORTED, "byteorder: expected little, found %s", text);
     return s;
@@ -173,23 +144,24 @@ static eff_status check_byteorder(const reader *r, eff_error *err)
 static eff_status read_data_pickle(const reader *r, unsigned char **out, size_t *n, eff_error *err)
 {
     zip_int64_t i;
-    uint64_t size;
-    eff_status s = find_member(r, "constants.pkl", &i, &size, err);
+    zip_stat_t st;
+    eff_status s = find_member(r, "constants.pkl", &i, &st, err);
     if (s == EFF_OK && i >= 0)
         return eff_fail(err, EFF_EUNSUPPORTED, "a TorchScript archive is not read, only a state_dict");
-    if (s == EFF_OK) s = find_member(r, "data.pkl", &i, &size, err);
+    if (s == EFF_OK) s = find_member(r, "data.pkl", &i, &st, err);
     if (s != EFF_OK) return s;
-    if (size > MAX_PICKLE)
-        return eff_fail(err, EFF_EFORMAT, "data.pkl: %llu bytes, at most %d are read", (unsigned long long)size, MAX_PICKLE);
-    unsigned char *const buf = eff_malloc((size_t)size);
-    if (!buf) return eff_fail_memory(err, (size_t)size);
-    s = read_member(r->zip, i, "data.pkl", buf, (size_t)size, err);
+    if (st.size > MAX_PICKLE)
+        return eff_fail(err, EFF_EFORMAT, "data.pkl: %llu bytes, at most %d are read", (unsigned long long)st.size, MAX_PICKLE);
+    const size_t size = (size_t)st.size;
+    unsigned char *const buf = eff_malloc(size);
+    if (!buf) return eff_fail_memory(err, size);
+    s = read_member(r->zip, i, "data.pkl", buf, size, err);
     if (s != EFF_OK) {
         eff_free(buf);
         return s;
     }
     *out = buf;
-    *n = (size_t)size;
+    *n = size;
     return EFF_OK;
 }
 
@@ -200,10 +172,13 @@ static eff_status locate_members(const reader *r, eff_error *err)
         eff_pt_storage *const st = &r->storage[k];
         char name[300];
         zip_int64_t i;
+        zip_stat_t found;
         snprintf(name, sizeof name, "data/%.*s", (int)st->key_len, st->key);
-        s = find_member(r, name, &i, &st->bytes, err);
+        s = find_member(r, name, &i, &found, err);
         st->present = i >= 0;
         st->at = (uint64_t)i;
+        st->bytes = found.size;
+        st->stored = found.comp_method == ZIP_CM_STORE;
     }
     return s;
 }
@@ -214,7 +189,7 @@ typedef struct member { /* being read from start to end */
     zip_file_t *f;
     const char *name;
     uint64_t at;
-    bool may_seek; /* the CRC has been checked before; else every byte must pass through libzip */
+    bool may_seek; /* libzip can (in stored members) and the CRC has been checked before: else all bytes must pass it */
 } member;
 
 static eff_status member_bytes(member *m, void *buf, size_t n, eff_error *err)
@@ -233,9 +208,9 @@ static eff_status member_skip(member *m, uint64_t n, eff_error *err)
 {
     unsigned char waste[4096];
     eff_status s = EFF_OK;
-    if (n > sizeof waste && m->may_seek && zip_fseek(m->f, (zip_int64_t)n, SEEK_CUR) == 0) { /* not in compressed members */
+    if (n > sizeof waste && m->may_seek) {
         m->at += n;
-        return EFF_OK;
+        return zip_fseek(m->f, (zip_int64_t)n, SEEK_CUR) == 0 ? EFF_OK : zip_fail(err, zip_file_get_error(m->f), m->name);
     }
     while (n && s == EFF_OK) {
         const size_t k = n < sizeof waste ? (size_t)n : sizeof waste;
@@ -268,7 +243,7 @@ static eff_status zip_read(const eff_checkpoint *c, const eff_tensor *t, float *
     eff_pt_storage *const st = &r->storage[t->storage];
     if (t->count == 0) return EFF_OK;
     const char *const name = zip_get_name(r->zip, st->at, 0);
-    member m = { .f = zip_fopen_index(r->zip, st->at, 0), .name = name ? name : "a member", .may_seek = st->checked };
+    member m = { .f = zip_fopen_index(r->zip, st->at, 0), .name = name ? name : "a member", .may_seek = st->checked && st->stored };
     if (!m.f) return zip_fail(err, zip_get_error(r->zip), m.name);
     eff_status s = eff_tensor_gather(t, read_zip_storage, &m, out, err);
     if (s == EFF_OK && !st->checked) {
@@ -279,7 +254,7 @@ static eff_status zip_read(const eff_checkpoint *c, const eff_tensor *t, float *
     return s;
 }
 
-eff_status eff_pytorch_open_zip(eff_checkpoint *c, uint64_t size, eff_error *err)
+eff_status eff_pytorch_open_zip(eff_checkpoint *c, eff_error *err)
 {
     c->format = "pytorch-zip";
     c->read = zip_read;
@@ -290,8 +265,7 @@ eff_status eff_pytorch_open_zip(eff_checkpoint *c, uint64_t size, eff_error *err
     unsigned char *bytes = NULL;
     size_t n = 0;
     eff_pickle p = { 0 };
-    eff_status s = check_zip64_counts(c->fd, size, err);
-    if (s == EFF_OK) s = zip_start(c, r, err);
+    eff_status s = zip_start(c, r, err);
     if (s == EFF_OK) s = find_root(r, err);
     if (s == EFF_OK) s = check_byteorder(r, err);
     if (s == EFF_OK) s = read_data_pickle(r, &bytes, &n, err);
@@ -404,7 +378,7 @@ static eff_status locate_stream(const reader *r, const stream *st, uint64_t size
         if (s->present) return eff_fail(err, EFF_EFORMAT, "storage %.*s: listed twice", shown, s->key);
         int64_t count;
         if (size - at < sizeof count)
-            return eff_fail(err, EFF_EFORMAT, "storage %.*s: the file ends before it", shown, s->key);
+            return eff_fail(err, EFF_EFORMAT, "cut short: the file ends before storage %.*s", shown, s->key);
         const eff_status e = eff_file_read_at(r->fd, &count, sizeof count, at, err);
         if (e != EFF_OK) return e;
         at += sizeof count;

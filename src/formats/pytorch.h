@@ -5,8 +5,8 @@
 
 #include "formats/checkpoint.h"
 
-/** Fill `c` (its fd set) from a file of `size` bytes. On failure the caller closes `c`. */
-eff_status eff_pytorch_open_zip(eff_checkpoint *c, uint64_t size, eff_error *err);
+/** Fill `c` (its fd set). On failure the caller closes `c`. */
+eff_status eff_pytorch_open_zip(eff_checkpoint *c, eff_error *err);
 eff_status eff_pytorch_open_legacy(eff_checkpoint *c, uint64_t size, eff_error *err);
 
 #endif

@@ -17,6 +17,7 @@ typedef struct eff_pt_storage {
     bool present;
     uint64_t bytes;      /* found in the file                                               */
     uint64_t at;         /* legacy: offset in the file; zip: number of the member           */
+    bool stored;         /* zip: not compressed                                             */
     bool checked;        /* zip: its CRC has been seen to be right                          */
 } eff_pt_storage;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recognition by trial: the family follows from the spelling of stem and head; each skeleton, with its repeats and channels read
- * off the file, becomes a graph whose every parameter must be there in exactly its shape. So whatever is recognised also loads,
- * and where nothing fits, the message is that of the skeleton that came nearest. */
+/* Recognition by trial: the family follows from the spelling of stem and head; each skeleton, with its repeats
+ * and channels read off the file, becomes a graph whose every parameter must be there in exactly its shape. So
+ * whatever is recognised also loads, and where nothing fits, the message is that of the skeleton that came
+ * nearest. */
 #include "formats/recognise.h"
 
 #include "base/mem.h"
@@ -22,8 +23,9 @@ enum { NSKELETONS = sizeof skeletons / sizeof *skeletons };
 
 /* ------------------------------------------------------------------------------------------ family */
 
-static const char *const landmarks[][2] = { { "stem.conv", "weight" }, { "stem.bn", "weight" },  { "stem.bn", "running_mean" },
-                                            { "head.conv", "weight" }, { "head.bn", "weight" },  { "head.fc", "weight" },
+static const char *const landmarks[][2] = { { "stem.conv", "weight" },     { "stem.bn", "weight" },
+                                            { "stem.bn", "running_mean" }, { "head.conv", "weight" },
+                                            { "head.bn", "weight" },       { "head.fc", "weight" },
                                             { "head.fc", "bias" } };
 enum { NLANDMARKS = sizeof landmarks / sizeof *landmarks };
 
@@ -48,7 +50,8 @@ static int count_landmarks(const eff_index *x, eff_family f, const eff_tensor **
     return n;
 }
 
-/* "state_dict.module" when a tensor is called "state_dict.module.conv_stem.weight"; NULL when the file has no such nesting. */
+/* "state_dict.module" when a tensor is called "state_dict.module.conv_stem.weight"; NULL when the file has no
+ * such nesting. */
 static const eff_tensor *find_nested(const eff_checkpoint *c, size_t *prefix_len)
 {
     char tail[EFF_FAMILY_COUNT][EFF_TENSOR_NAME + 1];
@@ -74,20 +77,23 @@ static eff_status fail_unknown(const eff_checkpoint *c, eff_error *err)
     size_t prefix;
     const eff_tensor *nested = find_nested(c, &prefix);
     if (nested)
-        return eff_fail(err, EFF_EUNSUPPORTED,
-                        "a training checkpoint: the network lies under %.*s (tensor %.90s); such wrappers are not read yet",
-                        prefix > 60 ? 60 : (int)prefix, nested->name, nested->name);
+        return eff_fail(
+            err, EFF_EUNSUPPORTED,
+            "a training checkpoint: the network lies under %.*s (tensor %.90s); such wrappers are not read yet",
+            prefix > 60 ? 60 : (int)prefix, nested->name, nested->name);
     if (!c->count) return eff_fail(err, EFF_EFORMAT, "no known architecture fits: the file has no tensors");
-    return eff_fail(err, EFF_EFORMAT,
-                    "no known architecture fits: none of the stem and head tensors of any family is among its %zu tensors"
-                    " (the first is %.90s)",
-                    c->count, c->tensor[0].name);
+    return eff_fail(
+        err, EFF_EFORMAT,
+        "no known architecture fits: none of the stem and head tensors of any family is among its %zu tensors"
+        " (the first is %.90s)",
+        c->count, c->tensor[0].name);
 }
 
 static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
 
 /* Fills naming and family; *sure = false when the names are timm's and nothing tells which of the two. */
-static eff_status find_family(eff_recognised *out, bool *sure, const eff_index *x, const eff_claim *claim, eff_error *err)
+static eff_status find_family(eff_recognised *out, bool *sure, const eff_index *x, const eff_claim *claim,
+                              eff_error *err)
 {
     const eff_tensor *first, *best_first = NULL;
     eff_family best = EFF_FAMILY_NEUTRAL;
@@ -107,8 +113,9 @@ static eff_status find_family(eff_recognised *out, bool *sure, const eff_index *
     if (claim->family) {
         if (count_landmarks(x, out->family, &first)) out->naming = out->family;
         else if (best != EFF_FAMILY_NEUTRAL)
-            return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)", claim->family,
-                            best == EFF_FAMILY_TIMM ? "timm or timm_tf" : eff_family_name(best), best_first->name);
+            return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)",
+                            claim->family, best == EFF_FAMILY_TIMM ? "timm or timm_tf" : eff_family_name(best),
+                            best_first->name);
     } else if (best == EFF_FAMILY_TIMM) {
         const char *hint = x->file->arch_hint;
         if (hint && starts_with(hint, "tf_")) out->naming = out->family = EFF_FAMILY_TIMM_TF;
@@ -130,14 +137,15 @@ void eff_family_rules(eff_family f, const char *table_name, eff_pad *pad, double
 
 /* -------------------------------------------------------------------------------------- measuring */
 
-static const eff_tensor *part_at(const eff_index *x, eff_family f, const eff_place *p, const char *part, const char *leaf)
+static const eff_tensor *part_at(const eff_index *x, eff_family f, const eff_place *p, const char *part,
+                                 const char *leaf)
 {
     char name[EFF_TENSOR_NAME];
     return eff_name_format(name, f, p, part, leaf) ? eff_index_find(x, name) : NULL;
 }
 
-/* Channels that a convolution with its BN gives, or `otherwise` when neither tells. The BN is asked first: its shape has one
- * reading, and a convolution in another layout is then found to be the one that is wrong. */
+/* Channels that a convolution with its BN gives, or `otherwise` when neither tells. The BN is asked first: its
+ * shape has one reading, and a convolution in another layout is then found to be the one that is wrong. */
 static int channels_of(const eff_index *x, eff_family f, const eff_place *p, const char *part, int otherwise)
 {
     static const char *const where[][2] = { { "bn", "weight" }, { "bn", "bias" }, { "conv", "weight" } };
@@ -194,33 +202,54 @@ static void scale_repeats(eff_table *t, const eff_table *base, double depth)
                                                            : eff_round_repeats(base->stage[i].repeats, depth);
 }
 
-/* Depth coefficients in steps of 1/96: every vector of repeats that ceil() gives for base repeats up to 4 is among them. */
+/* Depth coefficients in steps of 1/96: every vector of repeats that ceil() gives for base repeats up to 4 is
+ * among them. */
 enum { DEPTH_STEPS = 96, MAX_DEPTH = 32 };
 
-/* lukemelas numbers blocks over all stages, so only their total is seen. Each stage's repeats grow with the depth, hence a total
- * belongs to at most one vector of them. Tables that no depth gives are cut where the kernel or the output changes. */
+/* Kernel and output of a block; what the file does not show keeps its value. */
+static void look_at_block(const eff_index *x, eff_family f, const eff_place *p, int64_t *kernel, int64_t *out)
+{
+    const eff_tensor *dw = part_at(x, f, p, "dw.conv", "weight"), *bn = part_at(x, f, p, "project.bn", "weight");
+    if (dw && dw->ndim == 4) *kernel = dw->dim[3];
+    if (bn && bn->ndim == 1) *out = bn->dim[0];
+}
+
+/* Do the blocks of each stage of `t` look alike? */
+static bool stages_are_even(const eff_table *t, const eff_index *x, eff_family f, eff_place p)
+{
+    p.index = 0;
+    for (int s = 0; s < t->nstages; s++) {
+        int64_t kernel = 0, out = 0;
+        for (int j = 0; j < t->stage[s].repeats; j++, p.index++) {
+            int64_t k = kernel, o = out;
+            look_at_block(x, f, &p, &k, &o);
+            if (j && (k != kernel || o != out)) return false;
+            kernel = k;
+            out = o;
+        }
+    }
+    return true;
+}
+
+/* lukemelas numbers blocks over all stages, so only their total is seen. Each stage's repeats grow with the
+ * depth, hence a total belongs to at most one vector of them. Where that does not agree with the blocks, they
+ * are cut where their looks change. */
 static void split_blocks(eff_table *t, const eff_table *base, const eff_index *x, eff_family f, eff_place p)
 {
     int total = 0;
-    for (p.index = 0; total < EFF_MAX_BLOCKS; p.index = ++total) {
-        bool there = false;
-        for (int e = 0; e < 2 && !there; e++) {
-            p.expand = e;
-            there = block_exists(x, f, &p);
-        }
-        if (!there) break;
-    }
+    for (p.index = 0; total < EFF_MAX_BLOCKS && block_exists(x, f, &p); p.index = ++total) {}
     for (int d = 1; d <= MAX_DEPTH * DEPTH_STEPS; d++) {
         scale_repeats(t, base, (double)d / DEPTH_STEPS);
-        if (sum_repeats(t) == total) return;
-        if (sum_repeats(t) > total) break;
+        const int sum = sum_repeats(t);
+        if (sum > total) break;
+        if (sum == total && stages_are_even(t, x, f, p)) return;
     }
     memcpy(t->stage, base->stage, sizeof t->stage);
-    int s = -1;
     int64_t kernel = 0, out = 0;
+    int s = -1;
     for (p.index = 0; p.index < total; p.index++) {
-        const eff_tensor *dw = part_at(x, f, &p, "dw.conv", "weight"), *pr = part_at(x, f, &p, "project.conv", "weight");
-        const int64_t k = dw && dw->ndim == 4 ? dw->dim[3] : kernel, o = pr && pr->ndim == 4 ? pr->dim[0] : out;
+        int64_t k = kernel, o = out;
+        look_at_block(x, f, &p, &k, &o);
         if (s < 0 || k != kernel || o != out) {
             if (s + 1 == t->nstages) return;
             t->stage[++s].repeats = 0;
@@ -343,17 +372,20 @@ void eff_name_network(eff_table *t, const char *base_name)
 
 /* ------------------------------------------------------------------------------------------ trial */
 
-/* Does `t` fit? *right is how many parameters were as they should be, also on failure. */
-static eff_status try_table(const eff_table *t, eff_fit *fit, int *right, const eff_index *x, eff_family f, eff_error *err)
+/* Does `t` fit? *right of *nparams parameters were as they should be, also on failure. */
+static eff_status try_table(const eff_table *t, eff_fit *fit, int *right, int *nparams, const eff_index *x,
+                            eff_family f, eff_error *err)
 {
     eff_graph *g = NULL;
     *fit = (eff_fit){ 0 };
     *right = -1;
+    *nparams = 0;
     eff_status s = eff_table_check(t, err);
     if (s == EFF_OK) s = eff_graph_build(&g, t, 0, 0, err);
     if (s == EFF_OK) {
         s = eff_fit_make(fit, x, f, t, g, err);
         *right = fit->right;
+        *nparams = fit->nparams;
     }
     if (s != EFF_OK) eff_fit_free(fit);
     eff_graph_free(g);
@@ -366,23 +398,25 @@ static eff_status try_skeletons(eff_recognised *out, const eff_index *x, eff_err
 {
     eff_error nearest_error = { 0 };
     const char *nearest = NULL;
-    int most = -2;
+    int most = -2, missing = 0;
     for (int i = 0; i < NSKELETONS; i++) {
         eff_table base;
         eff_error e = { 0 };
-        int right;
+        int right, nparams;
         TRY(eff_table_builtin(&base, skeletons[i], err));
         measure(&out->table, &base, x, out->naming);
         snprintf(out->table.name, sizeof out->table.name, "%s-custom", skeletons[i]);
         eff_name_network(&out->table, skeletons[i]);
-        const eff_status s = try_table(&out->table, &out->fit, &right, x, out->naming, &e);
+        const eff_status s = try_table(&out->table, &out->fit, &right, &nparams, x, out->naming, &e);
         if (s == EFF_OK) return EFF_OK;
         if (s == EFF_ENOMEM) {
             if (err) *err = e;
             return s;
         }
-        if (right > most) {
+        const bool mostly = 2 * right > nparams;
+        if (right > most || (right == most && mostly && nparams - right < missing)) {
             most = right;
+            missing = nparams - right;
             nearest_error = e;
             nearest = skeletons[i];
         }
@@ -396,20 +430,20 @@ static eff_status try_skeletons(eff_recognised *out, const eff_index *x, eff_err
 eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_claim *claim, eff_error *err)
 {
     bool sure;
-    int right;
+    int right, nparams;
     *out = (eff_recognised){ 0 };
     TRY(find_family(out, &sure, x, claim, err));
     if (claim->table) {
         out->table = *claim->table;
         if (!out->table.classes) out->table.classes = classes_of(x, out->naming, place_of(&out->table), 1000);
-        TRY(try_table(&out->table, &out->fit, &right, x, out->naming, err));
+        TRY(try_table(&out->table, &out->fit, &right, &nparams, x, out->naming, err));
     } else {
         TRY(try_skeletons(out, x, err));
     }
     if (!sure) {
         eff_recognised_free(out);
-        return eff_fail(err, EFF_EARG,
-                        "the names fit timm and timm_tf alike, which pad differently (symmetric, SAME): say which with --family");
+        return eff_fail(err, EFF_EARG, "the names fit timm and timm_tf alike, which pad differently (symmetric, SAME):"
+                        " say which with --family");
     }
     eff_pad pad;
     double eps;

@@ -21,16 +21,16 @@ typedef struct eff_recognised {
 } eff_recognised;
 
 /** Which network is in the file. Free *out with eff_recognised_free() when this gave EFF_OK.
- * @return EFF_EARG when the names leave the family open or contradict claim->family, EFF_EFORMAT when nothing known fits,
- *         EFF_EUNSUPPORTED for a network nested in something else, as training checkpoints hold it */
+ * @return EFF_EARG when the names leave the family open or contradict claim->family, EFF_EFORMAT when nothing known
+ * fits, EFF_EUNSUPPORTED for a network nested in something else, as training checkpoints hold it */
 eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_claim *claim, eff_error *err);
 void eff_recognised_free(eff_recognised *r);
 
 /** Padding and BN epsilon of weights published in a family. */
 void eff_family_rules(eff_family f, const char *table_name, eff_pad *pad, double *bn_eps);
 
-/** Name a table by the built-in that has the same network, or by the coefficients that give it, and take over what shapes
- * do not show (input size, dropout). A table that no coefficients give keeps its name. */
+/** Name a table by the built-in that has the same network, or by the coefficients that give it, and take over
+ * what shapes do not show (input size, dropout). A table that no coefficients give keeps its name. */
 void eff_name_network(eff_table *t, const char *base);
 
 #endif

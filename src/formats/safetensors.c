@@ -273,7 +273,7 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
     root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &je);
     if (!root) {
         s = json_error_code(&je) == json_error_out_of_memory ? eff_fail_memory(err, (size_t)length)
-                                                             : eff_fail(err, EFF_EFORMAT, "header: not JSON: %s", je.text);
+                                                             : eff_fail(err, EFF_EFORMAT, "header: bad JSON: %s", je.text);
         goto end;
     }
     if (!json_is_object(root)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights are read straight into the model's arrays, one tensor at a time, so that loading needs little more than the model.
- * A model is either filled completely from tensors of exactly the expected shapes, or not at all. */
+/* Weights are read straight into the model's arrays, one tensor at a time, so that loading needs little more
+ * than the model. A model is either filled completely from tensors of exactly the expected shapes, or not at
+ * all. */
 #include "formats/weights.h"
 
 #include "base/mem.h"
@@ -15,7 +16,8 @@ enum { NAME_SHOWN = 90 }; /* bytes of a file's tensor name in a message: a hosti
 void eff_shape_text(char *buf, size_t size, const int64_t *dim, int ndim)
 {
     size_t n = (size_t)snprintf(buf, size, "[");
-    for (int i = 0; i < ndim && n < size; i++) n += (size_t)snprintf(buf + n, size - n, i ? ", %lld" : "%lld", (long long)dim[i]);
+    for (int i = 0; i < ndim && n < size; i++)
+        n += (size_t)snprintf(buf + n, size - n, i ? ", %lld" : "%lld", (long long)dim[i]);
     if (n < size) snprintf(buf + n, size - n, "]");
 }
 
@@ -78,8 +80,10 @@ static eff_status check_size(const eff_fit *fit, const eff_checkpoint *c, eff_er
         const eff_tensor *t = fit->tensor[p];
         claimed += (uint64_t)t->count * eff_dtype_size(t->dtype);
         if (claimed > limit)
-            return eff_fail(err, EFF_EFORMAT, "tensor %.*s: the network's tensors share memory: they need more than the file's %llu bytes",
-                            NAME_SHOWN, t->name, (unsigned long long)limit);
+            return eff_fail(
+                err, EFF_EFORMAT,
+                "tensor %.*s: the network's tensors share memory: they need more than the file's %llu bytes",
+                NAME_SHOWN, t->name, (unsigned long long)limit);
     }
     return EFF_OK;
 }
@@ -97,7 +101,8 @@ static eff_status fail_shape(const eff_param *q, const eff_tensor *t, eff_error 
     return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected shape %s, found %s", NAME_SHOWN, t->name, want, found);
 }
 
-/* The first tensor that no parameter uses. Integers are passed over: PyTorch counts batches (num_batches_tracked) in some. */
+/* The first tensor that no parameter uses. Integers are passed over: PyTorch counts batches
+ * (num_batches_tracked) in some. */
 static const eff_tensor *find_unused(const eff_fit *fit, const eff_checkpoint *c, eff_error *err, eff_status *status)
 {
     const eff_tensor *unused = NULL;
@@ -118,7 +123,8 @@ static const eff_tensor *find_unused(const eff_fit *fit, const eff_checkpoint *c
     return unused;
 }
 
-eff_status eff_fit_make(eff_fit *fit, const eff_index *x, eff_family f, const eff_table *t, const eff_graph *g, eff_error *err)
+eff_status eff_fit_make(eff_fit *fit, const eff_index *x, eff_family f, const eff_table *t, const eff_graph *g,
+                        eff_error *err)
 {
     char name[EFF_TENSOR_NAME], first_missing[EFF_TENSOR_NAME] = "";
     int wrong = -1, missing = 0;
@@ -140,12 +146,14 @@ eff_status eff_fit_make(eff_fit *fit, const eff_index *x, eff_family f, const ef
     }
     if (wrong >= 0) return fail_shape(&g->param[wrong], fit->tensor[wrong], err);
     if (missing > 1)
-        return eff_fail(err, EFF_EFORMAT, "tensor %s is missing, and %d others of %d", first_missing, missing - 1, g->nparams);
+        return eff_fail(err, EFF_EFORMAT, "tensor %s is missing, and %d others of %d", first_missing, missing - 1,
+                        g->nparams);
     if (missing) return eff_fail(err, EFF_EFORMAT, "tensor %s is missing", first_missing);
     eff_status s;
     const eff_tensor *unused = find_unused(fit, x->file, err, &s);
     if (unused)
-        return eff_fail(err, EFF_EFORMAT, "tensor %.*s belongs to no parameter of %s", NAME_SHOWN, unused->name, t->name);
+        return eff_fail(err, EFF_EFORMAT, "tensor %.*s belongs to no parameter of %s", NAME_SHOWN, unused->name,
+                        t->name);
     return s == EFF_OK ? check_size(fit, x->file, err) : s;
 }
 

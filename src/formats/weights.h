@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a tensor file's directory to a model's weights: every parameter found, of the right shape and kind, nothing left over. */
+/* From a tensor file's directory to a model's weights: every parameter found, of the right shape and kind,
+ * nothing left over. */
 #ifndef EFF_FORMATS_WEIGHTS_H
 #define EFF_FORMATS_WEIGHTS_H
 
@@ -24,9 +25,11 @@ typedef struct eff_fit {
     int right, nparams;
 } eff_fit;
 
-/** Find every parameter of `g` (built from `t`) in the file, in the names of `f`. Wrong shapes are reported before missing tensors,
- * these before tensors that no parameter uses. *fit is filled on failure too; free it with eff_fit_free(). */
-eff_status eff_fit_make(eff_fit *fit, const eff_index *x, eff_family f, const eff_table *t, const eff_graph *g, eff_error *err);
+/** Find every parameter of `g` (built from `t`) in the file, in the names of `f`. Wrong shapes are reported
+ * before missing tensors, these before tensors that no parameter uses. *fit is filled on failure too; free it
+ * with eff_fit_free(). */
+eff_status eff_fit_make(eff_fit *fit, const eff_index *x, eff_family f, const eff_table *t, const eff_graph *g,
+                        eff_error *err);
 void eff_fit_free(eff_fit *fit);
 
 /** Allocate the weights of `m` and read them, tensor by tensor, checking the values. */

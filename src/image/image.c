@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An image's memory, and which decoder a run of bytes belongs to. No image larger than the limits of image.h ever exists, and
- * nothing is allocated for one. */
+/* An image's memory, and which decoder a run of bytes belongs to. No image larger than the limits of image.h ever
+ * exists, and nothing is allocated for one. */
 #include "image/image.h"
 
 #include "base/file.h"
@@ -16,11 +16,13 @@ eff_status eff_image_new(eff_image **out, uint64_t width, uint64_t height, eff_e
         return eff_fail(err, EFF_EFORMAT, "image size: expected at least one pixel, found %llu x %llu",
                         (unsigned long long)width, (unsigned long long)height);
     if (width > EFF_IMAGE_MAX_SIDE || height > EFF_IMAGE_MAX_SIDE || width * height > EFF_IMAGE_MAX_PIXELS)
-        return eff_fail(err, EFF_EFORMAT, "image size: expected at most %d pixels a side and %llu in all, found %llu x %llu",
+        return eff_fail(err, EFF_EFORMAT,
+                        "image size: expected at most %d pixels a side and %llu in all, found %llu x %llu",
                         EFF_IMAGE_MAX_SIDE, (unsigned long long)EFF_IMAGE_MAX_PIXELS, (unsigned long long)width,
                         (unsigned long long)height);
     size_t bytes = 0;
-    if (!eff_mul((size_t)width, (size_t)height, &bytes) || !eff_mul(bytes, 3, &bytes)) return eff_fail_memory(err, SIZE_MAX);
+    if (!eff_mul((size_t)width, (size_t)height, &bytes) || !eff_mul(bytes, 3, &bytes))
+        return eff_fail_memory(err, SIZE_MAX);
     eff_image *im = eff_malloc(sizeof *im);
     if (!im) return eff_fail_memory(err, sizeof *im);
     im->width = (int)width;
@@ -78,7 +80,8 @@ static eff_status fail_unknown(const uint8_t *bytes, size_t size, eff_error *err
         text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
     }
     text[n] = '\0';
-    return eff_fail(err, EFF_EFORMAT, "image: expected a JPEG or a PNG, found neither; the content begins%s (\"%s\")", hex, text);
+    return eff_fail(err, EFF_EFORMAT, "image: expected a JPEG or a PNG, found neither; the content begins%s (\"%s\")",
+                    hex, text);
 }
 
 eff_status eff_image_decode_bytes(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err)

@@ -10,9 +10,9 @@ struct eff_image {
     uint8_t *rgb; /* [height][width][3] */
 };
 
-enum { EFF_IMAGE_MAX_SIDE = 65500 };                      /* JPEG's own limit                                       */
-#define EFF_IMAGE_MAX_PIXELS ((uint64_t)128 << 20)        /* 134 million: above any camera, 400 MB decoded          */
-#define EFF_IMAGE_MAX_FILE ((uint64_t)512 << 20)          /* bytes of a file read                                   */
+enum { EFF_IMAGE_MAX_SIDE = 65500 };               /* JPEG's own limit                                       */
+#define EFF_IMAGE_MAX_PIXELS ((uint64_t)128 << 20) /* 134 million: above any camera, 400 MB decoded          */
+#define EFF_IMAGE_MAX_FILE   ((uint64_t)512 << 20) /* bytes of a file read                                   */
 
 /** Allocate after checking the limits; EFF_EFORMAT naming the size when it is too large. */
 eff_status eff_image_new(eff_image **out, uint64_t width, uint64_t height, eff_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG through libjpeg-turbo: integer inverse DCT and smooth chroma upsampling, which is what Pillow decodes with, so the
- * pixels are the same to the bit. libjpeg reports errors by a callback that must not return; the jump out of it never leaves
- * this file. Damage that libjpeg would paint over with grey is an error here. */
+/* JPEG through libjpeg-turbo: integer inverse DCT and smooth chroma upsampling, which is what Pillow decodes with, so
+ * the pixels are the same to the bit. libjpeg reports errors by a callback that must not return; the jump out of it
+ * never leaves this file. Damage that libjpeg would paint over with grey is an error here. */
 #include "image/image.h"
 
 #include <setjmp.h>
@@ -14,8 +14,8 @@
 /* Bytes libjpeg may hold: a progressive file keeps every coefficient, 6 bytes a pixel at most for three components. */
 #define MAX_MEMORY ((long)1 << 30)
 
-/* Encoders write about ten progressive scans. Every scan walks the whole image, however few bytes it has, so a large image
- * gets fewer. */
+/* Encoders write about ten progressive scans. Every scan walks the whole image, however few bytes it has, so a large
+ * image gets fewer. */
 enum { MAX_SCANS = 500, MAX_SCANS_LARGE = 100, LARGE_PIXELS = 16 << 20 };
 
 typedef struct jpeg_job {
@@ -47,14 +47,15 @@ static void on_error(j_common_ptr c)
     case JERR_NO_BACKING_STORE: leave(j, eff_fail(j->err, EFF_ENOMEM, "JPEG: out of memory while decoding"));
     case JERR_SOF_UNSUPPORTED:
     case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL: leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
+    case JERR_CONVERSION_NOTIMPL:
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
         break;
     default: leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is damaged: %s", text));
     }
 }
 
-/* level -1 is a warning: data were missing or made no sense. Four of them say nothing about the pixels: stray bytes between
- * segments (many cameras leave some) and odd contents of the APPn segments. */
+/* level -1 is a warning: data were missing or made no sense. Four of them say nothing about the pixels: stray bytes
+ * between segments (many cameras leave some) and odd contents of the APPn segments. */
 static void on_message(j_common_ptr c, int level)
 {
     jpeg_job *const j = c->client_data;
@@ -77,7 +78,8 @@ static void on_progress(j_common_ptr c)
 {
     jpeg_job *const j = c->client_data;
     if (((j_decompress_ptr)c)->input_scan_number > j->max_scans)
-        leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG scans: expected at most %d for this size, found more", j->max_scans));
+        leave(j,
+              eff_fail(j->err, EFF_EFORMAT, "JPEG scans: expected at most %d for this size, found more", j->max_scans));
 }
 
 /* Refused before anything is decoded or allocated for the pixels. */
@@ -92,10 +94,14 @@ static void check_header(jpeg_job *j)
                           c->num_components));
     const eff_status s = eff_image_new(&j->im, c->image_width, c->image_height, j->err);
     if (s != EFF_OK) leave(j, s);
-    /* a Huffman code has at least one bit, and every 8x8 block of some component has one; 4x for odd sampling factors */
-    if (!c->arith_code && pixels / (64 * 8 * 4) > j->size)
-        leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is truncated or corrupt: %zu bytes cannot hold %u x %u pixels", j->size,
-                          c->image_width, c->image_height));
+    /* every block costs at least one Huffman code of one bit, and in a sequential file a second one that ends it */
+    uint64_t bits = 0;
+    for (int i = 0; i < c->num_components; i++)
+        bits += (uint64_t)c->comp_info[i].width_in_blocks * c->comp_info[i].height_in_blocks *
+                (c->progressive_mode ? 1 : 2);
+    if (!c->arith_code && bits / 8 > j->size)
+        leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is truncated or corrupt: %zu bytes cannot hold %u x %u pixels",
+                          j->size, c->image_width, c->image_height));
     j->max_scans = pixels > LARGE_PIXELS ? MAX_SCANS_LARGE : MAX_SCANS;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG through libpng. Every checksum is verified, of chunks that are skipped too; the pixel values are taken as they are
- * (no gamma, no profile). libpng reports errors by a callback that must not return; the jump never leaves this file. */
+/* PNG through libpng. Every checksum is verified, of chunks that are skipped too; the pixel values are taken as they
+ * are (no gamma, no profile). libpng reports errors by a callback that must not return; the jump never leaves this
+ * file. */
 #include "image/image.h"
 
 #include "base/file.h"
@@ -20,7 +21,7 @@ typedef struct png_job {
     jmp_buf jump;
     const uint8_t *bytes; /* reading: what is left */
     size_t left, size;
-    FILE *f;              /* writing */
+    FILE *f; /* writing */
     eff_image *im;
     eff_error *err;
     eff_status status;
@@ -77,12 +78,18 @@ static void check_header(png_job *j)
     if (w > EFF_IMAGE_MAX_SIDE || h > EFF_IMAGE_MAX_SIDE || w * h > EFF_IMAGE_MAX_PIXELS)
         leave(j, eff_image_new(&j->im, w, h, j->err)); /* has the words */
     const char *what = NULL;
-    if (colour & PNG_COLOR_MASK_PALETTE) what = "a palette";
-    else if (colour & PNG_COLOR_MASK_ALPHA) what = "an alpha channel";
-    else if (bits == 16) what = "16 bits a channel";
-    else if (bits < 8) what = "less than 8 bits a channel";
-    else if (png_get_valid(j->png, j->info, PNG_INFO_tRNS)) what = "a transparent colour";
-    else if (png_get_interlace_type(j->png, j->info) != PNG_INTERLACE_NONE) what = "interlacing";
+    if (colour & PNG_COLOR_MASK_PALETTE)
+        what = "a palette";
+    else if (colour & PNG_COLOR_MASK_ALPHA)
+        what = "an alpha channel";
+    else if (bits == 16)
+        what = "16 bits a channel";
+    else if (bits < 8)
+        what = "less than 8 bits a channel";
+    else if (png_get_valid(j->png, j->info, PNG_INFO_tRNS))
+        what = "a transparent colour";
+    else if (png_get_interlace_type(j->png, j->info) != PNG_INTERLACE_NONE)
+        what = "interlacing";
     if (what)
         leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "PNG with %s is not read yet; save it as plain 8-bit RGB", what));
     /* deflate shrinks by at most 1032:1 */
@@ -97,8 +104,9 @@ static void check_header(png_job *j)
 static void decode(png_job *j)
 {
     /* nothing in these is used, and some can be made to inflate to a great size */
-    static const png_byte skip[] = "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0"
-                                   "tEXt\0tIME\0zTXt";
+    static const png_byte skip[] =
+        "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0"
+        "tEXt\0tIME\0zTXt";
     if (setjmp(j->jump)) return;
     j->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, on_error, on_warning, j, take, give);
     if (j->png) j->info = png_create_info_struct(j->png);
@@ -114,7 +122,8 @@ static void decode(png_job *j)
     png_set_gray_to_rgb(j->png);
     png_read_update_info(j->png, j->info);
     const size_t row = (size_t)j->im->width * 3;
-    if (png_get_rowbytes(j->png, j->info) != row) leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "PNG rows of an unknown kind"));
+    if (png_get_rowbytes(j->png, j->info) != row)
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "PNG rows of an unknown kind"));
     for (int y = 0; y < j->im->height; y++) png_read_row(j->png, j->im->rgb + (size_t)y * row, NULL);
     png_read_end(j->png, NULL); /* the remaining checksums and the end chunk */
     j->status = EFF_OK;
@@ -173,7 +182,9 @@ eff_status eff_png_save(const eff_image *im, const char *path, eff_error *err)
     encode(&j, im);
     png_destroy_write_struct(&j.png, &j.info);
     s = j.status;
-    if (s == EFF_OK) s = eff_save_commit(&save, err);
-    else eff_save_abort(&save);
+    if (s == EFF_OK)
+        s = eff_save_commit(&save, err);
+    else
+        eff_save_abort(&save);
     return s;
 }

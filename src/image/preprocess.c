@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Geometry and normalisation of each family's evaluation rule, and the text form of a rule. A rule is checked as a whole before
- * it is used or taken over, so that every size below is positive and bounded and a crop lies inside what it is cut from. */
+/* Geometry and normalisation of each family's evaluation rule, and the text form of a rule. A rule is checked as a
+ * whole before it is used or taken over, so that every size below is positive and bounded and a crop lies inside what
+ * it is cut from. */
 #define _GNU_SOURCE
 #include "image/preprocess.h"
 
@@ -44,8 +45,8 @@ eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err)
     if ((unsigned)p->filter >= N_FILTERS)
         return eff_fail(err, EFF_EARG, "preprocessing filter: expected 0..%d, found %d", N_FILTERS - 1, (int)p->filter);
     if (!side_ok(p->height) || !side_ok(p->width))
-        return eff_fail(err, EFF_EARG, "preprocessing size: expected 1..%d pixels, found %dx%d", EFF_PREPROCESS_MAX_SIDE,
-                        p->height, p->width);
+        return eff_fail(err, EFF_EARG, "preprocessing size: expected 1..%d pixels, found %dx%d",
+                        EFF_PREPROCESS_MAX_SIDE, p->height, p->width);
     if (p->geometry == EFF_GEOM_SQUARE) {
         if (!(p->fraction > 0.0 && p->fraction <= 1.0))
             return eff_fail(err, EFF_EARG, "preprocessing square: expected a fraction above 0 and at most 1, found %g",
@@ -56,8 +57,8 @@ eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err)
             return eff_fail(err, EFF_EARG, "preprocessing %s: expected 1..%d pixels, found %d", name,
                             EFF_PREPROCESS_MAX_SIDE, p->side);
         if (p->height > p->side || p->width > p->side)
-            return eff_fail(err, EFF_EARG, "preprocessing crop: expected at most %s = %d pixels, found %dx%d", name, p->side,
-                            p->height, p->width);
+            return eff_fail(err, EFF_EARG, "preprocessing crop: expected at most %s = %d pixels, found %dx%d", name,
+                            p->side, p->height, p->width);
     }
     for (int c = 0; c < 3; c++) {
         if (!(fabsf(p->mean[c]) <= 1e6f))
@@ -129,7 +130,8 @@ static eff_status read_channels(float v[3], const char *key, char *value, eff_er
         if (n == 3) ok = false;
     }
     if (!ok || n == 2)
-        return eff_fail(err, EFF_EARG, "preprocessing %s: expected one number or red:green:blue, found '%s'", key, value);
+        return eff_fail(err, EFF_EARG, "preprocessing %s: expected one number or red:green:blue, found '%s'", key,
+                        value);
     for (int c = 0; c < 3; c++) v[c] = (float)d[n == 1 ? 0 : c];
     return EFF_OK;
 }
@@ -163,7 +165,8 @@ static eff_status read_key(eff_preprocess *p, int key, char *value, eff_error *e
         return EFF_OK;
     case KEY_SQUARE:
         if (!read_number(value, &v) || !(v > 0 && v <= 1))
-            return eff_fail(err, EFF_EARG, "preprocessing square: expected a fraction above 0 and at most 1, found '%s'", value);
+            return eff_fail(err, EFF_EARG,
+                            "preprocessing square: expected a fraction above 0 and at most 1, found '%s'", value);
         p->fraction = v;
         p->geometry = EFF_GEOM_SQUARE;
         return EFF_OK;
@@ -183,19 +186,21 @@ static eff_status read_spec(eff_preprocess *p, char *spec, eff_error *err)
         next = strchr(item, ',');
         if (next) *next++ = '\0';
         char *const value = strchr(item, '=');
-        if (!value)
-            return eff_fail(err, EFF_EARG, "preprocessing rule: expected key=value, found '%s'", item);
+        if (!value) return eff_fail(err, EFF_EARG, "preprocessing rule: expected key=value, found '%s'", item);
         *value = '\0';
         int key = 0;
         while (key < N_KEYS && strcmp(item, key_names[key])) key++;
         if (key == N_KEYS)
-            return eff_fail(err, EFF_EARG, "preprocessing key '%s': expected short, square, squash, crop, size, filter, mean or std",
+            return eff_fail(err, EFF_EARG,
+                            "preprocessing key '%s': expected short, square, squash, crop, size, filter, mean or std",
                             item);
         /* crop and size are one thing, and so is the choice of geometry */
         const unsigned group = key <= KEY_SQUASH ? 1u : key <= KEY_SIZE ? 2u : 1u << key;
         if (seen & group)
             return eff_fail(err, EFF_EARG, "preprocessing key '%s': %s was given already", item,
-                            group == 1 ? "one of short, square and squash" : group == 2 ? "crop or size" : item);
+                            group == 1   ? "one of short, square and squash"
+                            : group == 2 ? "crop or size"
+                                         : item);
         seen |= group;
         const eff_status s = read_key(p, key, value + 1, err);
         if (s != EFF_OK) return s;
@@ -230,8 +235,10 @@ static void write_channels(char *out, size_t size, const float v[3])
 {
     char t[3][32];
     for (int c = 0; c < 3; c++) write_number(t[c], v[c], true);
-    if (!strcmp(t[0], t[1]) && !strcmp(t[0], t[2])) snprintf(out, size, "%s", t[0]);
-    else snprintf(out, size, "%s:%s:%s", t[0], t[1], t[2]);
+    if (!strcmp(t[0], t[1]) && !strcmp(t[0], t[2]))
+        snprintf(out, size, "%s", t[0]);
+    else
+        snprintf(out, size, "%s:%s:%s", t[0], t[1], t[2]);
 }
 
 int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
@@ -240,10 +247,14 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
     const char *const filter = (unsigned)p->filter < N_FILTERS ? filter_names[p->filter] : "?";
     char extent[32], box[32], mean[100], std[100];
     const locale_t old = c_locale_enter();
-    if (p->geometry == EFF_GEOM_SQUARE) write_number(extent, p->fraction, false);
-    else snprintf(extent, sizeof extent, "%d", p->side);
-    if (p->height == p->width) snprintf(box, sizeof box, "%d", p->height);
-    else snprintf(box, sizeof box, "%dx%d", p->height, p->width);
+    if (p->geometry == EFF_GEOM_SQUARE)
+        write_number(extent, p->fraction, false);
+    else
+        snprintf(extent, sizeof extent, "%d", p->side);
+    if (p->height == p->width)
+        snprintf(box, sizeof box, "%d", p->height);
+    else
+        snprintf(box, sizeof box, "%dx%d", p->height, p->width);
     write_channels(mean, sizeof mean, p->mean);
     write_channels(std, sizeof std, p->std);
     c_locale_leave(old);
@@ -253,7 +264,8 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
 
 /* ------------------------------------------------------------------------------------ the application */
 
-/* Where a centred crop of `crop` of `n` pixels begins: half the rest, rounded to the even number as Python's round() does. */
+/* Where a centred crop of `crop` of `n` pixels begins: half the rest, rounded to the even number as Python's round()
+ * does. */
 static int centre(int n, int crop)
 {
     const int rest = n - crop, half = rest / 2;
@@ -270,8 +282,10 @@ static void plan(const eff_image *im, const eff_preprocess *p, eff_box *from, in
     *out_w = *out_h = p->side;
     switch (p->geometry) {
     case EFF_GEOM_SHORT:
-        if (w <= h) *out_h = long_side(p->side, h, w);
-        else *out_w = long_side(p->side, w, h);
+        if (w <= h)
+            *out_h = long_side(p->side, h, w);
+        else
+            *out_w = long_side(p->side, w, h);
         break;
     case EFF_GEOM_SQUARE: {
         int c = (int)((float)p->fraction * (float)(w < h ? w : h)); /* TensorFlow multiplies in float32 */

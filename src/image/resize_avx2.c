@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The row kernels of the Pillow resize for AVX2. Integer sums only, hence the same bits as the plain C ones. The functions
- * carry their target themselves, so that this file is built like any other and nothing else in it needs AVX2. */
+/* The row kernels of the Pillow resize for AVX2. Integer sums only, hence the same bits as the plain C ones. The
+ * functions carry their target themselves, so that this file is built like any other and nothing else in it needs AVX2.
+ */
 #include "image/resize.h"
 
 #include "base/cpu.h"
@@ -16,18 +17,22 @@
 static inline AVX2 void put_pixel(uint8_t *dst, int v, int last)
 {
     const uint32_t u = (uint32_t)v;
-    if (last) memcpy(dst, &u, 3);
-    else memcpy(dst, &u, 4);
+    if (last)
+        memcpy(dst, &u, 3);
+    else
+        memcpy(dst, &u, 4);
 }
 
-/* The two rows share the coefficients: one in each half of a register, a pixel being four lanes of which one is idle. One load
- * of 16 bytes has the pixels of four taps. */
-static AVX2 void across_avx2(uint8_t *const dst[2], const uint8_t *const src[2], const int32_t *coef, const int32_t *first,
-                             int taps, int n)
+/* The two rows share the coefficients: one in each half of a register, a pixel being four lanes of which one is idle.
+ * One load of 16 bytes has the pixels of four taps. */
+static AVX2 void across_avx2(uint8_t *const dst[2], const uint8_t *const src[2], const int32_t *coef,
+                             const int32_t *first, int taps, int n)
 {
+/* clang-format off */
 #define PICK(at) \
     _mm256_setr_epi8(at, -1, -1, -1, at + 1, -1, -1, -1, at + 2, -1, -1, -1, -1, -1, -1, -1, \
                      at, -1, -1, -1, at + 1, -1, -1, -1, at + 2, -1, -1, -1, -1, -1, -1, -1)
+    /* clang-format on */
     const __m256i pick0 = PICK(0), pick1 = PICK(3), pick2 = PICK(6), pick3 = PICK(9);
 #undef PICK
     uint8_t *d0 = dst[0], *d1 = dst[1];
@@ -52,10 +57,7 @@ static AVX2 void across_avx2(uint8_t *const dst[2], const uint8_t *const src[2],
     }
 }
 
-static inline AVX2 __m256i widen(const uint8_t *p)
-{
-    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-}
+static inline AVX2 __m256i widen(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 
 static inline AVX2 void down_32(uint8_t *dst, const uint8_t *const *rows, const int32_t *coef, int taps, size_t at)
 {

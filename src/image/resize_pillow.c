@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pillow's Image.resize on 8-bit RGB, to the bit. Pillow computes the weights of every output pixel in double, normalises
- * them, rounds them to 22 fractional bits, and goes across and then down (the other way round where the height shrinks much more)
- * with 8-bit pixels between the two; a direction whose size does not change is skipped. All sums are in int32 without
- * overflow, so their order, and with it the CPU level, does not matter. Between the passes only as many rows are held as one
- * output row looks at. */
+/* Pillow's Image.resize on 8-bit RGB, to the bit. Pillow computes the weights of every output pixel in double,
+ * normalises them, rounds them to 22 fractional bits, and goes across and then down (the other way round where the
+ * height shrinks much more) with 8-bit pixels between the two; a direction whose size does not change is skipped. All
+ * sums are in int32 without overflow, so their order, and with it the CPU level, does not matter. Between the passes
+ * only as many rows are held as one output row looks at. */
 #include "image/resize.h"
 
 #include "base/cpu.h"
@@ -156,8 +156,8 @@ typedef struct job {
     size_t pitch, row;           /* bytes from row to row; of `from` in a row */
     size_t reach;                /* bytes of a row that going across may read */
     uint8_t *room[2];
-    uint8_t *ring;               /* rows between across and down */
-    const uint8_t **rows;        /* what goes down into one output row */
+    uint8_t *ring;        /* rows between across and down */
+    const uint8_t **rows; /* what goes down into one output row */
     uint8_t *dst;
     size_t out_pitch;
 } job;
@@ -245,12 +245,12 @@ static bool inside(eff_box b, int w, int h)
     return b.w > 0 && b.h > 0 && b.x >= 0 && b.y >= 0 && b.x <= w - b.w && b.y <= h - b.h;
 }
 
-eff_status eff_resize_pillow(uint8_t *dst, eff_box crop, const uint8_t *src, int src_w, int src_h, eff_box from, int out_w,
-                             int out_h, eff_filter filter, eff_error *err)
+eff_status eff_resize_pillow(uint8_t *dst, eff_box crop, const uint8_t *src, int src_w, int src_h, eff_box from,
+                             int out_w, int out_h, eff_filter filter, eff_error *err)
 {
     if ((unsigned)filter > EFF_FILTER_LANCZOS || !inside(from, src_w, src_h) || !inside(crop, out_w, out_h))
-        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", src_w, src_h, out_w,
-                        out_h);
+        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", src_w, src_h,
+                        out_w, out_h);
     unsigned cpu = 0;
     eff_status s = eff_cpu_select(NULL, &cpu, err);
     if (s != EFF_OK) return s;
@@ -258,8 +258,12 @@ eff_status eff_resize_pillow(uint8_t *dst, eff_box crop, const uint8_t *src, int
     /* Pillow 13's choice; earlier versions always go across first */
     const bool down_first = from.h > out_h && (int64_t)from.h - out_h > 2 * ((int64_t)from.w - out_w);
 
-    job j = { .k = eff_pillow_kernels_for(cpu), .crop = crop, .dst = dst, .out_pitch = (size_t)crop.w * 3,
-              .pitch = (size_t)src_w * 3, .row = (size_t)from.w * 3 };
+    job j = { .k = eff_pillow_kernels_for(cpu),
+              .crop = crop,
+              .dst = dst,
+              .out_pitch = (size_t)crop.w * 3,
+              .pitch = (size_t)src_w * 3,
+              .row = (size_t)from.w * 3 };
     j.origin = src + (size_t)from.y * j.pitch + (size_t)from.x * 3;
     j.end = src + (size_t)src_h * j.pitch;
     if (turn_x) {
@@ -290,10 +294,14 @@ eff_status eff_resize_pillow(uint8_t *dst, eff_box crop, const uint8_t *src, int
             goto end;
         }
         across_then_down(&j);
-    } else if (turn_x && turn_y) down_then_across(&j);
-    else if (turn_x) only_across(&j);
-    else if (turn_y) only_down(&j);
-    else copy(&j);
+    } else if (turn_x && turn_y)
+        down_then_across(&j);
+    else if (turn_x)
+        only_across(&j);
+    else if (turn_y)
+        only_down(&j);
+    else
+        copy(&j);
 end:
     eff_free(j.ring);
     eff_free(j.rows);

@@ -3,8 +3,9 @@
  *   TF1    source = output * scale, no half-pixel shift; bicubic with a = -0.75, coordinates outside held at the edge
  *   TF2    half-pixel centres; bicubic with a = -0.5, taps outside dropped and the rest renormalised
  *   TF2 aa half-pixel centres, the kernel widened by the scale when shrinking, weights renormalised everywhere
- * The bicubic ones without antialiasing look their weights up in a table of 1024 steps, which is visible in the result, so it
- * is done here too. Every rule becomes a list of weights for each output and direction; what follows is the same for all. */
+ * The bicubic ones without antialiasing look their weights up in a table of 1024 steps, which is visible in the result,
+ * so it is done here too. Every rule becomes a list of weights for each output and direction; what follows is the same
+ * for all. */
 #include "image/resize.h"
 
 #include "base/mem.h"
@@ -37,7 +38,8 @@ static int clamp(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; 
 static float keys_inner(float x, float a) { return ((a + 2) * x - (a + 3)) * x * x + 1; }
 static float keys_outer(float x, float a) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; }
 
-/** Up to four taps around `at` (the floor of the position is `base`), held inside 0..in-1: weights that fall on one pixel add. */
+/** Up to four taps around `at` (the floor of the position is `base`), held inside 0..in-1: weights that fall on one
+ * pixel add. */
 static void put_clamped(axis *a, int i, int base, const float *w, int n, int in)
 {
     float *const to = a->weight + (size_t)i * (size_t)a->taps;
@@ -162,8 +164,8 @@ eff_status eff_resize_tf(float *dst, eff_box crop, const uint8_t *src, int src_w
 {
     if ((unsigned)filter < EFF_FILTER_TF1_BILINEAR || (unsigned)filter > EFF_FILTER_TF2_BICUBIC_AA ||
         !inside(from, src_w, src_h) || !inside(crop, out_w, out_h))
-        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", src_w, src_h, out_w,
-                        out_h);
+        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", src_w, src_h,
+                        out_w, out_h);
     axis x = { 0 }, y = { 0 };
     float *ring = NULL; /* rows after the pass across, as many as one output row looks at */
     eff_status s = axis_build(&x, from.w, out_w, crop.x, crop.w, filter, err);
@@ -180,8 +182,8 @@ eff_status eff_resize_tf(float *dst, eff_box crop, const uint8_t *src, int src_w
         const int lo = y.first[i], count = y.count[i];
         if (next < lo) next = lo;
         for (; next < lo + count; next++)
-            across(ring + (size_t)(next % y.taps) * n, src + ((size_t)(from.y + next) * (size_t)src_w + (size_t)from.x) * 3,
-                   &x, crop.w);
+            across(ring + (size_t)(next % y.taps) * n,
+                   src + ((size_t)(from.y + next) * (size_t)src_w + (size_t)from.x) * 3, &x, crop.w);
         float *const d = dst + (size_t)i * n;
         memset(d, 0, n * sizeof *d);
         for (int t = 0; t < count; t++)

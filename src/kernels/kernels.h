@@ -49,6 +49,10 @@ typedef void eff_mean_fn(float *mean, const float *x, int h, int w, int c, int c
 /** x[p][j] *= s[j], p in 0..pixels-1. */
 typedef void eff_scale_fn(float *x, const float *s, size_t pixels, int c);
 
+/** `rounds` of register-only multiply-adds, `fma_flops` operations each; and a read of n floats. For measuring ceilings. */
+typedef float eff_fma_peak_fn(long rounds);
+typedef float eff_read_sum_fn(const float *x, size_t n);
+
 typedef struct eff_kernels {
     const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512"                       */
     int vl, group;    /* packing of B: floats a vector, vectors a full group                             */
@@ -59,6 +63,9 @@ typedef struct eff_kernels {
     eff_add_fn *add;
     eff_mean_fn *mean;
     eff_scale_fn *scale;
+    eff_fma_peak_fn *fma_peak;
+    int fma_flops;
+    eff_read_sum_fn *read_sum;
 } eff_kernels;
 
 /** Fill *k for the features of base/cpu.h. */

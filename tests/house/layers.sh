@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A folder of src/ includes only itself and what stands above it, the program only public headers, nothing reaches up with
-# "../", and no two source files share a name. Usage: layers.sh SOURCE_DIR
+# A folder of src/ includes only itself and what stands above it, the program only public headers, nothing reaches up
+# with "../", and no two source files share a name. Usage: layers.sh SOURCE_DIR
 set -u
 cd "$1" || exit 1
 order="base kernels image model formats infer data api"

@@ -81,8 +81,25 @@ static void scale_ref(float *x, const float *s, size_t pixels, int c)
         for (int j = 0; j < c; j++) x[p * (size_t)c + (size_t)j] *= s[j];
 }
 
+static float fma_peak_ref(long rounds)
+{
+    float acc[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    for (long r = 0; r < rounds; r++)
+        for (int i = 0; i < 8; i++) acc[i] = acc[i] * 0.999f + 1e-3f;
+    return acc[0] + acc[1] + acc[2] + acc[3] + acc[4] + acc[5] + acc[6] + acc[7];
+}
+
+static float read_sum_ref(const float *x, size_t n)
+{
+    float sum[8] = { 0 };
+    for (size_t i = 0; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++) sum[j] += x[i + (size_t)j];
+    return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
 void eff_kernels_init_ref(eff_kernels *k)
 {
     *k = (eff_kernels){ .name = "ref", .vl = 1, .group = 1, .mr = 8, .gemm = gemm_ref, .dwconv = dwconv_ref, .act = act_ref,
-                        .add = add_ref, .mean = mean_ref, .scale = scale_ref };
+                        .add = add_ref, .mean = mean_ref, .scale = scale_ref,
+                        .fma_peak = fma_peak_ref, .fma_flops = 16, .read_sum = read_sum_ref };
 }

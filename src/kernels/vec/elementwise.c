@@ -47,6 +47,7 @@ void LEVEL_NAME(eff_kernels_init)(eff_kernels *k)
     k->name = TEXT(EFF_LEVEL);
     LEVEL_NAME(eff_gemm_init)(k);
     LEVEL_NAME(eff_dwconv_init)(k);
+    LEVEL_NAME(eff_peak_init)(k);
     k->add = add;
     k->mean = mean;
     k->scale = scale;

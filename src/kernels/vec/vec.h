@@ -38,7 +38,19 @@ INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x, x, x, x, x, x, x
 INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x }; }
 #endif
 
-/* First n floats (n < VL), zeros above. */
+/* First n floats (n < VL), zeros above; no byte beyond them is touched. */
+#if VL == 16 && defined(__AVX512F__)
+INLINE vf vload_part(const float *p, int n) { return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void vstore_part(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+#elif VL == 8 && defined(__AVX2__)
+INLINE __m256i vmask(int n)
+{
+    static const int32_t ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+    return _mm256_loadu_si256((const __m256i *)(const void *)(ones + 8 - n));
+}
+INLINE vf vload_part(const float *p, int n) { return (vf)_mm256_maskload_ps(p, vmask(n)); }
+INLINE void vstore_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, vmask(n), (__m256)v); }
+#else
 INLINE vf vload_part(const float *p, int n)
 {
     float t[VL] = { 0 };
@@ -52,6 +64,7 @@ INLINE void vstore_part(float *p, vf v, int n)
     vstore(t, v);
     memcpy(p, t, (size_t)n * sizeof *t);
 }
+#endif
 
 INLINE vf vmin(vf a, vf x)
 {
@@ -115,5 +128,6 @@ INLINE vf vact(vf x, const eff_act act)
 /* Each file of a level fills its slots. */
 void LEVEL_NAME(eff_gemm_init)(eff_kernels *k);
 void LEVEL_NAME(eff_dwconv_init)(eff_kernels *k);
+void LEVEL_NAME(eff_peak_init)(eff_kernels *k);
 
 #endif

@@ -1,0 +1,20 @@
+# A built-in, for people and for scripts, beside the paper's figures.
+effnet info b0
+effnet info b0 --json
+effnet info efficientnet-b7 | tail -2
+effnet info lite0
+effnet info b0@width=0.35,depth=0.5,classes=10,resolution=64
+effnet info b0 --resolution 300x200 --classes 37 -v
+effnet info resnet50
+# A model file, and a file of tensors that is no model.
+synth model small.effnet
+effnet info small.effnet
+effnet info small.effnet --json | cut -c1-100
+effnet info small.effnet --json | grep -o '"tensors": .*"dtype": "F32", "shape": .16, 3, 3, 3..' | cut -c1-20
+synth tensor picture.safetensors
+effnet info picture.safetensors
+effnet info picture.safetensors --json
+effnet info data/checkpoints/bad/st_nan_inf_negative_var.safetensors
+# A table.
+effnet convert lite0 lite0.json
+effnet info lite0.json | sed -n 1p
