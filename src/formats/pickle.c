@@ -453,6 +453,7 @@ static void parse(machine *m)
     size_t memoized = 0;
     uint32_t none;
     if (!new_value(m, (eff_pk_value){ .kind = EFF_PK_NONE }, &none)) return;
+    if (!grow(m, &m->stack, &m->stack_cap, 1, MAX_STACK, sizeof *m->stack)) return; /* never NULL below */
     const unsigned char *op = take(m, 2);
     if (!op) return;
     if (op[0] != 0x80 || op[1] < 2 || op[1] > 5) {
