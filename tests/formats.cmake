@@ -11,3 +11,6 @@ eff_test(test_pytorch SOURCES test_pytorch.c checkpoints.c pickles.c LABELS unit
 eff_test(test_pytorch_zip SOURCES test_pytorch_zip.c checkpoints.c pickles.c LABELS unit)
 eff_test(test_checkpoints SOURCES test_checkpoints.c checkpoints.c LABELS unit)
 eff_test(test_checkpoints_shared SOURCES test_checkpoints_shared.c checkpoints.c LABELS shared)
+# The seeds of the fuzz targets (tools/make_corpus.sh).
+add_executable(tool_seeds tool_seeds.c pickles.c)
+target_link_libraries(tool_seeds PRIVATE effnet_testsupport)

@@ -17,8 +17,7 @@
 #define SCHEMA "effnet-model"
 
 enum {
-    MAX_JSON = 8 << 20, /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
-    MAX_STRING = 4096   /* bytes of one name or line */
+    MAX_JSON = 8 << 20 /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
 };
 
 #define TRY(call)                     \
@@ -142,8 +141,8 @@ static eff_status preprocess_from_json(eff_preprocess *out, const json_t *o, eff
 static eff_status line_of(const char **out, const char *field, const json_t *v, eff_error *err)
 {
     if (!json_is_string(v)) return eff_fail(err, EFF_EFORMAT, "%s: expected a string", field);
-    if (json_string_length(v) > MAX_STRING)
-        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, MAX_STRING,
+    if (json_string_length(v) > EFF_META_LINE)
+        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, EFF_META_LINE,
                         json_string_length(v));
     if (!eff_utf8_is_line(json_string_value(v), json_string_length(v)))
         return eff_fail(err, EFF_EFORMAT, "%s: expected one line of text, found a control character", field);

@@ -7,15 +7,18 @@
 #include "base/mem.h"
 #include "formats/pytorch_dict.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
 enum {
-    MAX_PICKLE = 64 << 20,     /* bytes of data.pkl; that of a training checkpoint of B7 has 0.4 MB       */
+    MAX_PICKLE = 8 << 20,      /* bytes of data.pkl; that of a training checkpoint of B7 has 0.4 MB       */
     FIRST_PICKLE = 256 << 10,  /* of a legacy file, tried first; doubled until the pickles are whole      */
     MAX_RATIO = 200,           /* compressed members: float data shrinks little, a zip bomb a thousandfold */
+    MAX_WORK = 16,             /* bytes to read for all tensors, per byte of file, beyond the first MB    */
 };
 
 typedef struct reader {
@@ -186,6 +189,26 @@ static eff_status locate_members(const reader *r, eff_error *err)
     return s;
 }
 
+/* Each tensor on a compressed member inflates it from its start, and each stored member is read whole once for its CRC. Members
+ * may overlap in the file, so only the sum of what they cost shows a bomb. */
+static eff_status check_work(const eff_checkpoint *c, const reader *r, eff_error *err)
+{
+    struct stat file;
+    if (fstat(c->fd, &file) != 0) return eff_fail(err, EFF_EIO, "%s", strerror(errno));
+    const uint64_t limit = ((uint64_t)file.st_size * MAX_WORK) + (1 << 20);
+    uint64_t work = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        eff_pt_storage *const s = &r->storage[c->tensor[i].storage];
+        if (c->tensor[i].count == 0 || (s->stored && s->counted)) continue;
+        s->counted = true;
+        if (s->bytes > limit - work)
+            return eff_fail(err, EFF_EFORMAT, "tensor %.100s: reading all tensors up to this one expands the file more than %d times",
+                            c->tensor[i].name, MAX_WORK);
+        work += s->bytes;
+    }
+    return EFF_OK;
+}
+
 /* -------------------------------------------------------------------------------------------- zip: reading */
 
 typedef struct member { /* being read from start to end */
@@ -284,6 +307,7 @@ eff_status eff_pytorch_open_zip(eff_checkpoint *c, eff_error *err)
     if (s == EFF_OK) s = eff_pt_storages(&p, &r->storage, &r->n, err);
     if (s == EFF_OK) s = locate_members(r, err);
     if (s == EFF_OK) s = eff_pt_tensors(c, &p, r->storage, r->n, err);
+    if (s == EFF_OK) s = check_work(c, r, err);
 end:
     eff_pickle_free(&p);
     eff_free(bytes);

@@ -6,6 +6,7 @@
 #include "formats/recognise.h"
 
 #include "base/mem.h"
+#include "base/number.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -364,7 +365,7 @@ void eff_name_network(eff_table *t, const char *base_name)
     if (eff_table_builtin(&base, base_name, NULL) != EFF_OK) return;
     const double width = find_width(t, &base), depth = find_depth(t, &base);
     if (width == 0 || depth == 0) return;
-    snprintf(spec, sizeof spec, "%s@width=%.6g,depth=%.6g", base_name, width, depth);
+    eff_number_print(spec, sizeof spec, "%s@width=%.6g,depth=%.6g", base_name, width, depth);
     if (eff_table_builtin(&found, spec, NULL) != EFF_OK || !same_network(t, &found)) return;
     found.classes = t->classes;
     *t = found;
