@@ -14,3 +14,6 @@ eff_test(test_checkpoints_shared SOURCES test_checkpoints_shared.c checkpoints.c
 # The seeds of the fuzz targets (tools/make_corpus.sh).
 add_executable(tool_seeds tool_seeds.c pickles.c)
 target_link_libraries(tool_seeds PRIVATE effnet_testsupport)
+# What hostile input and a machine without memory must not do, over all areas.
+eff_test(test_alloc_failure SOURCES test_alloc_failure.c checkpoints.c pickles.c LABELS unit)
+target_compile_definitions(test_alloc_failure PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")

@@ -118,12 +118,12 @@ static void headers(void **state)
           "tensor b: its data overlap those of a" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") "}", 4, "1 bytes after the last tensor belong to none" },
         { "{\"\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "a name of 0 bytes" },
-        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
+        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
         { "{\"a\\nb\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "tensor 0: its name is not a line of UTF-8 text" },
-        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
-        { "{} x", 0, "header: bad JSON" },
+        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
+        { "{} x", 0, "header: not JSON" },
         { "{\"a\":[[[]]]}", 0, "header: nested more than 3 deep" },
-        { "{", 0, "header: bad JSON" },
+        { "{", 0, "header: not JSON" },
     };
 #undef T
     unsigned char buf[1024];

@@ -2,6 +2,7 @@
 /* Allocation with one hook for fault injection. The counter is atomic, so that threads may allocate. */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@ static bool refused(void)
 {
     const long n = atomic_fetch_add_explicit(&g_count, 1, memory_order_relaxed);
     const long at = atomic_load_explicit(&g_fail_at, memory_order_relaxed);
-    return at >= 0 && n >= at;
+    if (at < 0 || n < at) return false;
+    errno = ENOMEM; /* as malloc() does */
+    return true;
 }
 
 void eff_alloc_fail_after(long n)

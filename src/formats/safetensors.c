@@ -4,12 +4,12 @@
 #include "formats/safetensors.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "formats/dtype.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,13 +279,8 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
     s = eff_file_read_at(c->fd, text, (size_t)length, 8, err);
     if (s == EFF_OK) s = scan_header(text, (size_t)length, err);
     if (s != EFF_OK) goto end;
-    json_error_t je;
-    root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &je);
-    if (!root) {
-        s = json_error_code(&je) == json_error_out_of_memory ? eff_fail_memory(err, (size_t)length)
-                                                             : eff_fail(err, EFF_EFORMAT, "header: bad JSON: %s", je.text);
-        goto end;
-    }
+    s = eff_json_parse(&root, text, (size_t)length, "header", err);
+    if (s != EFF_OK) goto end;
     if (!json_is_object(root)) {
         s = eff_fail(err, EFF_EFORMAT, "header: expected a JSON object, found %s", type_name(root));
         goto end;
