@@ -19,7 +19,6 @@ typedef struct eff_pt_storage {
     uint64_t at;         /* legacy: offset in the file; zip: number of the member           */
     bool stored;         /* zip: not compressed                                             */
     bool checked;        /* zip: its CRC has been seen to be right                          */
-    bool counted;        /* zip: its bytes are in the sum of what is to be read             */
 } eff_pt_storage;
 
 /** All storages, sorted by key (eff_malloc'ed). */
