@@ -245,7 +245,7 @@ static void writer_refuses(void **state)
     const struct { eff_st_tensor second; const char *says; } bad[] = {
         { { "a", EFF_F32, 1, { 4 }, x }, "tensor a: the name is taken" },
         { { "__metadata__", EFF_F32, 1, { 4 }, x }, "the name is taken" },
-        { { "\xff", EFF_F32, 1, { 4 }, x }, "not UTF-8" },
+        { { "\xff", EFF_F32, 1, { 4 }, x }, "not a line of UTF-8" },
         { { "b", EFF_I64, 1, { 4 }, x }, "dtype I64 is not written" },
         { { "b", EFF_F32, 1, { -4 }, x }, "shape cannot be written" },
         { { "b", EFF_F32, 9, { 1 }, x }, "shape cannot be written" },

@@ -302,6 +302,7 @@ static bool is_tf_index(int fd, uint64_t size)
     return size >= 48 && eff_file_read_at(fd, tail, 8, size - 8, NULL) == EFF_OK && !memcmp(tail, footer, 8);
 }
 
+/* n >= 9 */
 static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n, eff_error *err)
 {
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
@@ -317,7 +318,7 @@ static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n
     if (looks_like_text(h, n)) return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found text");
     return eff_fail(err, EFF_EFORMAT,
                     "expected a model file or checkpoint, found bytes of no known format (%02x %02x %02x %02x)", h[0],
-                    n > 1 ? h[1] : 0, n > 2 ? h[2] : 0, n > 3 ? h[3] : 0);
+                    h[1], h[2], h[3]);
 }
 
 static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
