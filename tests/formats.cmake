@@ -21,3 +21,4 @@ eff_test(test_threads_predict SOURCES test_threads_predict.c LABELS unit threads
 target_compile_definitions(test_threads_predict PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
 eff_test(test_bombs SOURCES test_bombs.c checkpoints.c pickles.c LABELS unit)
 eff_test(test_number SOURCES test_number.c LABELS unit)
+eff_test(test_hostile SOURCES test_hostile.c checkpoints.c pickles.c LABELS unit)

@@ -55,6 +55,16 @@ static void archives(void **state)
     static const float x[6] = { 0, 1, 2, 3, 4, 5 };
     static const char zeros[1 << 20];
     t_buffer o = { 0 }, big = { 0 };
+    static char long_root[600], noise[1 << 20];
+    t_buffer none = { 0 }, many = { 0 };
+    unsigned char *const long_pickle = calloc(9, 1 << 20);
+    memset(long_root, 'r', 590);
+    strcpy(long_root + 590, "/data.pkl");
+    for (size_t i = 0; i < sizeof noise; i += 3) noise[i] = (char)(i * i >> 7);
+    pickle_of(&none, &(t_spec){ .numel = 6, .ndim = 1, .nstride = 1, .dim = { 0 }, .stride = { 1 } });
+    T_PUT(&many, "\x80\x02](");
+    for (int i = 0; i < 30; i++) t_put_tensor(&many, &(t_spec){ .type = "ByteStorage", .numel = sizeof noise });
+    T_PUT(&many, "e.");
     pickle_of(&o, &t_vector);
     pickle_of(&big, &(t_spec){ .type = "ByteStorage", .numel = sizeof zeros });
     const item pkl = { "m/data.pkl", o.p, o.n, ZIP_CM_STORE }, data = { "m/data/0", x, sizeof x, ZIP_CM_DEFLATE };
@@ -98,6 +108,14 @@ static void archives(void **state)
           EFF_EFORMAT,
           "data.pkl: 1048576 bytes compressed to" },
         { { { "a.npy", "x", 1, ZIP_CM_STORE } }, 1, EFF_EUNSUPPORTED, "a NumPy .npz archive" },
+        { { { "config.json", "x", 1, ZIP_CM_STORE } }, 1, EFF_EFORMAT, "a zip archive without data.pkl" },
+        { { { long_root, o.p, o.n, ZIP_CM_STORE } }, 1, EFF_EFORMAT, "a zip archive without data.pkl" },
+        { { { "m/data.pkl", none.p, none.n, ZIP_CM_DEFLATE }, data }, 2, EFF_OK, "" },
+        { { { "m/data.pkl", long_pickle, 9 << 20, ZIP_CM_STORE } }, 1, EFF_EFORMAT, "data.pkl: 9437184 bytes, at most 8388608" },
+        { { { "m/data.pkl", many.p, many.n, ZIP_CM_DEFLATE }, { "m/data/0", noise, sizeof noise, ZIP_CM_DEFLATE } },
+          2,
+          EFF_EFORMAT,
+          "reading all tensors up to this one expands the file more than 16 times" },
         { { { "metadata.json", "x", 1, ZIP_CM_STORE }, { "config.json", "x", 1, ZIP_CM_STORE } },
           2,
           EFF_EUNSUPPORTED,
@@ -121,6 +139,9 @@ static void archives(void **state)
     }
     free(o.p);
     free(big.p);
+    free(none.p);
+    free(many.p);
+    free(long_pickle);
 }
 
 /* Many tensors on one storage, stored and compressed, read in any order, and damage in a part that no tensor uses. */

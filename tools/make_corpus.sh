@@ -34,6 +34,16 @@ seed safetensors/empty_shape '{"a":{"dtype":"F32","shape":[0,3],"data_offsets":[
 seed safetensors/metadata '{"__metadata__":{"format":"pt","effnet":"{}"},"w":{"dtype":"U8","shape":[1,2,1],"data_offsets":[0,2]}}\000ab'
 seed safetensors/foreign '{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}\000a'
 seed safetensors/huge_shape '{"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}}\000abcdefgh'
+seed safetensors/short '\000abc'
+seed safetensors/dtype_object '{"a":{"dtype":{},"shape":[2],"data_offsets":[0,8]}}'
+seed safetensors/dtype_true '{"a":{"dtype":true,"shape":[2],"data_offsets":[0,8]}}'
+seed safetensors/dtype_false '{"a":{"dtype":false,"shape":[2],"data_offsets":[0,8]}}'
+seed safetensors/dtype_null '{"a":{"dtype":null,"shape":[2],"data_offsets":[0,8]}}'
+seed safetensors/real_offset '{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,1.5]}}'
+seed safetensors/no_shape '{"a":{"dtype":"U8","data_offsets":[0,8]}}'
+seed safetensors/same_place '{"b":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"c":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}\000x'
+seed safetensors/same_twice '{"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}\000x'
+seed safetensors/metadata_number '{"__metadata__":{"format":1}}'
 
 # a pickle of protocol 2: one of each opcode that checkpoints use
 seed pickle/literals '\200\002(NK\001M\002\000J\003\000\000\000\212\001\177\212\000\213\002\000\000\000ab\210\211G?\360\000\000\000\000\000\000X\001\000\000\000aT\001\000\000\000bU\001cB\001\000\000\000dC\001et.'

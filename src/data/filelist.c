@@ -101,6 +101,9 @@ static bool has_image_suffix(const char *name)
     return false;
 }
 
+/* The machine's fault, not the folder's. */
+static bool is_shortage(int e) { return e == ENOMEM || e == EMFILE || e == ENFILE; }
+
 typedef struct dir_id {
     dev_t dev;
     ino_t ino;
@@ -202,7 +205,7 @@ static eff_status add_tree(eff_filelist *l, const char *dir, int label, eff_erro
         char *at = w.todo[--w.ntodo];
         DIR *d = opendir(at);
         if (!d) {
-            if (errno == ENOMEM || errno == EMFILE || errno == ENFILE) {
+            if (is_shortage(errno)) {
                 s = eff_fail(err, EFF_EIO, "folder %s: %s", at, strerror(errno));
                 eff_free(at);
             } else {
@@ -238,7 +241,7 @@ static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_
 {
     struct dirent **names = NULL;
     const int n = scandir(dir, &names, NULL, NULL);
-    if (n < 0) return eff_fail(err, errno == ENOMEM ? EFF_ENOMEM : EFF_EFORMAT, "%s", strerror(errno));
+    if (n < 0) return eff_fail(err, is_shortage(errno) ? EFF_EIO : EFF_EFORMAT, "%s", strerror(errno));
     eff_status s = EFF_OK;
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;

@@ -11,6 +11,7 @@
 #include "formats/pytorch.h"
 #include "formats/safetensors.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,22 +194,21 @@ static void gather_plan(gather *g, const eff_tensor *t)
     for (int i = g->n - 1; i >= 0; i--) g->reach[i] = g->reach[i + 1] + (g->dim[i] - 1) * g->src[i];
 }
 
-/* Copy what of levels `level` and below, starting at storage element `src`, lies in the window. Depth: EFF_MAX_DIMS. */
+/* Copy what of levels `level` and below, starting at storage element `src`, lies in the window. Depth: EFF_MAX_DIMS. A level only
+ * goes where src < hi and src + reach >= lo, which holds at the start too. */
 static void gather_place(const gather *g, int level, int64_t src, int64_t dst)
 {
     if (level == g->n) {
+        assert(src >= g->lo && src < g->hi);
         g->out[dst] = g->window[src - g->lo];
         return;
     }
     const int64_t step = g->src[level], inner = g->reach[level + 1];
     int64_t first = 0, end = g->dim[level];
-    if (src >= g->hi) return;
     if (step > 0) {
         if (g->lo > src + inner) first = (g->lo - inner - src - 1) / step + 1;
         const int64_t e = (g->hi - src - 1) / step + 1;
         if (e < end) end = e;
-    } else if (src + inner < g->lo) {
-        return;
     }
     for (int64_t i = first; i < end; i++) gather_place(g, level + 1, src + i * step, dst + i * g->dst[level]);
 }
