@@ -340,7 +340,7 @@ static void no_descriptors(void **state)
 static void odd_folders(void **state)
 {
     (void)state;
-    char path[512], to[512];
+    char path[256], to[512];
     snprintf(path, sizeof path, "%s", t_tmp("tree"));
     assert_int_equal(mkdir(path, 0777), 0);
     assert_int_equal(mkdir(t_tmp("bare"), 0777), 0);
