@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random weights and logits of the comparator networks, made by torchvision and timm themselves.
 
-usage: make_comparators.py full OUT_DIR [NAME...]    every network at its published size, 1000 classes (4 GB in all, without l2)
+usage: make_comparators.py full OUT_DIR [NAME...]    every network at its published size, 1000 classes (6 GB in all, half an hour)
        make_comparators.py small OUT_DIR [NAME...]   the narrow ones of tests/data/comparators, 10 classes, half precision
        make_comparators.py names OUT_DIR             state-dict names and shapes, tests/data/comparators/names_*.tsv
 
@@ -73,7 +73,8 @@ def randomise(model, seed):
 
 
 def calibrate(model, h, w):
-    """Statistics of every norm's input, first to last. Half of the mean variance is added so that a channel which hardly
+    """Statistics of every norm's input, first to last, on pictures of the size at which the network is run: larger formula
+    pictures have finer detail. Half of the mean variance is added so that a channel which hardly
     varies on these pictures does not blow up on others."""
     def measure(m, inputs):
         x = inputs[0]
@@ -113,11 +114,11 @@ def logits(model, h, w, salt=1):
 
 
 def make(out, entry, half):
-    name, build, suffix, options, network, sizes = entry
+    name, build, suffix, options, network, sizes, native = entry
     model = build()
     seed = sum(ord(c) * (i + 1) for i, c in enumerate(name))
     randomise(model, seed)
-    calibrate(model, *((96, 80) if half else (160, 128)))
+    calibrate(model, *((96, 80) if half else native))
     if half:
         halve(model)
     file = name + suffix
@@ -152,10 +153,10 @@ def full():
     tv, tm = torchvision.models, timm.create_model
     n = []
 
-    def add(lib, name, network, size, options='', sizes=None):
+    def add(lib, name, network, size, options=''):
         build = (lambda: getattr(tv, name)()) if lib == 'torchvision' else (lambda: tm(name))
         n.append((lib + '_' + name, build, '.pth' if lib == 'torchvision' else '.safetensors', options, network,
-                  sizes or [(size, size), ODD]))
+                  [(size, size), ODD], (size, size)))
     for d in (18, 34, 50, 101, 152):
         add('torchvision', 'resnet%d' % d, 'resnet%d' % d, 224)
         add('timm', 'resnet%d' % d, 'resnet%d' % d, 224, '--family timm')
@@ -180,9 +181,9 @@ def full():
         add('timm', 'efficientnetv2_' + k, 'efficientnet-v2-' + k, size, '--family timm')
     for k, size in (('s', 384), ('m', 480), ('l', 480)):
         add('torchvision', 'efficientnet_v2_' + k, 'efficientnet-v2-' + k, size)
-    add('timm', 'efficientnet_b8', 'efficientnet-b8', 672, '--family timm', [ODD])
+    add('timm', 'efficientnet_b8', 'efficientnet-b8', 672, '--family timm')
     add('timm', 'tf_efficientnet_b8', 'efficientnet-b8', 672, '--family timm_tf')
-    add('timm', 'tf_efficientnet_l2', 'efficientnet-l2', 800, '--family timm_tf', [ODD])
+    add('timm', 'tf_efficientnet_l2', 'efficientnet-l2', 800, '--family timm_tf')
     return n
 
 
@@ -242,7 +243,7 @@ def small():
         ('timm_mnasnet_small', lambda: e._gen_mnasnet_small('mnasnet_small', 0.25, **c), st, '--model mnasnet_small.json',
          'mnasnet-small'),
     ]
-    return [row + ([NARROW],) for row in n]
+    return [row + ([NARROW], None) for row in n]
 
 
 # -------------------------------------------------------------------------------------------------------- names
