@@ -86,7 +86,7 @@ static void test_lite_wheels(void **state)
     }
 }
 
-/* State dictionaries of the libraries themselves (tools/make_comparators.py names): the same set, with the same shapes. */
+/* State dictionaries of the libraries (tools/make_comparators.py names): the same set, with the same shapes. */
 static void test_state_dicts(void **state)
 {
     (void)state;
@@ -144,17 +144,18 @@ static int by_text(const void *a, const void *b) { return strcmp(a, b); }
 static void test_names_are_distinct(void **state)
 {
     (void)state;
-#define ALL_MB   (1u << EFF_FAMILY_LUKEMELAS | 1u << EFF_FAMILY_TIMM | 1u << EFF_FAMILY_TIMM_TF | 1u << EFF_FAMILY_TORCHVISION)
-#define TIMMS    (1u << EFF_FAMILY_TIMM | 1u << EFF_FAMILY_TIMM_TF)
-#define TV       (1u << EFF_FAMILY_TORCHVISION)
-#define FLAT     (1u << EFF_NAMING_MOBILENET | 1u << EFF_NAMING_MNASNET)
+#define TIMMS  (1u << EFF_FAMILY_TIMM | 1u << EFF_FAMILY_TIMM_TF)
+#define TV     (1u << EFF_FAMILY_TORCHVISION)
+#define ALL_MB (1u << EFF_FAMILY_LUKEMELAS | TIMMS | TV)
+#define FLAT   (1u << EFF_NAMING_MOBILENET | 1u << EFF_NAMING_MNASNET)
     static const struct {
         const char *spec;
         unsigned namings; /* besides the neutral one */
     } nets[] = {
         { "b0", ALL_MB }, { "b1", ALL_MB }, { "b7", ALL_MB }, { "l2", ALL_MB }, { "lite0", ALL_MB | FLAT },
         { "lite4", ALL_MB | FLAT }, { "b0@width=0.35,depth=0.5", ALL_MB }, { "lite0@depth=3", ALL_MB | FLAT },
-        { "mobilenetv2-1.0", ALL_MB | FLAT }, { "mobilenetv2-1.0@depth=2,width=0.3", ALL_MB | 1u << EFF_NAMING_MOBILENET },
+        { "mobilenetv2-1.0", ALL_MB | FLAT },
+        { "mobilenetv2-1.0@depth=2,width=0.3", ALL_MB | 1u << EFF_NAMING_MOBILENET },
         { "mnasnet-b1", ALL_MB | FLAT }, { "mnasnet-a1", ALL_MB }, { "mobilenetv1-1.0", TIMMS },
         { "efficientnet-v2-s", TIMMS | TV }, { "efficientnet-v2-xl", TIMMS | TV }, { "efficientnet-v2-b0", TIMMS | TV },
         { "efficientnet-edgetpu-l", TIMMS | TV }, { "resnet18", TIMMS | TV }, { "resnet152", TIMMS | TV },
@@ -168,7 +169,8 @@ static void test_names_are_distinct(void **state)
             int spelled = 0;
             for (int p = 0; p < g->nparams; p++) spelled += eff_name_of_param(names[p], (eff_family)f, &t, g, p);
             const bool known = f == EFF_FAMILY_NEUTRAL || (nets[i].namings & 1u << f);
-            if (known != (spelled == g->nparams)) fail_msg("%s: %d of %d spelled by %d", nets[i].spec, spelled, g->nparams, f);
+            if (known != (spelled == g->nparams))
+                fail_msg("%s: %d of %d spelled by %d", nets[i].spec, spelled, g->nparams, f);
             if (!known) {
                 free(names);
                 eff_graph_free(g);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Holds a model's logits for the formula picture (salt 1, ImageNet normalisation) against a reference:
  *   logits MODEL H W WANT.npy [CPU]
- * WANT is float64 [2][classes]: the reference's float32 run, then its float64 run. Prints the deviation and the bound in standard
- * deviations over the classes; ends with 1 where the bound is exceeded. */
+ * WANT is float64 [2][classes]: the reference's float32 run, then its float64 run. Prints the deviation and the bound
+ * in standard deviations over the classes; ends with 1 where the bound is exceeded. */
 #include "forward.h"
 
 #include <math.h>

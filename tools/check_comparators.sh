@@ -12,11 +12,11 @@ root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 [ $# -ge 1 ] || die "usage: check_comparators.sh DIR [BUILD [CPU...]]"
 dir=$1
 build=${2:-$root/build}
-[ $# -gt 2 ] && shift 2 || set -- avx2 avx512
+if [ $# -gt 2 ]; then shift 2; else set -- avx2 avx512; fi
 [ -f "$dir/summary.tsv" ] || die "$dir/summary.tsv is not there: run tools/make_comparators.py first"
 effnet=$(find "$build" -name effnet -type f -perm -u+x | head -n 1)
 logits=$(find "$build" -name tool_logits -type f -perm -u+x | head -n 1)
-[ -x "$effnet" ] && [ -x "$logits" ] || die "no effnet and tool_logits in $build: build it first"
+if [ ! -x "$effnet" ] || [ ! -x "$logits" ]; then die "no effnet and tool_logits in $build: build it first"; fi
 model=$(mktemp -d)/model.effnet || exit 1
 trap 'rm -rf "$(dirname "$model")"' EXIT
 

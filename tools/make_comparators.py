@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random weights and logits of the comparator networks, made by torchvision and timm themselves.
 
-usage: make_comparators.py full OUT_DIR [NAME...]    every network at its published size, 1000 classes (6 GB in all, half an hour)
-       make_comparators.py small OUT_DIR [NAME...]   the narrow ones of tests/data/comparators, 10 classes, half precision
+usage: make_comparators.py full OUT_DIR [NAME...]    every network at its published size (6 GB in all, half an hour)
+       make_comparators.py small OUT_DIR [NAME...]   the narrow ones of tests/data/comparators, 10 classes, float16
        make_comparators.py names OUT_DIR             state-dict names and shapes, tests/data/comparators/names_*.tsv
 
 Run by hand in a throw-away environment with torch, torchvision, timm, safetensors and numpy; nothing that is built or
@@ -11,13 +11,13 @@ tested needs it. `sh tools/check_comparators.sh OUT_DIR` then holds effnet again
 here were made with torch 2.13.0, torchvision 0.28.0, timm 1.0.31.
 
 Per network: NAME.pth or NAME.safetensors, and per size NAME_HxW.npy, float64 [2][classes]: the float32 run and the
-float64 run on the formula picture synth(H, W, 1), ImageNet normalisation. summary.tsv says, tab-separated: file, options
-for `effnet convert` ("-" = none), the architecture that `effnet info` must name, H, W, the .npy, and for the record the std
-over classes, the library's own float32 deviation, what a BN epsilon of the other convention (1e-3, 1e-5) would change and
-how far another picture's logits lie, the last three in std.
+float64 run on the formula picture synth(H, W, 1), ImageNet normalisation. summary.tsv says, tab-separated: file,
+options for `effnet convert` ("-" = none), the architecture that `effnet info` must name, H, W, the .npy, and for the
+record the std over classes, the library's own float32 deviation, what a BN epsilon of the other convention (1e-3, 1e-5)
+would change and how far another picture's logits lie, the last three in std.
 
-Running statistics come from four formula pictures under the random weights, so activations keep their size and pictures
-their differences through the depth; convolutions are drawn small enough that a wrong epsilon shows.
+Running statistics come from four formula pictures under the random weights, so activations keep their size and
+pictures their differences through the depth; convolutions are drawn small enough that a wrong epsilon shows.
 """
 import os
 import sys
@@ -73,9 +73,9 @@ def randomise(model, seed):
 
 
 def calibrate(model, h, w):
-    """Statistics of every norm's input, first to last, on pictures of the size at which the network is run: larger formula
-    pictures have finer detail. Half of the mean variance is added so that a channel which hardly
-    varies on these pictures does not blow up on others."""
+    """Statistics of every norm's input, first to last, on pictures of the size at which the network is run: larger
+    formula pictures have finer detail. Half of the mean variance is added so that a channel which hardly varies on
+    these pictures does not blow up on others."""
     def measure(m, inputs):
         x = inputs[0]
         var = x.var((0, 2, 3))
@@ -175,7 +175,8 @@ def full():
     for k, size in (('s', 224), ('m', 240), ('l', 300)):
         add('timm', 'efficientnet_e' + k, 'efficientnet-edgetpu-' + k, size, '--family timm')
         add('timm', 'tf_efficientnet_e' + k, 'efficientnet-edgetpu-' + k, size, '--family timm_tf')
-    for k, size in (('b0', 224), ('b1', 240), ('b2', 260), ('b3', 300), ('s', 384), ('m', 480), ('l', 480), ('xl', 512)):
+    for k, size in (('b0', 224), ('b1', 240), ('b2', 260), ('b3', 300), ('s', 384), ('m', 480), ('l', 480),
+                    ('xl', 512)):
         add('timm', 'tf_efficientnetv2_' + k, 'efficientnet-v2-' + k, size, '--family timm_tf')
     for k, size in (('s', 384), ('m', 416)):
         add('timm', 'efficientnetv2_' + k, 'efficientnet-v2-' + k, size, '--family timm')
@@ -206,8 +207,8 @@ class NarrowResNet(torchvision.models.ResNet):
 
 def torchvision_v2():
     from torchvision.models.efficientnet import EfficientNet, FusedMBConvConfig as F, MBConvConfig as M
-    rows = [F(1, 3, 1, 8, 8, 2), F(4, 3, 2, 8, 8, 2), F(4, 3, 2, 8, 16, 1), M(4, 3, 2, 16, 16, 2), M(6, 3, 1, 16, 24, 2),
-            M(6, 3, 2, 24, 32, 2)]
+    rows = [F(1, 3, 1, 8, 8, 2), F(4, 3, 2, 8, 8, 2), F(4, 3, 2, 8, 16, 1), M(4, 3, 2, 16, 16, 2),
+            M(6, 3, 1, 16, 24, 2), M(6, 3, 2, 24, 32, 2)]
     return EfficientNet(rows, 0.2, num_classes=CLASSES, last_channel=96, norm_layer=partial(nn.BatchNorm2d, eps=1e-3))
 
 
@@ -218,16 +219,18 @@ def small():
     c = dict(num_classes=CLASSES)
     st, pth = '.safetensors', '.pth'
     n = [
-        ('torchvision_resnet_basic', lambda: NarrowResNet(basic, [2, 2, 1, 1], [16, 16, 24, 32]), pth, '', 'resnet18-custom'),
+        ('torchvision_resnet_basic', lambda: NarrowResNet(basic, [2, 2, 1, 1], [16, 16, 24, 32]), pth, '',
+         'resnet18-custom'),
         ('torchvision_resnet_bottleneck', lambda: NarrowResNet(bottle, [1, 2, 2, 1], [4, 8, 8, 12]), pth, '',
          'resnet50-custom'),
-        ('timm_resnet_basic', lambda: r.ResNet(r.BasicBlock, [1, 2, 1, 2], channels=(8, 16, 24, 24), **c), st, '--family timm',
-         'resnet18-custom'),
+        ('timm_resnet_basic', lambda: r.ResNet(r.BasicBlock, [1, 2, 1, 2], channels=(8, 16, 24, 24), **c), st,
+         '--family timm', 'resnet18-custom'),
         ('timm_resnet_bottleneck', lambda: r.ResNet(r.Bottleneck, [2, 1, 2, 1], channels=(4, 8, 8, 12), **c), st,
          '--family timm', 'resnet50-custom'),
         ('timm_mobilenetv1', lambda: e._gen_mobilenet_v1('mobilenetv1_100', 0.1, **c), st, '', 'mobilenetv1-0.1'),
         ('timm_mobilenetv2', lambda: e._gen_mobilenet_v2('mobilenetv2_100', 0.1, **c), st, '', 'mobilenetv2_010'),
-        ('torchvision_mobilenetv2', lambda: torchvision.models.MobileNetV2(width_mult=0.1, **c), pth, '', 'mobilenetv2_010'),
+        ('torchvision_mobilenetv2', lambda: torchvision.models.MobileNetV2(width_mult=0.1, **c), pth, '',
+         'mobilenetv2_010'),
         ('timm_mnasnet_b1', lambda: e._gen_mnasnet_b1('mnasnet_100', 0.1, **c), st, '', 'mnasnet_010'),
         ('timm_mnasnet_a1', lambda: e._gen_mnasnet_a1('semnasnet_100', 0.1, **c), st, '', 'semnasnet_010'),
         ('torchvision_mnasnet', lambda: torchvision.models.MNASNet(0.1, **c), st, '', 'mnasnet_010'),
@@ -240,20 +243,20 @@ def small():
         ('timm_v2_m', lambda: e._gen_efficientnetv2_m('efficientnetv2_m', 0.08, 0.1, **c), st, '--family timm',
          'efficientnet-v2-m-custom'),
         ('torchvision_v2', torchvision_v2, pth, '', 'efficientnet-v2-b0-custom'),
-        ('timm_mnasnet_small', lambda: e._gen_mnasnet_small('mnasnet_small', 0.25, **c), st, '--model mnasnet_small.json',
-         'mnasnet-small'),
+        ('timm_mnasnet_small', lambda: e._gen_mnasnet_small('mnasnet_small', 0.25, **c), st,
+         '--model mnasnet_small.json', 'mnasnet-small'),
     ]
     return [row + ([NARROW], None) for row in n]
 
 
 # -------------------------------------------------------------------------------------------------------- names
 def names(out):
-    """One line a tensor; NAME.bn.* stands for the weight, bias, running_mean and running_var of batch norm NAME. timm spells a
-    ResNet as torchvision does."""
+    """One line a tensor; NAME.bn.* stands for the weight, bias, running_mean and running_var of batch norm NAME. timm
+    spells a ResNet as torchvision does."""
     tv, tm = torchvision.models, timm.create_model
     nets = [('torchvision', n) for n in ('resnet18', 'resnet50', 'mobilenet_v2', 'mnasnet1_0', 'efficientnet_v2_s')]
-    nets += [('timm', n) for n in ('mobilenetv1_100', 'mobilenetv2_100', 'mnasnet_100', 'semnasnet_100', 'tf_efficientnet_es',
-                                   'tf_efficientnetv2_b0', 'tf_efficientnetv2_s')]
+    nets += [('timm', n) for n in ('mobilenetv1_100', 'mobilenetv2_100', 'mnasnet_100', 'semnasnet_100',
+                                   'tf_efficientnet_es', 'tf_efficientnetv2_b0', 'tf_efficientnetv2_s')]
     for lib, n in nets:
         with torch.device('meta'):
             model = getattr(tv, n)() if lib == 'torchvision' else tm(n)

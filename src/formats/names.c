@@ -12,7 +12,7 @@
 typedef struct name_row {
     unsigned ops; /* in a block its operator, elsewhere every operator of the network, must be one of these */
     const char *part;
-    enum { ANY, FIRST, PLAIN, EXPANDED } when; /* blocks it is for: all; without expansion, the first or any; with one */
+    enum { ANY, FIRST, PLAIN, EXPANDED } when; /* all blocks; without expansion the very first, or any; with one */
     const char *spelling;
 } name_row;
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Networks whose kernels, strides, expansions and activations are assumed where shapes agree. V2-B0 and V2-S differ in
- * what their coefficients mean only. */
+/* Networks whose kernels, strides, expansions and activations are assumed where shapes agree. V2-B0 and V2-S differ
+ * only in what their coefficients mean. */
 static const char *const skeletons[] = {
     "efficientnet-b0",   "efficientnet-lite0", "efficientnet-v2-b0", "efficientnet-v2-s", "efficientnet-v2-m",
     "efficientnet-edgetpu-s", "mobilenetv2-1.0", "mobilenetv1-1.0", "mnasnet-b1", "mnasnet-a1", "resnet50", "resnet18",
@@ -119,49 +119,54 @@ static bool is_torch_hint(const char *hint)
     return false;
 }
 
+/* What the landmarks say. */
+typedef struct sighting {
+    eff_family naming;
+    bool resnet;             /* spelled and computed alike in timm and torchvision */
+    int count;               /* of landmarks, 0 = none is there                    */
+    const eff_tensor *first;
+} sighting;
+
+static sighting look_around(const eff_index *x, eff_family from, eff_family to)
+{
+    sighting best = { 0 };
+    for (int f = (int)from; f <= (int)to; f++)
+        for (int k = 0; k < 2; k++) {
+            const eff_tensor *first;
+            const int n = count_landmarks(x, (eff_family)f, k ? EFF_OP_BASIC : EFF_OP_MBCONV, &first);
+            if (n > best.count) best = (sighting){ (eff_family)f, k, n, first };
+        }
+    if (best.resnet && best.naming == EFF_FAMILY_TIMM) best.naming = EFF_FAMILY_TORCHVISION;
+    return best;
+}
+
+static eff_status check_claim(eff_recognised *out, const sighting *seen, const eff_index *x, eff_error *err)
+{
+    if (out->family == eff_naming_family(seen->naming)) return EFF_OK;
+    /* a stray name in common is no sign of a family */
+    if (2 * look_around(x, out->family, out->family).count > seen->count) out->naming = out->family;
+    else if (seen->naming != EFF_FAMILY_NEUTRAL)
+        return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)",
+                        eff_family_name(out->family),
+                        seen->resnet                      ? "timm or torchvision"
+                        : seen->naming == EFF_FAMILY_TIMM ? "timm or timm_tf"
+                                                          : eff_family_name(seen->naming),
+                        seen->first->name);
+    return EFF_OK;
+}
+
 /* Fills naming and family; *sure = false when the names are timm's and nothing tells which of the two. */
 static eff_status find_family(eff_recognised *out, bool *sure, const eff_index *x, const eff_claim *claim,
                               eff_error *err)
 {
-    const eff_tensor *first, *best_first = NULL;
-    eff_family best = EFF_FAMILY_NEUTRAL;
-    bool resnet = false;
-    int most = 0;
-    for (int f = 0; f < EFF_NAMING_COUNT; f++)
-        for (int k = 0; k < 2; k++) {
-            const int n = count_landmarks(x, (eff_family)f, k ? EFF_OP_BASIC : EFF_OP_MBCONV, &first);
-            if (n > most) {
-                most = n;
-                best = (eff_family)f;
-                best_first = first;
-                resnet = k;
-            }
-        }
     *sure = true;
     if (claim->family) TRY(eff_family_parse(&out->family, claim->family, err));
-    if (most == 0) return fail_unknown(x, err);
-    const bool either = resnet && best == EFF_FAMILY_TIMM; /* names and rules are the same in both */
-    if (either) best = EFF_FAMILY_TORCHVISION;
-    out->naming = best;
-    if (claim->family) {
-        int n = 0;
-        for (int k = 0; k < 2; k++) {
-            const int of_kind = count_landmarks(x, out->family, k ? EFF_OP_BASIC : EFF_OP_MBCONV, &first);
-            if (of_kind > n) n = of_kind;
-        }
-        if (out->family == eff_naming_family(best)) return EFF_OK;
-        if (2 * n > most) out->naming = out->family; /* a stray name in common is no sign of a family */
-        else if (best != EFF_FAMILY_NEUTRAL)
-            return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)",
-                            claim->family,
-                            either ? "timm or torchvision"
-                            : best == EFF_FAMILY_TIMM ? "timm or timm_tf"
-                                                      : eff_family_name(best),
-                            best_first->name);
-        return EFF_OK;
-    }
-    out->family = eff_naming_family(best);
-    if (best != EFF_FAMILY_TIMM) return EFF_OK;
+    const sighting seen = look_around(x, EFF_FAMILY_NEUTRAL, (eff_family)(EFF_NAMING_COUNT - 1));
+    if (!seen.count) return fail_unknown(x, err);
+    out->naming = seen.naming;
+    if (claim->family) return check_claim(out, &seen, x, err);
+    out->family = eff_naming_family(seen.naming);
+    if (seen.naming != EFF_FAMILY_TIMM) return EFF_OK;
     const char *hint = x->file->arch_hint;
     if (hint && starts_with(hint, "tf_")) out->naming = out->family = EFF_FAMILY_TIMM_TF;
     else *sure = is_torch_hint(hint);
@@ -181,8 +186,8 @@ void eff_family_rules(eff_family f, const eff_table *t, eff_pad *pad, double *bn
     *bn_eps = t->bn_eps;
     if (f == EFF_FAMILY_NEUTRAL) return;
     const bool torch = f == EFF_FAMILY_TIMM || f == EFF_FAMILY_TORCHVISION;
-    /* torchvision's B5, B6 and B7 are TensorFlow's weights run with symmetric padding (reference §1.7, §1.8); its V2 have
-     * TensorFlow's epsilon too */
+    /* torchvision's B5, B6 and B7 are TensorFlow's weights run with symmetric padding (reference §1.7, §1.8); its V2
+     * have TensorFlow's epsilon too */
     const bool converted = f == EFF_FAMILY_TORCHVISION &&
                            (strcmp(t->name, "efficientnet-b5") == 0 || strcmp(t->name, "efficientnet-b6") == 0 ||
                             strcmp(t->name, "efficientnet-b7") == 0 || has_op(t, EFF_OP_FUSED));
@@ -228,10 +233,10 @@ static eff_status try_skeletons(eff_recognised *out, const eff_index *x, eff_err
         int right, nparams;
         TRY(eff_table_builtin(&base, skeletons[i], err));
         eff_measure_table(&t, &base, x, out->naming);
-        snprintf(t.name, sizeof t.name, "%s-custom", skeletons[i]);
-        const bool named = eff_name_network(&t, skeletons[i]);
         const eff_status s = try_table(&t, &fit, &right, &nparams, x, out->naming, &e);
         if (s == EFF_OK) {
+            const bool named = eff_name_network(&t, skeletons[i]);
+            if (!named) snprintf(t.name, sizeof t.name, "%s-custom", skeletons[i]);
             if (found && !named) {
                 eff_fit_free(&fit);
                 continue;
