@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workers wait for the job number to change: they spin briefly (layers follow each other within microseconds), then sleep.
- * Invariant: a worker touches the job's fields only between seeing a new number and decrementing `busy`, and the owner
- * writes them only when `busy` is zero. */
+/* Tasks are claimed one at a time from a ticket that carries the job's number and how many tasks are left, so a worker that
+ * wakes late finds nothing to claim and holds nobody up: a job is over when its tasks are done, not when every worker has seen
+ * it. Between jobs workers spin briefly (layers follow each other within microseconds), then sleep.
+ * Invariant: fn, ctx and tasks are read only by the holder of a claimed task, and change only when no task is claimed. */
 #define _GNU_SOURCE
 #include "base/pool.h"
 
@@ -12,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { SPINS = 4000 }; /* about 20 us; longer steals a core from whoever else is on the machine */
+enum { SPINS = 2000 }; /* about 20 us; longer steals a core from whoever else is on the machine */
 
 typedef struct worker {
     eff_pool *pool;
@@ -27,12 +28,12 @@ struct eff_pool {
     eff_task_fn *fn;
     void *ctx;
     int tasks;
-    atomic_int next;      /* next task to take                    */
-    atomic_int busy;      /* workers that have not finished a job */
-    atomic_uint job;      /* number of the current job            */
+    _Atomic uint64_t ticket; /* job number << 32 | tasks not claimed yet */
+    atomic_int done;         /* tasks finished                           */
+    atomic_int sleepers;     /* workers asleep or about to be            */
     atomic_bool quit;
     pthread_mutex_t lock;
-    pthread_cond_t wake, done;
+    pthread_cond_t wake, finished;
 };
 
 static inline void relax(void)
@@ -42,13 +43,22 @@ static inline void relax(void)
 #endif
 }
 
+static uint32_t job_of(uint64_t ticket) { return (uint32_t)(ticket >> 32); }
+
+/* Claim and run tasks until none is left. */
 static void work(eff_pool *p, int index)
 {
-    const int tasks = p->tasks;
-    for (;;) {
-        const int t = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (t >= tasks) return;
-        p->fn(p->ctx, t, index);
+    uint64_t t = atomic_load_explicit(&p->ticket, memory_order_acquire);
+    while ((uint32_t)t) {
+        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t - 1, memory_order_acq_rel, memory_order_acquire)) continue;
+        const int tasks = p->tasks;
+        p->fn(p->ctx, tasks - (int)(uint32_t)t, index);
+        if (atomic_fetch_add_explicit(&p->done, 1, memory_order_acq_rel) + 1 == tasks && index != 0) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->finished);
+            pthread_mutex_unlock(&p->lock);
+        }
+        t = atomic_load_explicit(&p->ticket, memory_order_acquire);
     }
 }
 
@@ -56,29 +66,29 @@ static void *worker_main(void *arg)
 {
     worker *w = arg;
     eff_pool *p = w->pool;
-    unsigned seen = 0;
+    uint32_t seen = 0;
     for (;;) {
-        for (int i = 0; i < p->spins && atomic_load_explicit(&p->job, memory_order_acquire) == seen; i++) relax();
-        if (atomic_load_explicit(&p->job, memory_order_acquire) == seen) {
+        for (int i = 0; i < p->spins && job_of(atomic_load_explicit(&p->ticket, memory_order_acquire)) == seen; i++) relax();
+        if (job_of(atomic_load_explicit(&p->ticket, memory_order_acquire)) == seen) {
             pthread_mutex_lock(&p->lock);
-            while (atomic_load_explicit(&p->job, memory_order_acquire) == seen) pthread_cond_wait(&p->wake, &p->lock);
+            atomic_fetch_add(&p->sleepers, 1);
+            while (job_of(atomic_load(&p->ticket)) == seen) pthread_cond_wait(&p->wake, &p->lock);
+            atomic_fetch_sub(&p->sleepers, 1);
             pthread_mutex_unlock(&p->lock);
         }
         if (atomic_load(&p->quit)) return NULL;
-        seen = atomic_load_explicit(&p->job, memory_order_acquire);
+        seen = job_of(atomic_load_explicit(&p->ticket, memory_order_acquire));
         work(p, w->index);
-        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&p->lock);
-            pthread_cond_signal(&p->done);
-            pthread_mutex_unlock(&p->lock);
-        }
     }
 }
 
-static void post(eff_pool *p)
+/* Publish a new job of `tasks` tasks and wake whoever sleeps. */
+static void post(eff_pool *p, int tasks)
 {
+    const uint32_t next = job_of(atomic_load_explicit(&p->ticket, memory_order_relaxed)) + 1;
+    atomic_store(&p->ticket, (uint64_t)next << 32 | (uint32_t)tasks);
+    if (atomic_load(&p->sleepers) == 0) return; /* one that is about to sleep looks at the ticket again first */
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add_explicit(&p->job, 1, memory_order_release);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
@@ -92,16 +102,14 @@ void eff_pool_run(eff_pool *p, eff_task_fn *fn, void *ctx, int tasks)
     p->fn = fn;
     p->ctx = ctx;
     p->tasks = tasks;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
-    post(p);
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    post(p, tasks);
     work(p, 0);
-    for (int i = 0; i < p->spins && atomic_load_explicit(&p->busy, memory_order_acquire); i++) relax();
-    if (atomic_load_explicit(&p->busy, memory_order_acquire)) {
-        pthread_mutex_lock(&p->lock);
-        while (atomic_load_explicit(&p->busy, memory_order_acquire)) pthread_cond_wait(&p->done, &p->lock);
-        pthread_mutex_unlock(&p->lock);
-    }
+    for (int i = 0; i < p->spins && atomic_load_explicit(&p->done, memory_order_acquire) < tasks; i++) relax();
+    if (atomic_load_explicit(&p->done, memory_order_acquire) == tasks) return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load_explicit(&p->done, memory_order_acquire) < tasks) pthread_cond_wait(&p->finished, &p->lock);
+    pthread_mutex_unlock(&p->lock);
 }
 
 eff_status eff_pool_create(eff_pool **out, int threads, eff_error *err)
@@ -114,7 +122,7 @@ eff_status eff_pool_create(eff_pool **out, int threads, eff_error *err)
     p->spins = threads <= eff_cpu_count() ? SPINS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
-    pthread_cond_init(&p->done, NULL);
+    pthread_cond_init(&p->finished, NULL);
     p->workers = eff_calloc((size_t)threads, sizeof *p->workers);
     if (!p->workers) {
         eff_pool_free(p);
@@ -139,9 +147,9 @@ void eff_pool_free(eff_pool *p)
 {
     if (!p) return;
     atomic_store(&p->quit, true);
-    post(p);
+    post(p, 0);
     for (int i = 1; i <= p->started; i++) pthread_join(p->workers[i].thread, NULL);
-    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->finished);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     eff_free(p->workers);

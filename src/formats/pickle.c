@@ -104,7 +104,10 @@ static bool push_new(machine *m, eff_pk_value v)
     return new_value(m, v, &id) && push(m, id);
 }
 
-static bool push_int(machine *m, int kind, int64_t i) { return push_new(m, (eff_pk_value){ .kind = (uint8_t)kind, .u.i = i }); }
+static bool push_int(machine *m, int kind, int64_t i)
+{
+    return push_new(m, (eff_pk_value){ .kind = (uint8_t)kind, .u.i = i });
+}
 
 /* What lies above the last mark; nothing may reach below it. */
 static size_t height(const machine *m) { return m->sp - (m->marks ? m->mark[m->marks - 1] : 0); }
@@ -453,6 +456,7 @@ static void parse(machine *m)
     size_t memoized = 0;
     uint32_t none;
     if (!new_value(m, (eff_pk_value){ .kind = EFF_PK_NONE }, &none)) return;
+    if (!grow(m, &m->stack, &m->stack_cap, 1, MAX_STACK, sizeof *m->stack)) return; /* never NULL below */
     const unsigned char *op = take(m, 2);
     if (!op) return;
     if (op[0] != 0x80 || op[1] < 2 || op[1] > 5) {

@@ -25,10 +25,9 @@ for folder in $order; do
         esac
     done
 done
-for folder in src/*/; do
-    folder=${folder#src/}
+for folder in $(find src -mindepth 2 -name '*.[ch]' | cut -d/ -f2 | sort -u); do
     case " $order " in
-    *" ${folder%/} "*) ;;
+    *" $folder "*) ;;
     *) complain "src/$folder: has no place in the order of layers" ;;
     esac
 done
