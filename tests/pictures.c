@@ -115,6 +115,13 @@ static void png_grow(png_structp p, png_bytep d, size_t n) { t_append(png_get_io
 
 static void png_no_flush(png_structp p) { (void)p; }
 
+/* Odd profiles are meant. */
+static void png_no_warning(png_structp p, png_const_charp text)
+{
+    (void)p;
+    (void)text;
+}
+
 static void fill_row(uint8_t *row, const t_png *k, int y)
 {
     const int channels = k->colour == PNG_COLOR_TYPE_RGB         ? 3
@@ -136,7 +143,7 @@ t_bytes t_png_make(t_png k)
 {
     t_bytes b = { NULL, 0 };
     if (!k.width) k.width = T_W, k.height = T_H;
-    png_structp p = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_structp p = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, png_no_warning);
     png_infop info = png_create_info_struct(p);
     png_set_write_fn(p, &b, png_grow, png_no_flush);
     png_set_benign_errors(p, 1);
@@ -334,7 +341,7 @@ static int inks(const cmsUInt16Number in[], cmsUInt16Number out[], void *to_lab)
         rgb[c] = (0.8 * (1 - in[c] / 65535.0) + 0.2 * (1 - in[(c + 1) % 3] / 65535.0)) * (1 - in[3] / 65535.0);
     cmsDoTransform(to_lab, rgb, lab, 1);
     cmsCIELab l = { lab[0], lab[1], lab[2] };
-    cmsFloat2LabEncoded(out, &l);
+    cmsFloat2LabEncodedV2(out, &l);
     return 1;
 }
 
@@ -342,7 +349,7 @@ static cmsHPROFILE cmyk_profile(void)
 {
     cmsHPROFILE p = cmsCreateProfilePlaceholder(NULL), s = cmsCreate_sRGBProfile(), lab = cmsCreateLab4Profile(NULL);
     cmsHTRANSFORM to_lab = cmsCreateTransform(s, TYPE_RGB_DBL, lab, TYPE_Lab_DBL, INTENT_PERCEPTUAL, 0);
-    cmsSetProfileVersion(p, 4.3);
+    cmsSetProfileVersion(p, 2.4);
     cmsSetDeviceClass(p, cmsSigOutputClass);
     cmsSetColorSpace(p, cmsSigCmykData);
     cmsSetPCS(p, cmsSigLabData);

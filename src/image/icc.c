@@ -42,6 +42,24 @@ static void *retake(cmsContext context, void *old, cmsUInt32Number n)
     return p;
 }
 
+/* A context serves one thread, so that there is nothing to lock; lcms2's own way would not notice the end of memory. */
+static void *no_mutex(cmsContext context) { return context; }
+
+static void no_destroy(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+}
+
+static cmsBool no_lock(cmsContext context, void *mutex)
+{
+    (void)context;
+    (void)mutex;
+    return TRUE;
+}
+
+static void no_unlock(cmsContext context, void *mutex) { no_destroy(context, mutex); }
+
 static bool is_of(cmsHPROFILE profile, eff_pixels pixels)
 {
     const cmsColorSpaceSignature space = cmsGetColorSpace(profile);
@@ -73,8 +91,18 @@ static void build(eff_icc *icc, const uint8_t *bytes, size_t size, eff_pixels pi
 
 eff_status eff_icc_open(eff_icc **out, const uint8_t *profile, size_t size, eff_pixels pixels, eff_error *err)
 {
+    cmsPluginMutex mutex = {
+        .base = { .Magic = cmsPluginMagicNumber, .ExpectedVersion = 2060, .Type = cmsPluginMutexSig },
+        .CreateMutexPtr = no_mutex,
+        .DestroyMutexPtr = no_destroy,
+        .LockMutexPtr = no_lock,
+        .UnlockMutexPtr = no_unlock,
+    };
     cmsPluginMemHandler memory = {
-        .base = { .Magic = cmsPluginMagicNumber, .ExpectedVersion = 2060, .Type = cmsPluginMemHandlerSig },
+        .base = { .Magic = cmsPluginMagicNumber,
+                  .ExpectedVersion = 2060,
+                  .Type = cmsPluginMemHandlerSig,
+                  .Next = &mutex.base },
         .MallocPtr = take,
         .FreePtr = give,
         .ReallocPtr = retake,

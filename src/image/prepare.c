@@ -87,6 +87,7 @@ static int choose_reduction(void *ctx, const eff_picture *pic)
     const job *const j = ctx;
     if (!j->may_reduce || j->rule->filter > EFF_FILTER_LANCZOS) return 1; /* the others do not average when they shrink */
     const eff_resize_spec s = spec_of(pic, j->rule);
+    if ((s.from.x | s.from.y | s.from.w | s.from.h) % 2) return 1; /* a pixel of the half would lie across the edge */
     return s.from.w / HALF_LEAST >= s.out_w && s.from.h / HALF_LEAST >= s.out_h ? 2 : 1;
 }
 
