@@ -65,7 +65,8 @@ static bool same_shape(const eff_tensor *t, const char *shape)
 {
     char text[128] = "";
     size_t n = 0;
-    for (int i = 0; i < t->ndim; i++) n += (size_t)snprintf(text + n, sizeof text - n, i ? "x%lld" : "%lld", (long long)t->dim[i]);
+    for (int i = 0; i < t->ndim; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, i ? "x%lld" : "%lld", (long long)t->dim[i]);
     return !strcmp(text, shape);
 }
 

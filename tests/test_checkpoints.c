@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* tests/data/checkpoints/bad.tsv: file, when it fails (open, read; good: not at all), what the message says (good: tensors). */
+/* tests/data/checkpoints/bad.tsv: file, when it fails (open, read; good: not at all), what the message says (good:
+ * tensors). */
 static void bad_files(void **state)
 {
     (void)state;
@@ -79,7 +80,8 @@ static void other_kinds(void **state)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         eff_error err = { 0 };
         const eff_status s = t_open_bytes(&c, t[i].bytes, t[i].n, &err);
-        if (s != t[i].code || !strstr(err.msg, t[i].says)) fail_msg("%zu: %d \"%s\", expected \"%s\"", i, s, err.msg, t[i].says);
+        if (s != t[i].code || !strstr(err.msg, t[i].says))
+            fail_msg("%zu: %d \"%s\", expected \"%s\"", i, s, err.msg, t[i].says);
         assert_int_equal(err.code, s);
         assert_null(c);
     }
@@ -94,13 +96,17 @@ static void other_kinds(void **state)
     eff_checkpoint_close(NULL);
 }
 
-/* Damage: some bytes changed, or the end cut off, or a piece doubled. Tensors are read only when they are small, as a caller who
- * knows its model would. */
+/* Damage: some bytes changed, or the end cut off, or a piece doubled. Tensors are read only when they are small, as a
+ * caller who knows its model would. */
 static void damage(void **state)
 {
     (void)state;
-    static const char *const files[] = { "views.pth", "bad/pt_good_tiny.pth", "bad/pt_deflated.pth", "bad/pt_legacy_truncated.pth",
-                                         "bad/st_missing_tensors.safetensors", "bad/pt_malicious_legacy.pth" };
+    static const char *const files[] = { "views.pth",
+                                         "bad/pt_good_tiny.pth",
+                                         "bad/pt_deflated.pth",
+                                         "bad/pt_legacy_truncated.pth",
+                                         "bad/st_missing_tensors.safetensors",
+                                         "bad/pt_malicious_legacy.pth" };
     int outcomes[2] = { 0 };
     for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
         size_t size;

@@ -200,12 +200,17 @@ static void windows(void **state)
     static const struct { eff_dtype type; int64_t h, w, sh, sw, offset; } c[] = {
         { EFF_F32, 1301, 1703, 1, 1301, 3 },  { EFF_I8, 1301, 1703, 1, 1301, 0 }, { EFF_F64, 700, 1600, 1600, 1, 1 },
         { EFF_F16, 2, 40, 1500000, 1, 7 },    { EFF_I16, 3, 2, 1, 2097151, 0 },   { EFF_I64, 1201, 997, 1, 1201, 2 },
-        { EFF_U8, 5, 1 << 19, 0, 3, 1 },
+        { EFF_U8, 5, 1 << 19, 0, 3, 1 },      { EFF_I8, 2, 1100, 1200000, 1000, 0 }, { EFF_U8, 700, 1600, 1700, 1, 5 },
     };
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
-        eff_tensor t = { .dtype = c[i].type, .ndim = 2, .dim = { c[i].h, c[i].w }, .stride = { c[i].sh, c[i].sw }, .offset = c[i].offset,
+        eff_tensor t = { .dtype = c[i].type,
+                         .ndim = 2,
+                         .dim = { c[i].h, c[i].w },
+                         .stride = { c[i].sh, c[i].sw },
+                         .offset = c[i].offset,
                          .storage = 5 };
-        const size_t n = (size_t)(c[i].offset + (c[i].h - 1) * c[i].sh + (c[i].w - 1) * c[i].sw + 1) * eff_dtype_size(t.dtype);
+        const size_t n =
+            (size_t)(c[i].offset + (c[i].h - 1) * c[i].sh + (c[i].w - 1) * c[i].sw + 1) * eff_dtype_size(t.dtype);
         unsigned char *const bytes = malloc(n);
         for (size_t k = 0; k < n; k++) bytes[k] = (unsigned char)(k * 167 + (k >> 8) + (k >> 16));
         check_gather(&t, bytes, n);
@@ -231,13 +236,23 @@ static void directory(void **state)
     assert_int_equal(c.tensor[0].count, 6);
     assert_int_equal(c.tensor[1].count, 1);
     assert_int_equal(c.tensor[2].count, 0);
-    static const struct { const char *name; eff_tensor t; uint64_t numel; const char *says; } bad[] = {
-        { "far", { .ndim = 2, .dim = { 2, 3 }, .stride = { 1, 3 } }, 7, "tensor far: shape and strides reach outside its storage of 7" },
+    static const struct { const char *name; eff_tensor t; uint64_t numel; const char *says;
+    } bad[] = {
+        { "far",
+          { .ndim = 2, .dim = { 2, 3 }, .stride = { 1, 3 } },
+          7,
+          "tensor far: shape and strides reach outside its storage of 7" },
         { "off", { .offset = 6 }, 6, "tensor off: shape and strides reach" },
-        { "back", { .ndim = 1, .dim = { 3 }, .stride = { -1 }, .offset = 4 }, 9, "tensor back: stride[0] is negative: -1" },
+        { "back",
+          { .ndim = 1, .dim = { 3 }, .stride = { -1 }, .offset = 4 },
+          9,
+          "tensor back: stride[0] is negative: -1" },
         { "neg", { .ndim = 1, .dim = { -3 }, .stride = { 1 } }, 9, "tensor neg: shape[0] is negative" },
         { "o", { .offset = -1 }, 9, "tensor o: its offset is negative" },
-        { "big", { .ndim = 2, .dim = { INT64_MAX, 3 }, .stride = { 1, 1 } }, 9, "the product of its shape is too large" },
+        { "big",
+          { .ndim = 2, .dim = { INT64_MAX, 3 }, .stride = { 1, 1 } },
+          9,
+          "the product of its shape is too large" },
         { "wrap", { .ndim = 2, .dim = { 3, 3 }, .stride = { INT64_MAX, 1 } }, 9, "reach outside" },
         { "wide", { .ndim = 1, .dim = { 1 << 25 }, .stride = { 0 } }, 1, "33554432 elements over a storage of 1" },
         { "dims", { .ndim = 9 }, 9, "9 dimensions, at most 8" },

@@ -96,7 +96,8 @@ static void opcodes(void **state)
         eff_pickle p;
         eff_error err = { 0 };
         char text[512];
-        if (eff_pickle_parse(&p, (const unsigned char *)t[i].bytes, t[i].n, &err) != EFF_OK) fail_msg("%zu, %s: %s", i, t[i].want, err.msg);
+        if (eff_pickle_parse(&p, (const unsigned char *)t[i].bytes, t[i].n, &err) != EFF_OK)
+            fail_msg("%zu, %s: %s", i, t[i].want, err.msg);
         show(&p, eff_pk_at(&p, p.root), text, sizeof text, 0);
         assert_string_equal(text, t[i].want);
         assert_int_equal(p.end, t[i].n);
@@ -158,7 +159,8 @@ static void refusals(void **state)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         eff_pickle p;
         eff_error err = { 0 };
-        if (eff_pickle_parse(&p, (const unsigned char *)t[i].bytes, t[i].n, &err) != EFF_EFORMAT) fail_msg("%s: was parsed", t[i].says);
+        if (eff_pickle_parse(&p, (const unsigned char *)t[i].bytes, t[i].n, &err) != EFF_EFORMAT)
+            fail_msg("%s: was parsed", t[i].says);
         if (!strstr(err.msg, t[i].says)) fail_msg("\"%s\" does not say \"%s\"", err.msg, t[i].says);
         eff_pickle_free(&p);
     }
@@ -187,9 +189,11 @@ static void memory(void **state)
     (void)state;
     enum { N = 1000000 };
     static const char *const t[][3] = {
-        { "", "]", "." }, { "", "(", "." }, { "(", "N", "t." }, { "", "c\n\n", "." }, { "N", "\x85", "." }, { "]", "Na", "." },
-        { "]", "(NNe", "." }, { "](", "N", "e." }, { "", ")]", "." }, { "N", "2", "." }, { "N", "2\x86", "." }, { "K\1", "\x94", "." },
-        { "", "}NNs", "." }, { "}", "NNs", "." }, { "", "))R", "." }, { "", "))R]aNNs", "." }, { "", "]Na", "." },
+        { "", "]", "." },     { "", "(", "." },    { "(", "N", "t." },    { "", "c\n\n", "." },
+        { "N", "\x85", "." }, { "]", "Na", "." },  { "]", "(NNe", "." },  { "](", "N", "e." },
+        { "", ")]", "." },    { "N", "2", "." },   { "N", "2\x86", "." }, { "K\1", "\x94", "." },
+        { "", "}NNs", "." },  { "}", "NNs", "." }, { "", "))R", "." },    { "", "))R]aNNs", "." },
+        { "", "]Na", "." },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         const double c = cost(t[i][0], t[i][1], t[i][2], N);

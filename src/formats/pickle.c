@@ -104,7 +104,10 @@ static bool push_new(machine *m, eff_pk_value v)
     return new_value(m, v, &id) && push(m, id);
 }
 
-static bool push_int(machine *m, int kind, int64_t i) { return push_new(m, (eff_pk_value){ .kind = (uint8_t)kind, .u.i = i }); }
+static bool push_int(machine *m, int kind, int64_t i)
+{
+    return push_new(m, (eff_pk_value){ .kind = (uint8_t)kind, .u.i = i });
+}
 
 /* What lies above the last mark; nothing may reach below it. */
 static size_t height(const machine *m) { return m->sp - (m->marks ? m->mark[m->marks - 1] : 0); }

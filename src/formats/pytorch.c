@@ -66,7 +66,8 @@ static eff_status not_pytorch(zip_t *z, eff_error *err)
     const size_t len = first ? strlen(first) : 0;
     if (zip_name_locate(z, "config.json", 0) >= 0 && zip_name_locate(z, "metadata.json", 0) >= 0)
         return eff_fail(err, EFF_EUNSUPPORTED, "a Keras model (.keras) is not read yet");
-    if (len > 4 && !strcmp(first + len - 4, ".npy")) return eff_fail(err, EFF_EUNSUPPORTED, "a NumPy .npz archive is not read");
+    if (len > 4 && !strcmp(first + len - 4, ".npy"))
+        return eff_fail(err, EFF_EUNSUPPORTED, "a NumPy .npz archive is not read");
     return eff_fail(err, EFF_EFORMAT, "a zip archive without data.pkl: expected a PyTorch checkpoint");
 }
 
@@ -120,7 +121,8 @@ static eff_status read_member(zip_t *z, zip_int64_t index, const char *name, voi
         const zip_int64_t k = zip_fread(f, got < n ? (char *)buf + got : (char *)&extra, got < n ? n - got : 1);
         if (k < 0) s = zip_fail(err, zip_file_get_error(f), name);
         else if (k == 0 && got == n) break;
-        else if (k == 0 || got == n) s = eff_fail(err, EFF_EFORMAT, "%s: expected %zu bytes, found %s", name, n, k ? "more" : "less");
+        else if (k == 0 || got == n)
+            s = eff_fail(err, EFF_EFORMAT, "%s: expected %zu bytes, found %s", name, n, k ? "more" : "less");
         got += k > 0 ? (size_t)k : 0;
     }
     zip_fclose(f);
@@ -151,7 +153,8 @@ static eff_status read_data_pickle(const reader *r, unsigned char **out, size_t 
     if (s == EFF_OK) s = find_member(r, "data.pkl", &i, &st, err);
     if (s != EFF_OK) return s;
     if (st.size > MAX_PICKLE)
-        return eff_fail(err, EFF_EFORMAT, "data.pkl: %llu bytes, at most %d are read", (unsigned long long)st.size, MAX_PICKLE);
+        return eff_fail(err, EFF_EFORMAT, "data.pkl: %llu bytes, at most %d are read", (unsigned long long)st.size,
+                        MAX_PICKLE);
     const size_t size = (size_t)st.size;
     unsigned char *const buf = eff_malloc(size);
     if (!buf) return eff_fail_memory(err, size);
@@ -243,7 +246,9 @@ static eff_status zip_read(const eff_checkpoint *c, const eff_tensor *t, float *
     eff_pt_storage *const st = &r->storage[t->storage];
     if (t->count == 0) return EFF_OK;
     const char *const name = zip_get_name(r->zip, st->at, 0);
-    member m = { .f = zip_fopen_index(r->zip, st->at, 0), .name = name ? name : "a member", .may_seek = st->checked && st->stored };
+    member m = { .f = zip_fopen_index(r->zip, st->at, 0),
+                 .name = name ? name : "a member",
+                 .may_seek = st->checked && st->stored };
     if (!m.f) return zip_fail(err, zip_get_error(r->zip), m.name);
     eff_status s = eff_tensor_gather(t, read_zip_storage, &m, out, err);
     if (s == EFF_OK && !st->checked) {
@@ -374,7 +379,9 @@ static eff_status locate_stream(const reader *r, const stream *st, uint64_t size
         if (key->kind != EFF_PK_STR) return eff_fail(err, EFF_EFORMAT, "storage key %u: expected a string", i);
         const int shown = (int)(key->n < 40 ? key->n : 40);
         eff_pt_storage *const s = eff_pt_find_storage(r->storage, r->n, (const char *)key->u.s, key->n);
-        if (!s) return eff_fail(err, EFF_EFORMAT, "storage %.*s: no tensor says what its elements are", shown, (const char *)key->u.s);
+        if (!s)
+            return eff_fail(err, EFF_EFORMAT, "storage %.*s: no tensor says what its elements are", shown,
+                            (const char *)key->u.s);
         if (s->present) return eff_fail(err, EFF_EFORMAT, "storage %.*s: listed twice", shown, s->key);
         int64_t count;
         if (size - at < sizeof count)

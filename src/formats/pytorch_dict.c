@@ -58,7 +58,8 @@ static eff_status parse_persid(const eff_pickle *p, const eff_pk_value *persid, 
         return eff_fail(err, EFF_EFORMAT, "a persistent id that is no ('storage', type, key, device, elements)");
     const eff_pk_value *const key = eff_pk_get(p, id, 2), *const numel = eff_pk_get(p, id, 4);
     *s = (eff_pt_storage){ 0 };
-    if (key->kind != EFF_PK_STR || key->n == 0 || key->n > 256 || memchr(key->u.s, 0, key->n) || memchr(key->u.s, '/', key->n))
+    if (key->kind != EFF_PK_STR || key->n == 0 || key->n > 256 || memchr(key->u.s, 0, key->n) ||
+        memchr(key->u.s, '/', key->n))
         return eff_fail(err, EFF_EFORMAT, "a storage without a proper key");
     s->key = (const char *)key->u.s;
     s->key_len = key->n;
@@ -130,12 +131,13 @@ eff_status eff_pt_storages(const eff_pickle *p, eff_pt_storage **out, size_t *co
 
 /* Modules that act on the machine or load more code; a dot at the end stands for their submodules too. */
 static const char *const hostile_modules[] = {
-    "os.", "posix", "nt", "posixpath", "ntpath", "subprocess", "_posixsubprocess", "commands", "popen2", "pty", "sys", "shutil",
-    "socket", "ssl", "runpy", "importlib.", "imp", "zipimport", "pkgutil", "ctypes.", "_ctypes", "cffi.", "code", "codeop",
-    "compileall", "webbrowser", "pip.", "signal", "asyncio.", "multiprocessing.", "threading", "_thread", "pickle", "_pickle",
-    "cPickle", "marshal", "shelve", "operator", "_operator", "timeit", "profile", "cProfile", "pdb", "bdb", "trace", "urllib.",
-    "urllib2", "http.", "httplib", "ftplib", "smtplib", "telnetlib", "requests.", "tempfile", "fileinput", "glob", "gc",
-    "inspect", "site", "venv.", "winreg", "distutils.", "setuptools.", "doctest", "unittest.", "linecache",
+    "os.", "posix", "nt", "posixpath", "ntpath", "subprocess", "_posixsubprocess", "commands", "popen2", "pty", "sys",
+    "shutil", "socket", "ssl", "runpy", "importlib.", "imp", "zipimport", "pkgutil", "ctypes.", "_ctypes", "cffi.",
+    "code", "codeop", "compileall", "webbrowser", "pip.", "signal", "asyncio.", "multiprocessing.", "threading",
+    "_thread", "pickle", "_pickle", "cPickle", "marshal", "shelve", "operator", "_operator", "timeit", "profile",
+    "cProfile", "pdb", "bdb", "trace", "urllib.", "urllib2", "http.", "httplib", "ftplib", "smtplib", "telnetlib",
+    "requests.", "tempfile", "fileinput", "glob", "gc", "inspect", "site", "venv.", "winreg", "distutils.",
+    "setuptools.", "doctest", "unittest.", "linecache",
 };
 
 static const char *const harmless_builtins[] = {
@@ -167,7 +169,8 @@ eff_status eff_pt_check_globals(const eff_pickle *p, eff_error *err)
 {
     for (size_t i = 0; i < p->nvalues; i++) {
         const eff_pk_value *const v = &p->value[i];
-        if (v->kind != EFF_PK_GLOBAL || !is_hostile(eff_pk_get(p, v, EFF_PK_MODULE), eff_pk_get(p, v, EFF_PK_NAME))) continue;
+        if (v->kind != EFF_PK_GLOBAL || !is_hostile(eff_pk_get(p, v, EFF_PK_MODULE), eff_pk_get(p, v, EFF_PK_NAME)))
+            continue;
         char text[168];
         eff_pk_global_text(p, v, text, sizeof text);
         return eff_fail(err, EFF_EFORMAT, "refused: the file wants to call %s, which no weights need", text);
@@ -218,7 +221,8 @@ static eff_status dims(walk *w, const eff_pk_value *v, const char *what, int64_t
 {
     const eff_pk_value *const size = call_args(w->p, v, "torch", "Size"); /* torch.Size((2, 3)), else a plain tuple */
     if (size && size->n == 1) v = eff_pk_get(w->p, size, 0);
-    if (v->kind != EFF_PK_TUPLE && v->kind != EFF_PK_LIST) return refuse(w, EFF_EFORMAT, "%s: expected a tuple of integers", what);
+    if (v->kind != EFF_PK_TUPLE && v->kind != EFF_PK_LIST)
+        return refuse(w, EFF_EFORMAT, "%s: expected a tuple of integers", what);
     if (v->n > EFF_MAX_DIMS)
         return refuse(w, EFF_EUNSUPPORTED, "%u dimensions, at most %d are read", v->n, EFF_MAX_DIMS);
     for (uint32_t i = 0; i < v->n; i++) {
@@ -230,7 +234,8 @@ static eff_status dims(walk *w, const eff_pk_value *v, const char *what, int64_t
     return EFF_OK;
 }
 
-/* Apply the legacy stream's view (key, offset, size): *offset becomes relative to the storage, *numel the end of the view. */
+/* Apply the legacy stream's view (key, offset, size): *offset becomes relative to the storage, *numel the end of the
+ * view. */
 static eff_status apply_view(walk *w, const eff_pk_value *view, int64_t *offset, uint64_t *numel)
 {
     if (!view) return EFF_OK;
@@ -238,7 +243,8 @@ static eff_status apply_view(walk *w, const eff_pk_value *view, int64_t *offset,
     const eff_pk_value *const o = eff_pk_get(w->p, view, 1), *const n = eff_pk_get(w->p, view, 2);
     int64_t end;
     if (o->kind != EFF_PK_INT || n->kind != EFF_PK_INT || o->u.i < 0 || n->u.i < 0 ||
-        __builtin_add_overflow(o->u.i, n->u.i, &end) || (uint64_t)end > *numel || __builtin_add_overflow(*offset, o->u.i, offset))
+        __builtin_add_overflow(o->u.i, n->u.i, &end) || (uint64_t)end > *numel ||
+        __builtin_add_overflow(*offset, o->u.i, offset))
         return refuse(w, EFF_EFORMAT, "view: outside its storage of %llu elements", (unsigned long long)*numel);
     *numel = (uint64_t)end;
     return EFF_OK;
@@ -263,7 +269,8 @@ static eff_status add_tensor(walk *w, const eff_pk_value *args)
                       eff_dtype_name((eff_dtype)st->dtype), (unsigned long long)st->bytes);
     eff_tensor t = { .dtype = (eff_dtype)st->dtype, .storage = (int)(st - w->storage) };
     const eff_pk_value *const offset = eff_pk_get(w->p, args, 1);
-    if (offset->kind != EFF_PK_INT || offset->u.i < 0) return refuse(w, EFF_EFORMAT, "its offset is no integer of 0 or more");
+    if (offset->kind != EFF_PK_INT || offset->u.i < 0)
+        return refuse(w, EFF_EFORMAT, "its offset is no integer of 0 or more");
     t.offset = offset->u.i;
     uint64_t numel = st->numel;
     int nstride;
@@ -282,7 +289,8 @@ static eff_status try_tensor(walk *w, const eff_pk_value *v, bool *is)
     *is = true;
     for (int wrapped = 0; wrapped < 4; wrapped++) {
         const eff_pk_value *args;
-        if ((args = call_args(p, v, "torch._utils", "_rebuild_tensor_v2")) || (args = call_args(p, v, "torch._utils", "_rebuild_tensor")))
+        if ((args = call_args(p, v, "torch._utils", "_rebuild_tensor_v2")) ||
+            (args = call_args(p, v, "torch._utils", "_rebuild_tensor")))
             return add_tensor(w, args);
         if ((args = call_args(p, v, "torch._utils", "_rebuild_parameter")) ||
             (args = call_args(p, v, "torch._utils", "_rebuild_parameter_with_state"))) {
@@ -381,7 +389,8 @@ static eff_status walk_object(walk *w, const eff_pk_value *v, int depth)
 static eff_status walk_value(walk *w, uint32_t id, int depth)
 {
     const eff_pk_value *const v = eff_pk_at(w->p, id);
-    if (v->kind != EFF_PK_DICT && v->kind != EFF_PK_LIST && v->kind != EFF_PK_TUPLE && v->kind != EFF_PK_OBJECT) return EFF_OK;
+    if (v->kind != EFF_PK_DICT && v->kind != EFF_PK_LIST && v->kind != EFF_PK_TUPLE && v->kind != EFF_PK_OBJECT)
+        return EFF_OK;
     if (v->kind == EFF_PK_OBJECT) { /* a tensor may be listed under any number of names */
         bool tensor;
         const eff_status s = try_tensor(w, v, &tensor);
@@ -425,9 +434,11 @@ static eff_status no_tensors(walk *w, const eff_pk_value *root)
         eff_pk_global_text(w->p, f, text, sizeof text);
         return eff_fail(w->err, EFF_EFORMAT, "expected a dict of tensors (a state_dict), found a Python object of %s", text);
     }
-    static const char *const kinds[] = { "None", "a boolean", "a number", "a number", "a number", "a string", "bytes", "a list",
-                                         "a tuple", "a set", "a dict", "a name of code", "a storage", "a dict" };
-    return eff_fail(w->err, EFF_EFORMAT, "expected a dict of tensors (a state_dict), found %s without any", kinds[root->kind]);
+    static const char *const kinds[] = { "None",     "a boolean",      "a number",  "a number", "a number",
+                                         "a string", "bytes",          "a list",    "a tuple",  "a set",
+                                         "a dict",   "a name of code", "a storage", "a dict" };
+    return eff_fail(w->err, EFF_EFORMAT, "expected a dict of tensors (a state_dict), found %s without any",
+                    kinds[root->kind]);
 }
 
 eff_status eff_pt_tensors(eff_checkpoint *c, const eff_pickle *p, eff_pt_storage *st, size_t n, eff_error *err)

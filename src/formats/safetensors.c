@@ -21,7 +21,8 @@ enum {
     CHUNK = 1 << 16,            /* elements converted at a time by the writer                    */
 };
 
-static const char *const foreign_dtypes[] = { "U16", "U32", "U64", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4" };
+static const char *const foreign_dtypes[] = { "U16",     "U32",     "U64",     "C64",     "F8_E4M3",
+                                              "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4" };
 
 /* ---------------------------------------------------------------------------------------------- reading */
 
@@ -105,7 +106,8 @@ static const char *type_name(const json_t *j)
 static eff_status parse_dtype(const char *name, const json_t *j, eff_dtype *out, eff_error *err)
 {
     if (!json_is_string(j))
-        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: dtype: expected a string, found %s", name, j ? type_name(j) : "nothing");
+        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: dtype: expected a string, found %s", name,
+                        j ? type_name(j) : "nothing");
     const char *const s = json_string_value(j);
     for (int t = EFF_F32; t <= EFF_BOOL; t++)
         if (!strcmp(s, eff_dtype_name((eff_dtype)t))) {
@@ -122,7 +124,8 @@ static eff_status parse_dtype(const char *name, const json_t *j, eff_dtype *out,
 static eff_status parse_size(const char *name, const char *field, size_t i, const json_t *j, int64_t *out, eff_error *err)
 {
     if (!json_is_integer(j))
-        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: %s[%zu]: expected an integer, found %s", name, field, i, type_name(j));
+        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: %s[%zu]: expected an integer, found %s", name, field, i,
+                        type_name(j));
     const json_int_t v = json_integer_value(j);
     if (v < 0) return eff_fail(err, EFF_EFORMAT, "tensor %.100s: %s[%zu] is negative: %lld", name, field, i, (long long)v);
     *out = v;
@@ -131,15 +134,17 @@ static eff_status parse_size(const char *name, const char *field, size_t i, cons
 
 static eff_status parse_tensor(const char *name, const json_t *j, uint64_t data_size, entry *e, eff_error *err)
 {
-    if (!json_is_object(j)) return eff_fail(err, EFF_EFORMAT, "tensor %.100s: expected an object, found %s", name, type_name(j));
+    if (!json_is_object(j))
+        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: expected an object, found %s", name, type_name(j));
     eff_status s = parse_dtype(name, json_object_get(j, "dtype"), &e->t.dtype, err);
     if (s != EFF_OK) return s;
     const json_t *const shape = json_object_get(j, "shape"), *const offsets = json_object_get(j, "data_offsets");
     if (!json_is_array(shape))
-        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: shape: expected an array, found %s", name, shape ? type_name(shape) : "nothing");
+        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: shape: expected an array, found %s", name,
+                        shape ? type_name(shape) : "nothing");
     if (json_array_size(shape) > EFF_MAX_DIMS)
-        return eff_fail(err, EFF_EUNSUPPORTED, "tensor %.100s: %zu dimensions, at most %d are read", name, json_array_size(shape),
-                        EFF_MAX_DIMS);
+        return eff_fail(err, EFF_EUNSUPPORTED, "tensor %.100s: %zu dimensions, at most %d are read", name,
+                        json_array_size(shape), EFF_MAX_DIMS);
     if (!json_is_array(offsets) || json_array_size(offsets) != 2)
         return eff_fail(err, EFF_EFORMAT, "tensor %.100s: data_offsets: expected an array of two integers", name);
     e->t.ndim = (int)json_array_size(shape);
@@ -152,8 +157,8 @@ static eff_status parse_tensor(const char *name, const json_t *j, uint64_t data_
     e->begin = (uint64_t)at[0];
     e->end = (uint64_t)at[1];
     if (e->begin > e->end)
-        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: data_offsets run backwards: %llu to %llu", name, (unsigned long long)e->begin,
-                        (unsigned long long)e->end);
+        return eff_fail(err, EFF_EFORMAT, "tensor %.100s: data_offsets run backwards: %llu to %llu", name,
+                        (unsigned long long)e->begin, (unsigned long long)e->end);
     if (e->end > data_size)
         return eff_fail(err, EFF_EFORMAT, "tensor %.100s: data_offsets end at %llu, the file holds %llu bytes of data", name,
                         (unsigned long long)e->end, (unsigned long long)data_size);
@@ -171,8 +176,10 @@ static eff_status parse_tensor(const char *name, const json_t *j, uint64_t data_
 
 static eff_status parse_metadata(eff_checkpoint *c, const json_t *meta, eff_error *err)
 {
-    if (!json_is_object(meta)) return eff_fail(err, EFF_EFORMAT, "__metadata__: expected an object, found %s", type_name(meta));
-    for (void *it = json_object_iter((json_t *)(uintptr_t)meta); it; it = json_object_iter_next((json_t *)(uintptr_t)meta, it))
+    if (!json_is_object(meta))
+        return eff_fail(err, EFF_EFORMAT, "__metadata__: expected an object, found %s", type_name(meta));
+    for (void *it = json_object_iter((json_t *)(uintptr_t)meta); it;
+         it = json_object_iter_next((json_t *)(uintptr_t)meta, it))
         if (!json_is_string(json_object_iter_value(it)))
             return eff_fail(err, EFF_EFORMAT, "__metadata__: %.100s: expected a string, found %s", json_object_iter_key(it),
                             type_name(json_object_iter_value(it)));
@@ -203,7 +210,8 @@ static eff_status check_tiling(const entry *e, size_t n, uint64_t data_size, eff
         at = e[i].end;
     }
     if (at != data_size)
-        return eff_fail(err, EFF_EFORMAT, "%llu bytes after the last tensor belong to none", (unsigned long long)(data_size - at));
+        return eff_fail(err, EFF_EFORMAT, "%llu bytes after the last tensor belong to none",
+                        (unsigned long long)(data_size - at));
     return EFF_OK;
 }
 
@@ -253,7 +261,8 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
     c->impl = r;
 
     uint64_t length;
-    if (size < 8) return eff_fail(err, EFF_EFORMAT, "the file has %llu bytes, too few for a header", (unsigned long long)size);
+    if (size < 8)
+        return eff_fail(err, EFF_EFORMAT, "the file has %llu bytes, too few for a header", (unsigned long long)size);
     eff_status s = eff_file_read_at(c->fd, &length, 8, 0, err);
     if (s != EFF_OK) return s;
     if (length > size - 8)
@@ -302,8 +311,8 @@ static eff_status describe(json_t *root, const eff_st_tensor *t, uint64_t *at, e
     bool ok = shape != NULL;
     for (int i = 0; i < t->ndim && ok; i++) ok = json_array_append_new(shape, json_integer(t->dim[i])) == 0;
     const uint64_t end = *at + count * eff_dtype_size(t->dtype);
-    json_t *const j = ok ? json_pack("{s:s, s:O, s:[I, I]}", "dtype", eff_dtype_name(t->dtype), "shape", shape, "data_offsets",
-                                     (json_int_t)*at, (json_int_t)end)
+    json_t *const j = ok ? json_pack("{s:s, s:O, s:[I, I]}", "dtype", eff_dtype_name(t->dtype), "shape", shape,
+                                     "data_offsets", (json_int_t)*at, (json_int_t)end)
                          : NULL;
     json_decref(shape);
     if (!j) return eff_fail_memory(err, 0);
@@ -313,7 +322,8 @@ static eff_status describe(json_t *root, const eff_st_tensor *t, uint64_t *at, e
     return EFF_OK;
 }
 
-static eff_status build_header(const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta, char **out, eff_error *err)
+static eff_status build_header(const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta, char **out,
+                               eff_error *err)
 {
     uint64_t at = 0;
     eff_status s = EFF_OK;
