@@ -23,24 +23,16 @@ static size_t part_floats(const eff_trainer *t, const eff_tape_op *o)
 
 /* ----------------------------------------------------------------------- step 2: to batch norm's output */
 
-/* d = dL/d(view) of the SE'd activation. Its gate's gradient goes through the two small layers to the mean; parts of SE's weight
- * gradients are summed into the op's own per-image vectors and turned into weight gradients when the op's turn comes. */
+/* d = dL/d(view), where view = act * gate. The reader has summed d * view in dgate; times (1 - gate) that is the gradient before
+ * the sigmoid, without a division. It goes on through the two small layers to the mean. */
 static void back_gate(const eff_trainer *t, int i, int b, float *d, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i];
-    const op_state *s = &t->op[i];
-    const se_state *se = &s->se;
-    const size_t c = (size_t)o->c, q = (size_t)o->se->squeeze, pixels = pixels_of(o), step = chunk_pixels(o->c);
+    const se_state *se = &t->op[i].se;
+    const size_t c = (size_t)o->c, q = (size_t)o->se->squeeze, pixels = pixels_of(o);
     float *dgate = se->dgate + (size_t)b * c, *dmid = se->dmid + (size_t)b * q;
     const float *gate = se->gate + (size_t)b * c, *mid = se->mid + (size_t)b * q;
-    memset(dgate, 0, c * sizeof *dgate);
-    for (size_t p = 0; p < pixels; p += step) {
-        const size_t n = pixels - p < step ? pixels - p : step;
-        t->tk.affine_act(scratch, image_of(s->z, o, b) + p * c, o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros, n,
-                         o->c, o->act);
-        t->tk.column_dot(d + p * c, scratch, n, o->c, dgate);
-    }
-    for (size_t j = 0; j < c; j++) dgate[j] *= gate[j] * (1.0f - gate[j]); /* sigmoid */
+    for (size_t j = 0; j < c; j++) dgate[j] *= 1.0f - gate[j];
     const eff_gemm to_mid = { .a = dgate, .b = se->w2t, .bias = t->zeros, .c = dmid, .m = 1, .k = o->c, .n = (int)q,
                               .groups = eff_gemm_groups(&t->k, (int)q) };
     t->k.gemm(&to_mid);
@@ -125,12 +117,14 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, float *scra
     const float *x = !pointwise || eff_tape_plain(in) ? eff_train_view_image(t, input, b, rest) : NULL;
     const eff_patches e = eff_train_patches(in, o, x);
     if (dx && !pointwise && writes(t, input, i)) memset(gin, 0, eff_tape_floats(in) * sizeof *gin);
+    float *dgate = in->se ? t->op[input].se.dgate + (size_t)b * (size_t)in->c : NULL;
+    if (dgate) memset(dgate, 0, (size_t)in->c * sizeof *dgate);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
         const float *dz = stored_gradient(t, i, b, p, n, dz_chunk), *a = x_chunk;
         if (pointwise && x) a = x + p * (size_t)in->c;
-        else if (pointwise) eff_train_view(t, input, b, p, n, x_chunk);
-        else eff_patches_gather(x_chunk, &e, (int)p, (int)n);
+        else if (pointwise && (o->trainable || dgate)) eff_train_view(t, input, b, p, n, x_chunk);
+        else if (!pointwise) eff_patches_gather(x_chunk, &e, (int)p, (int)n);
         if (o->trainable) { /* vectors run over the wider side */
             const bool wide_in = depth >= o->c;
             const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part_of(t, group),
@@ -146,7 +140,9 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, float *scra
                              .n = depth, .groups = eff_gemm_groups(&t->k, depth) };
         t->k.gemm(&g);
         if (!pointwise) scatter_patches(gin, dp_chunk, &e, (int)p, (int)n);
+        else if (dgate) t->tk.column_dot(out, a, n, in->c, dgate);
     }
+    if (dgate && !pointwise) t->tk.column_dot(gin, x, pixels_of(in), in->c, dgate);
 }
 
 static void back_dwconv(const eff_trainer *t, int i, int b, int group, float *scratch)
@@ -334,9 +330,8 @@ static void join_se(const eff_trainer *t, int i)
                               .m = q, .n = c, .k = n };
         t->tk.outer(&g);
     }
-    if (w2) { /* [c][squeeze]; mid after its activation */
-        t->tk.affine_act(t->scratch, se->mid, t->ones, t->zeros, (size_t)n, q, o->se->act);
-        const eff_outer g = { .a = se->dgate, .b = t->scratch, .c = w2, .lda = (size_t)c, .ldb = (size_t)q, .ldc = (size_t)q,
+    if (w2) { /* [c][squeeze] */
+        const eff_outer g = { .a = se->dgate, .b = se->act, .c = w2, .lda = (size_t)c, .ldb = (size_t)q, .ldc = (size_t)q,
                               .m = c, .n = q, .k = n };
         t->tk.outer(&g);
     }

@@ -58,32 +58,33 @@ eff_patches eff_train_patches(const eff_tape_op *in, const eff_tape_op *o, const
                           .stride = o->node->stride, .pad_top = o->node->pad_top, .pad_left = o->node->pad_left };
 }
 
-/* The gate of image b of op i, from the mean of its activation. */
-static void compute_gate(const eff_trainer *t, int i, int b, float *scratch)
+/* The gate of image b of op i from the mean of its activation; the whole gated view is left in `view`. */
+static void compute_gate(const eff_trainer *t, int i, int b, float *view)
 {
     const eff_tape_op *o = &t->tape.op[i];
-    const se_state *se = &t->op[i].se;
+    const op_state *s = &t->op[i];
+    const se_state *se = &s->se;
     const int c = o->c, q = o->se->squeeze;
     float *pooled = se->pooled + (size_t)b * (size_t)c, *mid = se->mid + (size_t)b * (size_t)q;
-    float *gate = se->gate + (size_t)b * (size_t)c;
+    float *gate = se->gate + (size_t)b * (size_t)c, *act = se->act + (size_t)b * (size_t)q;
     const size_t pixels = pixels_of(o), step = chunk_pixels(c);
     memset(pooled, 0, (size_t)c * sizeof *pooled);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
-        const bn_state *bn = &t->op[i].bn;
-        t->tk.affine_act(scratch, image_of(t->op[i].z, o, b) + p * (size_t)c, o->bn ? bn->scale : t->ones,
-                         o->bn ? bn->shift : t->zeros, n, c, o->act);
-        t->tk.column_dot(scratch, NULL, n, c, pooled);
+        t->tk.affine_act(view + p * (size_t)c, image_of(s->z, o, b) + p * (size_t)c, o->bn ? s->bn.scale : t->ones,
+                         o->bn ? s->bn.shift : t->zeros, n, c, o->act);
+        t->tk.column_dot(view + p * (size_t)c, NULL, n, c, pooled);
     }
     for (int j = 0; j < c; j++) pooled[j] /= (float)pixels;
     const eff_gemm reduce = { .a = pooled, .b = se->w1, .bias = se->b1, .c = mid, .m = 1, .k = c, .n = q,
                               .groups = eff_gemm_groups(&t->k, q), .act = EFF_ACT_NONE };
     t->k.gemm(&reduce);
-    memcpy(scratch, mid, (size_t)q * sizeof *scratch);
-    t->k.act(scratch, (size_t)q, o->se->act);
-    const eff_gemm expand = { .a = scratch, .b = se->w2, .bias = se->b2, .c = gate, .m = 1, .k = q, .n = c,
+    memcpy(act, mid, (size_t)q * sizeof *act);
+    t->k.act(act, (size_t)q, o->se->act);
+    const eff_gemm expand = { .a = act, .b = se->w2, .bias = se->b2, .c = gate, .m = 1, .k = q, .n = c,
                               .groups = eff_gemm_groups(&t->k, c), .act = EFF_ACT_SIGMOID };
     t->k.gemm(&expand);
+    t->k.scale(view, gate, pixels, c);
 }
 
 /* ------------------------------------------------------------------------------------- convolutions */
@@ -95,12 +96,13 @@ static void conv_image(const eff_trainer *t, int i, int b, float *scratch)
     const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
     float *z = image_of(s->z, o, b);
     const size_t pixels = pixels_of(o), step = chunk_pixels(depth);
-    const float *x = NULL;
+    const float *x = NULL; /* the input's whole view, where it is not evaluated chunk by chunk */
     float *patch = scratch;
-    if (!pointwise || eff_tape_plain(in)) {
-        x = eff_train_view_image(t, o->in[0], b, scratch);
-        if (x == scratch) patch = scratch + eff_tape_floats(in);
-    }
+    if (in->se) {
+        compute_gate(t, o->in[0], b, scratch);
+        x = scratch;
+    } else if (!pointwise || eff_tape_plain(in)) x = eff_train_view_image(t, o->in[0], b, scratch);
+    if (x == scratch) patch = scratch + eff_tape_floats(in);
     const eff_patches e = eff_train_patches(in, o, x);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
@@ -187,12 +189,6 @@ static void task_forward(void *ctx, int b, int worker)
     }
 }
 
-static void task_gate(void *ctx, int b, int worker)
-{
-    const eff_trainer *t = ctx;
-    compute_gate(t, t->now, b, t->scratch + (size_t)worker * t->scratch_floats);
-}
-
 /* ----------------------------------------------------------------------------------- batch statistics */
 
 /* The images' sums around a pivot (the running mean) become mean and variance; running statistics follow with the unbiased
@@ -243,7 +239,6 @@ void eff_train_forward(eff_trainer *t)
         t->now = i;
         eff_pool_run(t->pool, task_forward, t, t->pass->n);
         if (o->bn) finish_bn(t, i);
-        if (o->se) eff_pool_run(t->pool, task_gate, t, t->pass->n);
         if (o->kind == EFF_TAPE_HEAD) run_head(t, i);
     }
 }

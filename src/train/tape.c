@@ -108,6 +108,11 @@ eff_status eff_tape_create(eff_tape *out, const eff_graph *g, const bool *learns
     for (int i = 0; s == EFF_OK && i < g->nnodes; i++)
         if (!lower_node(&l, i)) s = eff_fail(err, EFF_EUNSUPPORTED, "node %d of the graph cannot be trained", i);
     if (s == EFF_OK) mark(out, learns);
+    for (int i = 0; s == EFF_OK && i < out->n; i++) {
+        const eff_tape_op *o = &out->op[i];
+        if (o->se && (o->first_reader != o->last_reader || out->op[o->first_reader].kind != EFF_TAPE_CONV))
+            s = eff_fail(err, EFF_EUNSUPPORTED, "squeeze-and-excitation that no single convolution reads cannot be trained");
+    }
 end:
     eff_free(l.owner);
     eff_free(l.reads);

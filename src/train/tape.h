@@ -23,7 +23,7 @@ typedef struct eff_tape_op {
     int h, w, c;            /* of what is stored                                        */
     const eff_node *bn;     /* the view, applied in this order; NULL = absent           */
     eff_act act;
-    const eff_node *se;
+    const eff_node *se;     /* read by one convolution, whose task computes the gate    */
     int first_reader;       /* the reader that comes first: the last to hand gradients back; -1 = nobody */
     int last_reader;
     bool trainable;         /* has parameters that learn                                */

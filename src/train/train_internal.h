@@ -22,6 +22,7 @@ typedef struct bn_state {  /* vectors of c floats */
 
 typedef struct se_state {
     float *pooled, *mid, *gate; /* [batch][c], [batch][squeeze] before the activation, [batch][c] */
+    float *act;                 /* [batch][squeeze] after the activation                          */
     float *dgate, *dmid;        /* [batch][c] before the sigmoid, [batch][squeeze]                */
     float *w1, *b1, *w2, *b2;   /* packed for the forward pass                                    */
     float *w1t, *w2t;           /* packed for the backward pass                                   */

@@ -42,6 +42,7 @@ static void lay_out_se(vectors *v, const eff_trainer *t, se_state *se, int c, in
     se->gate = take(v, batch * (size_t)c);
     se->dgate = take(v, batch * (size_t)c);
     se->mid = take(v, batch * (size_t)q);
+    se->act = take(v, batch * (size_t)q);
     se->dmid = take(v, batch * (size_t)q);
     se->w1 = take(v, eff_gemm_packed_size(&t->k, q, c));
     se->w2 = take(v, eff_gemm_packed_size(&t->k, c, q));
@@ -87,17 +88,17 @@ static void lay_out(eff_trainer *t, vectors *v)
 static size_t scratch_for(const eff_trainer *t, int i)
 {
     const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
-    const size_t c = (size_t)o->c, view = eff_tape_plain(in) ? 0 : eff_tape_floats(in);
+    const size_t c = (size_t)o->c, view = eff_tape_plain(in) ? 0 : eff_tape_floats(in), gated = in->se ? view : 0;
     size_t need = chunk_pixels(o->c) * c;
     if (o->kind == EFF_TAPE_CONV) {
         const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
         const size_t step = chunk_pixels(depth > o->c ? depth : o->c), fwd = chunk_pixels(depth) * (size_t)depth;
-        need = max_size(need, fwd + (pointwise ? 0 : view));
+        need = max_size(need, fwd + (pointwise ? gated : view));
         need = max_size(need, step * (c + (size_t)depth * (pointwise ? 1 : 2)) + (pointwise ? 0 : view));
     } else if (o->kind == EFF_TAPE_DWCONV) need = max_size(need, eff_tape_floats(o) + 2 * eff_tape_floats(in));
     else if (o->kind == EFF_TAPE_MAXPOOL) need = max_size(need, eff_tape_floats(in));
     else if (o->kind == EFF_TAPE_HEAD) need = max_size(need, chunk_pixels(in->c) * (size_t)in->c);
-    if (o->se) need = max_size(need, max_size(2 * (size_t)o->se->squeeze + c, (size_t)t->o.batch * (size_t)o->se->squeeze));
+    if (o->se) need = max_size(need, 2 * (size_t)o->se->squeeze + c);
     return max_size(need, 2 * c);
 }
 

@@ -246,7 +246,36 @@ static void gate_back(float *d, const float *gate, const float *add, size_t pixe
 
 static size_t padded(int c) { return ((size_t)c + VL - 1) / VL * VL; }
 
-/* Every input pixel gathers from the outputs it fed: taps of the same parity as its position, at stride 2. */
+/* Input columns of one parity class read the same taps: column ix = first + m * stride takes output m + shift - i through tap
+ * kx0 + i * stride. DX_TILE values of m share each weight. */
+enum { DX_TILE = 6, DX_TAPS = 32 /* more than the largest kernel of a table */ };
+
+typedef struct dx_row {
+    const float *dy[DX_TAPS]; /* output rows that feed this input row, this vector's channels */
+    const float *w[DX_TAPS];  /* their rows of taps                                           */
+    int rows;
+} dx_row;
+
+INLINE void dx_columns(const int cols, const eff_dw_back *d, const dx_row *r, float *dx, int kx0, int ox, size_t pc, int part)
+{
+    const size_t c = (size_t)d->c, s = (size_t)d->stride;
+    vf acc[DX_TILE];
+    UNROLL for (int t = 0; t < cols; t++) acc[t] = vset1(0.0f);
+    for (int i = 0; i < r->rows; i++) {
+        int o = ox;
+        for (int kx = kx0; kx < d->kernel; kx += d->stride, o--) {
+            const vf w = vload(r->w[i] + (size_t)kx * pc);
+            const float *dy = r->dy[i] + (ptrdiff_t)o * (ptrdiff_t)c;
+            UNROLL for (int t = 0; t < cols; t++)
+            {
+                if (cols == 1 && (o < 0 || o >= d->out_w)) continue;
+                acc[t] += load(dy + (size_t)t * c, part) * w;
+            }
+        }
+    }
+    UNROLL for (int t = 0; t < cols; t++) store(dx + (size_t)t * s * c, acc[t], part);
+}
+
 static void dw_dx(const eff_dw_back *d)
 {
     const size_t pc = padded(d->c), c = (size_t)d->c;
@@ -254,21 +283,25 @@ static void dw_dx(const eff_dw_back *d)
     for (int iy = 0; iy < d->h; iy++)
         for (int j = 0; j < d->c; j += VL) {
             const int part = d->c - j < VL ? d->c - j : VL;
-            float *dx = d->dx + (size_t)iy * (size_t)d->w_in * c + (size_t)j;
-            for (int ix = 0; ix < d->w_in; ix++, dx += c) {
-                vf sum = vset1(0.0f);
-                for (int ky = (iy + d->pad_top) % s; ky < k; ky += s) {
-                    const int oy = (iy + d->pad_top - ky) / s;
-                    if (iy + d->pad_top < ky || oy >= d->out_h) continue;
-                    const float *dy = d->dy + (size_t)oy * (size_t)d->out_w * c + (size_t)j;
-                    const float *w = d->w + (size_t)(ky * k) * pc + (size_t)j;
-                    for (int kx = (ix + d->pad_left) % s; kx < k; kx += s) {
-                        const int ox = (ix + d->pad_left - kx) / s;
-                        if (ix + d->pad_left < kx || ox >= d->out_w) continue;
-                        sum += load(dy + (size_t)ox * c, part) * vload(w + (size_t)kx * pc);
-                    }
+            dx_row r = { .rows = 0 };
+            for (int ky = (iy + d->pad_top) % s; ky < k; ky += s) {
+                const int oy = (iy + d->pad_top - ky) / s;
+                if (iy + d->pad_top < ky || oy >= d->out_h) continue;
+                r.dy[r.rows] = d->dy + (size_t)oy * (size_t)d->out_w * c + (size_t)j;
+                r.w[r.rows++] = d->w + (size_t)(ky * k) * pc + (size_t)j;
+            }
+            float *row = d->dx + (size_t)iy * (size_t)d->w_in * c + (size_t)j;
+            for (int first = 0; first < s && first < d->w_in; first++) {
+                const int kx0 = (first + d->pad_left) % s, ox0 = (first + d->pad_left - kx0) / s;
+                const int count = (d->w_in - first + s - 1) / s, last_tap = k > kx0 ? (k - 1 - kx0) / s : 0;
+                for (int m = 0; m < count;) { /* whole tiles where every tap of every column is inside */
+                    const int ox = ox0 + m;
+                    float *dx = row + (size_t)(first + m * s) * c;
+                    if (part == VL && m + DX_TILE <= count && ox - last_tap >= 0 && ox + DX_TILE <= d->out_w) {
+                        dx_columns(DX_TILE, d, &r, dx, kx0, ox, pc, VL);
+                        m += DX_TILE;
+                    } else dx_columns(1, d, &r, dx, kx0, ox, pc, part), m++;
                 }
-                store(dx, sum, part);
             }
         }
 }
@@ -304,10 +337,9 @@ static void dw_border(const eff_dw_back *d, const float *x, const float *dy, int
     const size_t c = (size_t)d->c;
     for (int ox = from; ox < to; ox++) {
         const vf a = load(dy + (size_t)ox * c, part);
-        for (int t = 0; t < d->kernel; t++) {
-            const int ix = ox * d->stride - d->pad_left + t;
-            if (ix >= 0 && ix < d->w_in) total[t] += a * load(x + (size_t)ix * c, part);
-        }
+        const int ix0 = ox * d->stride - d->pad_left, t0 = ix0 < 0 ? -ix0 : 0;
+        const int t1 = ix0 + d->kernel > d->w_in ? d->w_in - ix0 : d->kernel;
+        for (int t = t0; t < t1; t++) total[t] += a * load(x + (size_t)(ix0 + t) * c, part);
     }
 }
 
