@@ -45,6 +45,20 @@ static bool decays(const eff_param *p, eff_decay which)
 
 static int state_vectors(eff_optim_kind k) { return k == EFF_SGD ? 1 : 2; }
 
+static size_t state_floats(const eff_param *p, bool learns, const eff_optim_opts *o)
+{
+    const size_t n = eff_round_up(p->count, EFF_ALIGN / sizeof(float));
+    return n * (size_t)((learns ? state_vectors(o->kind) : 0) + (o->ema > 0));
+}
+
+size_t eff_optim_bytes(const eff_model *m, const eff_optim_opts *o)
+{
+    size_t floats = 0;
+    for (int i = 0; i < m->graph->nparams; i++)
+        floats += state_floats(&m->graph->param[i], !eff_param_is_buffer(m->graph->param[i].kind), o);
+    return floats * sizeof(float);
+}
+
 eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, const eff_optim_opts *opts, eff_error *err)
 {
     *out = NULL;
@@ -56,10 +70,7 @@ eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, 
     o->slot = eff_calloc((size_t)o->n, sizeof *o->slot);
     o->ema = eff_calloc((size_t)o->n, sizeof *o->ema);
     size_t floats = 0;
-    for (int i = 0; i < o->n; i++) {
-        const size_t n = eff_round_up(m->graph->param[i].count, EFF_ALIGN / sizeof(float));
-        floats += n * (size_t)((grads[i] ? state_vectors(opts->kind) : 0) + (opts->ema > 0));
-    }
+    for (int i = 0; i < o->n; i++) floats += state_floats(&m->graph->param[i], grads[i] != NULL, opts);
     o->block = eff_malloc_aligned(floats * sizeof(float));
     if (!o->slot || !o->ema || !o->block) {
         eff_optim_free(o);

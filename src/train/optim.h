@@ -39,6 +39,9 @@ typedef struct eff_optim eff_optim;
 eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, const eff_optim_opts *o, eff_error *err);
 void eff_optim_free(eff_optim *o);
 
+/** Bytes of state that eff_optim_create() would allocate when every parameter of `m` learns. */
+size_t eff_optim_bytes(const eff_model *m, const eff_optim_opts *o);
+
 /** One update of the weights with learning rate lr, then of the averages (running statistics too).
  * @return the gradient's global norm before clipping; not finite: nothing was changed */
 double eff_optim_step(eff_optim *o, eff_pool *pool, double lr);

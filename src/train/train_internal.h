@@ -55,7 +55,7 @@ struct eff_trainer {
     float *part_sums;      /* [groups][part_floats]: weight gradients of one op while its backward runs */
     float *zeros, *ones;   /* as many as the widest op's channels */
     float *features, *dfeatures, *logits, *dlogits;
-    size_t small_floats, arena_bytes, scratch_floats, part_floats, bytes;
+    size_t small_floats, arena_bytes, scratch_floats, part_floats, max_groups;
     /* one pass */
     const eff_pass *pass;
     int groups;

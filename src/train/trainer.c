@@ -14,6 +14,11 @@ enum { LINE = EFF_ALIGN / sizeof(float) };
 
 /* ------------------------------------------------------------------------------------------ memory */
 
+static bool learns(const eff_trainer *t, int param)
+{
+    return !eff_param_is_buffer(t->graph->param[param].kind) && (!t->o.learns || t->o.learns[param]);
+}
+
 /* Vectors are handed out twice: first to count (block NULL), then for real. */
 typedef struct vectors {
     float *block;
@@ -110,7 +115,7 @@ static size_t part_size(const eff_trainer *t, const eff_tape_op *o)
 }
 
 /* Stored tensors and gradients in one arena. Time: op i runs forward at i and backward at 2n - i. */
-static eff_status place_arena(eff_trainer *t, bool allocate, eff_error *err)
+static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
 {
     const int n = t->tape.n;
     eff_buffer *b = eff_calloc(2 * (size_t)n, sizeof *b);
@@ -130,7 +135,7 @@ static eff_status place_arena(eff_trainer *t, bool allocate, eff_error *err)
             if (o->in[j] >= 0 && b[o->in[j]].last < 2 * n - r) b[o->in[j]].last = 2 * n - r;
     }
     eff_status s = eff_place_buffers(b, 2 * n, &t->arena_bytes, err);
-    if (s == EFF_OK && allocate) {
+    if (s == EFF_OK && real) {
         t->arena = eff_malloc_aligned(t->arena_bytes);
         if (!t->arena) s = eff_fail_memory(err, t->arena_bytes);
         for (int i = 0; s == EFF_OK && i < n; i++) {
@@ -142,7 +147,8 @@ static eff_status place_arena(eff_trainer *t, bool allocate, eff_error *err)
     return s;
 }
 
-static eff_status allocate(eff_trainer *t, eff_error *err)
+/* Sizes of everything, before anything is allocated. */
+static eff_status measure(eff_trainer *t, eff_error *err)
 {
     vectors v = { 0 };
     lay_out(t, &v);
@@ -153,71 +159,66 @@ static eff_status allocate(eff_trainer *t, eff_error *err)
     }
     t->scratch_floats = eff_round_up(t->scratch_floats, LINE);
     t->part_floats = eff_round_up(t->part_floats, LINE);
-    const size_t groups = t->o.batch < EFF_MAX_GROUPS ? (size_t)t->o.batch : EFF_MAX_GROUPS;
+    t->max_groups = t->o.batch < EFF_MAX_GROUPS ? (size_t)t->o.batch : EFF_MAX_GROUPS;
+    for (int i = 0; i < t->graph->nparams; i++)
+        if (learns(t, i)) t->grad_floats += eff_round_up(t->graph->param[i].count, LINE);
+    return place_arena(t, false, err);
+}
+
+static eff_status allocate(eff_trainer *t, eff_error *err)
+{
     t->small = eff_malloc_aligned(t->small_floats * sizeof(float));
     t->scratch = eff_malloc_aligned(t->scratch_floats * (size_t)t->o.threads * sizeof(float));
-    t->part_sums = eff_malloc_aligned(t->part_floats * groups * sizeof(float));
+    t->part_sums = eff_malloc_aligned(t->part_floats * t->max_groups * sizeof(float));
     t->grad_block = eff_malloc_aligned(t->grad_floats * sizeof(float));
-    const size_t bytes = (t->small_floats + t->scratch_floats * (size_t)t->o.threads + t->part_floats * groups + t->grad_floats) *
-                         sizeof(float);
-    if (!t->small || !t->scratch || !t->part_sums || !t->grad_block) return eff_fail_memory(err, bytes);
-    v = (vectors){ .block = t->small };
+    t->grad = eff_calloc((size_t)t->graph->nparams, sizeof *t->grad);
+    if (!t->small || !t->scratch || !t->part_sums || !t->grad_block || !t->grad)
+        return eff_fail_memory(err, (t->small_floats + t->grad_floats) * sizeof(float));
+    vectors v = { .block = t->small };
     memset(t->small, 0, t->small_floats * sizeof(float));
     lay_out(t, &v);
     for (float *p = t->ones, *end = t->features; p < end; p++) *p = 1.0f;
-    const eff_status s = place_arena(t, true, err);
-    t->bytes = bytes + t->arena_bytes;
-    return s;
-}
-
-static eff_status place_grads(eff_trainer *t, eff_error *err)
-{
-    const int n = t->graph->nparams;
-    size_t *offset = eff_malloc((size_t)n * sizeof *offset);
-    t->grad = eff_calloc((size_t)n, sizeof *t->grad);
-    if (!offset || !t->grad) {
-        eff_free(offset);
-        return eff_fail_memory(err, (size_t)n * (sizeof *offset + sizeof *t->grad));
+    float *at = t->grad_block;
+    for (int i = 0; i < t->graph->nparams; i++) {
+        if (!learns(t, i)) continue;
+        t->grad[i] = at;
+        at += eff_round_up(t->graph->param[i].count, LINE);
     }
-    for (int i = 0; i < n; i++) {
-        const bool learns = !eff_param_is_buffer(t->graph->param[i].kind) && (!t->o.learns || t->o.learns[i]);
-        offset[i] = t->grad_floats;
-        if (learns) t->grad_floats += eff_round_up(t->graph->param[i].count, LINE);
-        else offset[i] = SIZE_MAX;
-    }
-    eff_status s = allocate(t, err);
-    for (int i = 0; s == EFF_OK && i < n; i++)
-        if (offset[i] != SIZE_MAX) t->grad[i] = t->grad_block + offset[i];
-    eff_free(offset);
-    return s;
+    return place_arena(t, true, err);
 }
 
 /* ------------------------------------------------------------------------------------------ making */
 
 void eff_trainer_opts_init(eff_trainer_opts *o) { *o = (eff_trainer_opts){ .batch = 1 }; }
 
-eff_status eff_trainer_create(eff_trainer **out, eff_model *m, const eff_trainer_opts *o, eff_error *err)
+/* Everything but the memory: tape, kernels, sizes. */
+static eff_status prepare(eff_trainer *t, const eff_model *m, const eff_trainer_opts *o, eff_error *err)
 {
-    *out = NULL;
-    if (!m->weights) return eff_fail(err, EFF_EARG, "%s has no weights to train", m->table.name);
-    if (o->batch < 1) return eff_fail(err, EFF_EARG, "batch: expected at least 1, found %d", o->batch);
+    if (o->batch < 1 || o->batch > 65536) return eff_fail(err, EFF_EARG, "batch: expected 1..65536, found %d", o->batch);
     unsigned features;
     eff_status s = eff_cpu_select(o->cpu, &features, err);
     if (s != EFF_OK) return s;
-    eff_trainer *t = eff_calloc(1, sizeof *t);
-    if (!t) return eff_fail_memory(err, sizeof *t);
-    t->m = m;
     t->o = *o;
     if (!t->o.threads) t->o.threads = eff_cpu_count();
     eff_kernels_init(&t->k, features);
     eff_train_kernels_init(&t->tk, features);
     s = eff_graph_build(&t->graph, &m->table, o->height, o->width, err);
     if (s == EFF_OK) s = eff_tape_create(&t->tape, t->graph, o->learns, err);
-    if (s == EFF_OK) {
-        t->op = eff_calloc((size_t)t->tape.n, sizeof *t->op);
-        s = t->op ? eff_pool_create(&t->pool, t->o.threads, err) : eff_fail_memory(err, (size_t)t->tape.n * sizeof *t->op);
-    }
-    if (s == EFF_OK) s = place_grads(t, err);
+    if (s != EFF_OK) return s;
+    t->op = eff_calloc((size_t)t->tape.n, sizeof *t->op);
+    return t->op ? measure(t, err) : eff_fail_memory(err, (size_t)t->tape.n * sizeof *t->op);
+}
+
+eff_status eff_trainer_create(eff_trainer **out, eff_model *m, const eff_trainer_opts *o, eff_error *err)
+{
+    *out = NULL;
+    if (!m->weights) return eff_fail(err, EFF_EARG, "%s has no weights to train", m->table.name);
+    eff_trainer *t = eff_calloc(1, sizeof *t);
+    if (!t) return eff_fail_memory(err, sizeof *t);
+    t->m = m;
+    eff_status s = prepare(t, m, o, err);
+    if (s == EFF_OK) s = eff_pool_create(&t->pool, t->o.threads, err);
+    if (s == EFF_OK) s = allocate(t, err);
     t->o.learns = NULL; /* borrowed only until here */
     if (s != EFF_OK) {
         eff_trainer_free(t);
@@ -226,6 +227,26 @@ eff_status eff_trainer_create(eff_trainer **out, eff_model *m, const eff_trainer
     eff_trainer_zero(t);
     *out = t;
     return EFF_OK;
+}
+
+eff_trainer_memory eff_trainer_memory_used(const eff_trainer *t)
+{
+    eff_trainer_memory u = { .gradients = t->grad_floats * sizeof(float), .activations = t->arena_bytes,
+                             .scratch = (t->small_floats + t->scratch_floats * (size_t)t->o.threads +
+                                         t->part_floats * t->max_groups) * sizeof(float),
+                             .input_floats = eff_tape_floats(&t->tape.op[0]) };
+    for (int i = 0; i < t->graph->nparams; i++) u.weights += eff_round_up(t->graph->param[i].count, LINE) * sizeof(float);
+    return u;
+}
+
+eff_status eff_trainer_plan_memory(eff_trainer_memory *out, const eff_model *m, const eff_trainer_opts *o, eff_error *err)
+{
+    eff_trainer *t = eff_calloc(1, sizeof *t);
+    if (!t) return eff_fail_memory(err, sizeof *t);
+    const eff_status s = prepare(t, m, o, err);
+    if (s == EFF_OK) *out = eff_trainer_memory_used(t);
+    eff_trainer_free(t);
+    return s;
 }
 
 void eff_trainer_free(eff_trainer *t)
@@ -247,8 +268,9 @@ void eff_trainer_free(eff_trainer *t)
 void eff_trainer_zero(eff_trainer *t) { memset(t->grad_block, 0, t->grad_floats * sizeof(float)); }
 float *const *eff_trainer_grads(const eff_trainer *t) { return t->grad; }
 const float *eff_trainer_logits(const eff_trainer *t) { return t->logits; }
-size_t eff_trainer_bytes(const eff_trainer *t) { return t->bytes; }
 eff_pool *eff_trainer_pool(const eff_trainer *t) { return t->pool; }
+const char *eff_trainer_cpu(const eff_trainer *t) { return t->tk.name; }
+int eff_trainer_threads(const eff_trainer *t) { return t->o.threads; }
 
 /* ----------------------------------------------------------------------------------------- packing */
 

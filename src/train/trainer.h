@@ -47,7 +47,20 @@ void eff_trainer_zero(eff_trainer *t);
 /** Gradients by parameter number, NULL for buffers and what does not learn; the shapes of the parameters. */
 float *const *eff_trainer_grads(const eff_trainer *t);
 const float *eff_trainer_logits(const eff_trainer *t); /* [n][classes] of the last pass */
-size_t eff_trainer_bytes(const eff_trainer *t);        /* everything it allocated       */
 eff_pool *eff_trainer_pool(const eff_trainer *t);
+const char *eff_trainer_cpu(const eff_trainer *t);
+int eff_trainer_threads(const eff_trainer *t);
+
+typedef struct eff_trainer_memory { /* bytes */
+    size_t weights;      /* the model's own                                   */
+    size_t gradients;
+    size_t activations;  /* stored tensors and their gradients, the whole batch */
+    size_t scratch;      /* packed weights, statistics, partial sums, workers */
+    size_t input_floats; /* of one image                                      */
+} eff_trainer_memory;
+
+/** What a trainer with these options would allocate, without making it; `m` needs no weights. */
+eff_status eff_trainer_plan_memory(eff_trainer_memory *out, const eff_model *m, const eff_trainer_opts *o, eff_error *err);
+eff_trainer_memory eff_trainer_memory_used(const eff_trainer *t);
 
 #endif
