@@ -140,12 +140,12 @@ static void headers(void **state)
           "tensor b: its data overlap those of a" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") "}", 4, "1 bytes after the last tensor belong to none" },
         { "{\"\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "a name of 0 bytes" },
-        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
+        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
         { "{\"a\\nb\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "tensor 0: its name is not a line of UTF-8 text" },
-        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
-        { "{} x", 0, "header: bad JSON" },
+        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
+        { "{} x", 0, "header: not JSON" },
         { "{\"a\":[[[]]]}", 0, "header: nested more than 3 deep" },
-        { "{", 0, "header: bad JSON" },
+        { "{", 0, "header: not JSON" },
     };
 #undef T
     unsigned char buf[1024];
@@ -267,7 +267,7 @@ static void writer_refuses(void **state)
     const struct { eff_st_tensor second; const char *says; } bad[] = {
         { { "a", EFF_F32, 1, { 4 }, x }, "tensor a: the name is taken" },
         { { "__metadata__", EFF_F32, 1, { 4 }, x }, "the name is taken" },
-        { { "\xff", EFF_F32, 1, { 4 }, x }, "not UTF-8" },
+        { { "\xff", EFF_F32, 1, { 4 }, x }, "not a line of UTF-8" },
         { { "b", EFF_I64, 1, { 4 }, x }, "dtype I64 is not written" },
         { { "b", EFF_F32, 1, { -4 }, x }, "shape cannot be written" },
         { { "b", EFF_F32, 9, { 1 }, x }, "shape cannot be written" },

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static bool refused(void)
 {
     const long n = atomic_fetch_add_explicit(&g_count, 1, memory_order_relaxed);
     const long at = atomic_load_explicit(&g_fail_at, memory_order_relaxed);
-    return at >= 0 && n >= at;
+    if (at < 0 || n < at) return false;
+    errno = ENOMEM; /* as malloc() does */
+    return true;
 }
 
 void eff_alloc_fail_after(long n)

@@ -97,6 +97,8 @@ eff_status eff_checkpoint_add(eff_checkpoint *c, const char *name, size_t len, c
     if (!eff_utf8_is_line(name, len))
         return eff_fail(err, EFF_EFORMAT, "tensor %zu: its name is not a line of UTF-8 text", c->count);
     if (c->count >= EFF_MAX_TENSORS) return eff_fail(err, EFF_EFORMAT, "more than %d tensors", EFF_MAX_TENSORS);
+    if (c->name_bytes + len > EFF_MAX_NAME_BYTES)
+        return eff_fail(err, EFF_EFORMAT, "tensor %zu: the names take more than %d bytes", c->count, EFF_MAX_NAME_BYTES);
     eff_tensor copy = *t;
     const eff_status s = check_tensor(&copy, name, (int)(len < 100 ? len : 100), numel, err);
     if (s != EFF_OK) return s;
@@ -110,6 +112,7 @@ eff_status eff_checkpoint_add(eff_checkpoint *c, const char *name, size_t len, c
     copy.name = eff_strndup(name, len);
     if (!copy.name) return eff_fail_memory(err, len + 1);
     c->tensor[c->count++] = copy;
+    c->name_bytes += len;
     return EFF_OK;
 }
 

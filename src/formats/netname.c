@@ -3,6 +3,8 @@
  * only if asking for it again yields the same network. */
 #include "formats/netname.h"
 
+#include "base/number.h"
+
 #include <effnet/effnet.h>
 
 #include <math.h>
@@ -95,13 +97,13 @@ bool eff_name_network(eff_table *t, const char *base_name)
     const double depth = find_depth(t, &base);
     if (depth == 0) return false;
     const double width = find_width(t, &base);
-    snprintf(spec, sizeof spec, "%s@width=%.6g,depth=%.6g", base_name, width, depth);
+    eff_number_print(spec, sizeof spec, "%s@width=%.6g,depth=%.6g", base_name, width, depth);
     if (width != 0 && adopt(t, spec)) return true;
     base.head_fixed = true;
     for (size_t i = 0; i < sizeof fixed_heads / sizeof *fixed_heads; i++) {
         if (strcmp(base_name, fixed_heads[i][0]) != 0) continue;
         const int percent = (int)lround(100 * find_width(t, &base));
-        snprintf(spec, sizeof spec, "%s%03d@depth=%.6g", fixed_heads[i][1], percent, depth);
+        eff_number_print(spec, sizeof spec, "%s%03d@depth=%.6g", fixed_heads[i][1], percent, depth);
         if (percent && adopt(t, spec)) return true;
     }
     return false;
