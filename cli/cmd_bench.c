@@ -184,6 +184,7 @@ const cli_cmd cmd_bench = {
     .name = "bench",
     .summary = "how fast a model runs on this machine",
     .usage = "MODEL | --machine",
+    .operands = "m",
     .about = "Runs the network again and again on made-up pictures and prints how long a run takes. An\n"
              "untrained architecture gets random weights, which are as fast as others. Reading and\n"
              "preparing image files is not part of it. --machine measures the machine itself instead: the\n"
