@@ -40,17 +40,22 @@ by_fish()
         cut -f1 | sed 's/^--[a-z-]*=//'
 }
 
-# zsh completes only where someone types: on a terminal of its own, where compadd tells what it was given.
+# zsh completes only where someone types: on a terminal of its own, where compadd tells what it was given. What is typed
+# is typed at the prompt, not before, and echoed; so the last word is spelt in two ways.
+cat > .zshrc << 'END'
+fpath=($COMPLETIONS $fpath)
+autoload -U compinit
+compinit -u -C -d $HOME/dump
+compadd() { local -a m; builtin compadd -O m "$@"; (( $#m )) && print -rl -- "<<"${^m}">>"; builtin compadd "$@" }
+PS1='AT THE PROMPT>'
+END
 cat > typist.zsh << 'END'
 zmodload zsh/zpty
 local out
-zpty z env PS1= TERM=dumb zsh -f -i
-zpty -w z "stty -echo; fpath=($1/completions \$fpath); autoload -U compinit; compinit -u -D"
-zpty -w z 'compadd() { local -a m; builtin compadd -O m "$@"; (( $#m )) && print -rl -- "<<"${^m}">>"; builtin compadd "$@" }'
-zpty -w z 'print READY'
-zpty -r -m z out '*READY*'
+zpty z env TERM=dumb ZDOTDIR=$HOME COMPLETIONS=$1/completions zsh -d -i
+zpty -r -m z out '*AT THE PROMPT>*'
 zpty -w -n z "$2"$'\t'
-zpty -w z $'\x15print DONE'
+zpty -w z $'\x15print DO""NE'
 zpty -r -m z out '*DONE*'
 print -r -- $out
 END
