@@ -42,7 +42,7 @@ help:
 	@echo 'make demo       photographs classified by a pretrained network (tools/demo.sh)'
 	@echo 'make asan       the suite under AddressSanitizer and UBSan, in build/asan'
 	@echo 'make tsan       the suite under ThreadSanitizer, in build/tsan'
-	@echo 'make fuzz       the tree with clang and the sanitizers for fuzzing, in build/fuzz'
+	@echo 'make fuzz       the fuzz targets with clang and the sanitizers, in build/fuzz/fuzz'
 	@echo 'make bench      latency of B0 on this machine, one thread and all'
 	@echo 'make fmt        clang-format over the sources git knows'
 	@echo 'make install    to PREFIX (/usr/local) below DESTDIR'

@@ -71,7 +71,7 @@ static void test_refused(void **state)
         { "short=256,", "key=value" },
         { ",short=256", "key=value" },
         { "=256", "key ''" },
-        { "blur=3", "expected short, square, squash, crop, size, filter, mean or std" },
+        { "blur=3", "crop, size, filter, mean, std, icc or scaled-dct" },
         { "Short=256", "key 'Short'" },
         { "short=", "short" },
         { "short=0", "short" },
@@ -119,6 +119,12 @@ static void test_refused(void **state)
         { "short=256,square=0.5", "already" },
         { "crop=100,size=100", "already" },
         { "std=1,mean=2,std=1", "already" },
+        { "icc=", "ignore or srgb" },
+        { "icc=1", "found '1'" },
+        { "icc=sRGB", "ignore or srgb" },
+        { "icc=srgb,icc=ignore", "already" },
+        { "scaled-dct=yes", "off or on" },
+        { "scaled_dct=on", "key 'scaled_dct'" },
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         const eff_preprocess before = lite0();
@@ -155,6 +161,8 @@ static void round_trip(const eff_preprocess *p)
         assert_int_equal(q.side, p->side);
     assert_memory_equal(q.mean, p->mean, sizeof q.mean);
     assert_memory_equal(q.std, p->std, sizeof q.std);
+    assert_int_equal(q.icc, p->icc);
+    assert_int_equal(q.scaled_dct, p->scaled_dct);
     char part[20];
     memset(part, 'z', sizeof part);
     assert_int_equal(eff_preprocess_format(p, part, 10), n);
@@ -176,7 +184,9 @@ static void test_format(void **state)
                               .side = 300 + (int)(seed % 50),
                               .height = 1 + (int)(seed % 300),
                               .width = seed % 4 ? 1 + (int)(seed % 300) : 7,
-                              .fraction = 1 - eff_rng_uniform(seed, 1, 0) };
+                              .fraction = 1 - eff_rng_uniform(seed, 1, 0),
+                              .icc = seed % 5 == 0,
+                              .scaled_dct = seed % 7 == 0 };
         for (int c = 0; c < 3; c++) {
             p.mean[c] = (float)(eff_rng_uniform(seed, 2, (uint64_t)c) * 400 - 100);
             p.std[c] = (float)(eff_rng_uniform(seed, 3, (uint64_t)c) * 200 + 0.001);
@@ -330,8 +340,8 @@ static void test_prepare_arguments(void **state)
     float x[8 * 8 * 3];
     eff_error err = { 0 };
     T_OK(eff_image_prepare(im, &good, x, &err), err);
-    eff_preprocess bad[8];
-    for (int i = 0; i < 8; i++) bad[i] = good;
+    eff_preprocess bad[10];
+    for (int i = 0; i < 10; i++) bad[i] = good;
     bad[0].geometry = (eff_geometry)3;
     bad[1].filter = (eff_filter)9;
     bad[2].filter = (eff_filter)-1;
@@ -340,9 +350,11 @@ static void test_prepare_arguments(void **state)
     bad[5].width = INT32_MAX;
     bad[6].std[2] = NAN;
     bad[7].mean[0] = INFINITY;
+    bad[8].icc = 2;
+    bad[9].scaled_dct = -1;
     memset(x, 0x55, sizeof x);
     const float untouched = x[0];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 10; i++) {
         assert_int_equal(eff_image_prepare(im, &bad[i], x, &err), EFF_EARG);
         assert_true(x[0] == untouched);
     }

@@ -21,6 +21,8 @@ need_build()
     [ -e /usr/include/stdio.h ] || need libc6-dev
     module libjpeg libjpeg-dev
     module libpng libpng-dev
+    module libwebpdemux libwebp-dev
+    module lcms2 liblcms2-dev
     module jansson libjansson-dev
     module libzip libzip-dev
     module libcrypto libssl-dev
