@@ -7,6 +7,7 @@
 #include "common.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "training.h"
 
 #include <effnet/bench.h>
 
@@ -25,7 +26,8 @@ static const cli_opt opts[] = {
     CLI_OPT_FAMILY,
     { 0, "profile", NULL, "also time, rate and share of every layer", CLI_FLAG },
     { 0, "machine", NULL, "no MODEL: what this machine can compute and read in a second", CLI_FLAG },
-    { 0, "train", NULL, "", CLI_LATER },
+    { 0, "train", NULL, "training steps instead: forward, backward and the update", CLI_FLAG },
+    CLI_OPT_MEMORY,
     { 0, "features", NULL, "", CLI_LATER },
     { 0, "check", NULL, "", CLI_LATER },
     { 0 },
@@ -171,11 +173,13 @@ static int run_bench(cli_args *a)
         return bench_machine(a);
     }
     if (!a->nfiles) return cli_usage(a, "expected MODEL, found too few");
+    if (cli_flag(a, "train") && cli_flag(a, "profile")) return cli_usage(a, "--profile is of inference, not of --train");
+    if (cli_given(a, "memory") && !cli_flag(a, "train")) return cli_usage(a, "--memory is a limit for --train");
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK && !eff_model_get_info(m)->has_weights &&
         eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
         status = cli_fail(&err, a->files[0]);
-    if (status == CLI_OK) status = bench(a, m);
+    if (status == CLI_OK) status = cli_flag(a, "train") ? cli_bench_train(a, m) : bench(a, m);
     eff_model_free(m);
     return status;
 }
@@ -193,6 +197,7 @@ const cli_cmd cmd_bench = {
                 "  effnet bench lite0.effnet --batch 16  throughput\n"
                 "  effnet bench b0 --cpu avx2            without newer instructions\n"
                 "  effnet bench b0 --profile             where the time goes, layer by layer\n"
+                "  effnet bench b0 --train --batch 16    images a second in training, and its memory\n"
                 "  effnet bench --machine                the ceilings of this machine\n",
     .opts = opts,
     .min_operands = 0, /* with --machine */

@@ -87,8 +87,8 @@ int cli_check_memory(const cli_args *a, const eff_model *m, const eff_session_op
 
 void cli_print_train_memory(const eff_train_memory *t, int batch)
 {
-    printf("\n  training memory %s at the peak with batch %d: activations %s, weights %s, gradients %s, optimiser %s,\n"
-           "                  packed weights and buffers %s, input %s\n",
+    printf("  training        %s at the peak with batch %d: activations %s, weights %s, gradients %s,\n"
+           "                  optimiser %s, packed weights and buffers %s, input %s\n",
            cli_bytes((double)t->total + PROGRAM_BYTES), batch, cli_bytes((double)t->activations), cli_bytes((double)t->weights),
            cli_bytes((double)t->gradients), cli_bytes((double)t->optimizer), cli_bytes((double)t->scratch),
            cli_bytes((double)t->input));
