@@ -345,7 +345,7 @@ static int inks(const cmsUInt16Number in[], cmsUInt16Number out[], void *to_lab)
     return 1;
 }
 
-static cmsHPROFILE cmyk_profile(void)
+static cmsHPROFILE cmyk_profile(unsigned grid)
 {
     cmsHPROFILE p = cmsCreateProfilePlaceholder(NULL), s = cmsCreate_sRGBProfile(), lab = cmsCreateLab4Profile(NULL);
     cmsHTRANSFORM to_lab = cmsCreateTransform(s, TYPE_RGB_DBL, lab, TYPE_Lab_DBL, INTENT_PERCEPTUAL, 0);
@@ -354,7 +354,7 @@ static cmsHPROFILE cmyk_profile(void)
     cmsSetColorSpace(p, cmsSigCmykData);
     cmsSetPCS(p, cmsSigLabData);
     cmsPipeline *const line = cmsPipelineAlloc(NULL, 4, 3);
-    cmsStage *const table = cmsStageAllocCLut16bit(NULL, 11, 4, 3, NULL);
+    cmsStage *const table = cmsStageAllocCLut16bit(NULL, grid, 4, 3, NULL);
     cmsStageSampleCLut16bit(table, inks, to_lab, 0);
     cmsPipelineInsertStage(line, cmsAT_BEGIN, table);
     assert_true(cmsWriteTag(p, cmsSigAToB0Tag, line));
@@ -377,7 +377,7 @@ t_bytes t_icc(const char *which)
                     : !strcmp(which, "p3")      ? rgb_profile(p3, s)
                     : !strcmp(which, "adobe")   ? rgb_profile(adobe, g)
                     : !strcmp(which, "gray")    ? cmsCreateGrayProfile(&d65, g)
-                                                : cmyk_profile();
+                                                : cmyk_profile(!strcmp(which, "cmyk") ? 11 : 3);
     assert_non_null(p);
     cmsUInt32Number n = 0;
     assert_true(cmsSaveProfileToMem(p, NULL, &n));

@@ -57,7 +57,7 @@ t_bytes t_webp_animation(int w, int h, int x, int y, t_webp first, t_webp second
 /** An EXIF block (a TIFF) with the orientation among other tags. */
 t_bytes t_exif(int orientation, bool big_endian);
 
-/** Profiles made with lcms2: "srgb", "p3", "adobe", "swapped", "gray", "cmyk" (above 64 KiB). */
+/** Profiles made with lcms2: "srgb", "p3", "adobe", "swapped", "gray", "cmyk" (above 64 KiB), "cmyk3" (small). */
 t_bytes t_icc(const char *which);
 
 uint32_t t_crc32(const uint8_t *p, size_t n);

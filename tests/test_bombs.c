@@ -17,18 +17,6 @@
 
 enum { MOST_MS = 50, MOST_MB = 64 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { MEASURED = 0 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { MEASURED = 0 };
-#else
-enum { MEASURED = 1 };
-#endif
-#else
-enum { MEASURED = 1 };
-#endif
-
 static double now_ms(void)
 {
     struct timespec t;
@@ -92,8 +80,8 @@ static void refused(const char *what, t_bytes b, const char *says)
                       rows ? "" : best.err.msg);
         if (best.status != EFF_EFORMAT) fail_msg("%s: status %d: %s", what, (int)best.status, best.err.msg);
         if (!strstr(best.err.msg, says)) fail_msg("%s: \"%s\" does not say \"%s\"", what, best.err.msg, says);
-        if (MEASURED && !(best.ms < MOST_MS)) fail_msg("%s: took %g ms", what, best.ms);
-        if (MEASURED && !(best.kb < MOST_MB * 1024)) fail_msg("%s: took %ld kB", what, best.kb);
+        if (!T_SANITIZED && !(best.ms < MOST_MS)) fail_msg("%s: took %g ms", what, best.ms);
+        if (!T_SANITIZED && !(best.kb < MOST_MB * 1024)) fail_msg("%s: took %ld kB", what, best.kb);
     }
     free(b.data);
 }

@@ -12,34 +12,66 @@
 
 enum { MAX_BLOCK = 64 << 20 }; /* bytes that lcms2 may ask for at a time */
 
+/* In front of every block that lcms2 holds: it loses some where memory ends, and then they are given back with it. */
+typedef struct block {
+    struct block *next, **link; /* link: the pointer that points here; NULL outside the list */
+} block;
+
 struct eff_icc {
     cmsContext context;
     cmsHTRANSFORM transform;
+    block *held;
     bool no_memory;
 };
+
+static void *enlist(eff_icc *icc, block *b)
+{
+    *b = (block){ NULL, NULL };
+    if (icc) {
+        b->next = icc->held;
+        b->link = &icc->held;
+        if (b->next) b->next->link = &b->next;
+        icc->held = b;
+    }
+    return b + 1;
+}
+
+static void unlist(const block *b)
+{
+    if (b->link) *b->link = b->next;
+    if (b->next) b->next->link = b->link;
+}
 
 static void *take(cmsContext context, cmsUInt32Number n)
 {
     if (n == 0 || n > MAX_BLOCK) return NULL;
-    void *const p = eff_malloc(n);
     eff_icc *const icc = cmsGetContextUserData(context); /* NULL while the context itself is being made */
-    if (!p && icc) icc->no_memory = true;
-    return p;
+    block *const b = eff_malloc(sizeof *b + n);
+    if (b) return enlist(icc, b);
+    if (icc) icc->no_memory = true;
+    return NULL;
 }
 
 static void give(cmsContext context, void *p)
 {
     (void)context;
-    eff_free(p);
+    if (!p) return;
+    block *const b = (block *)p - 1;
+    unlist(b);
+    eff_free(b);
 }
 
 static void *retake(cmsContext context, void *old, cmsUInt32Number n)
 {
+    if (!old) return take(context, n);
     if (n > MAX_BLOCK) return NULL;
-    void *const p = eff_realloc(old, n);
     eff_icc *const icc = cmsGetContextUserData(context);
-    if (!p && icc) icc->no_memory = true;
-    return p;
+    block *b = (block *)old - 1;
+    unlist(b);
+    block *const moved = eff_realloc(b, sizeof *b + n);
+    if (!moved && icc) icc->no_memory = true;
+    void *const p = enlist(icc, moved ? moved : b);
+    return moved ? p : NULL;
 }
 
 /* A context serves one thread, so that there is nothing to lock; lcms2's own way would not notice the end of memory. */
@@ -137,5 +169,6 @@ void eff_icc_close(eff_icc *icc)
     if (!icc) return;
     if (icc->transform) cmsDeleteTransform(icc->transform);
     if (icc->context) cmsDeleteContext(icc->context);
+    while (icc->held) give(NULL, icc->held + 1);
     eff_free(icc);
 }
