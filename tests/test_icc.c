@@ -292,6 +292,24 @@ static void test_bytes_of_any_kind(void **state)
     free(large);
 }
 
+/* A table that promises more than the file has, or than anyone would hold, is no profile. */
+static void test_hostile_tables(void **state)
+{
+    (void)state;
+    const t_bytes icc = t_icc("cmyk3");
+    size_t at = 0;
+    while (memcmp(icc.data + at, "mft2", 4)) at++;
+    static const int grids[] = { 0, 1, 4, 30, 60, 120, 255 };
+    for (size_t i = 0; i < sizeof grids / sizeof grids[0]; i++) {
+        icc.data[at + 10] = (uint8_t)grids[i];
+        eff_icc *t = NULL;
+        eff_error err = { 0 };
+        T_OK(eff_icc_open(&t, icc.data, icc.size, EFF_PIXELS_CMYK, &err), err);
+        assert_null(t);
+    }
+    free(icc.data);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -323,7 +341,7 @@ int main(void)
         cmocka_unit_test(test_rgb_profiles),     cmocka_unit_test(test_gray_profile),
         cmocka_unit_test(test_cmyk_profile),     cmocka_unit_test(test_useless_profiles),
         cmocka_unit_test(test_jpeg_pieces),      cmocka_unit_test(test_bytes_of_any_kind),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_hostile_tables),   cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

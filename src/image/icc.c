@@ -10,44 +10,50 @@
 #include <lcms2.h>
 #include <lcms2_plugin.h>
 
-enum { MAX_BLOCK = 64 << 20 }; /* bytes that lcms2 may ask for at a time */
+enum { MAX_HELD = 32 << 20 }; /* bytes that lcms2 may hold */
 
 /* In front of every block that lcms2 holds: it loses some where memory ends, and then they are given back with it. */
 typedef struct block {
     struct block *next, **link; /* link: the pointer that points here; NULL outside the list */
+    size_t size;
+    eff_icc *owner; /* NULL outside the list */
 } block;
 
 struct eff_icc {
     cmsContext context;
     cmsHTRANSFORM transform;
-    block *held;
+    block *list;
+    size_t held;
     bool no_memory;
 };
 
-static void *enlist(eff_icc *icc, block *b)
+static void *enlist(eff_icc *icc, block *b, size_t n)
 {
-    *b = (block){ NULL, NULL };
+    *b = (block){ .size = n, .owner = icc };
     if (icc) {
-        b->next = icc->held;
-        b->link = &icc->held;
+        b->next = icc->list;
+        b->link = &icc->list;
         if (b->next) b->next->link = &b->next;
-        icc->held = b;
+        icc->list = b;
+        icc->held += n;
     }
     return b + 1;
 }
 
 static void unlist(const block *b)
 {
-    if (b->link) *b->link = b->next;
+    if (!b->owner) return;
+    *b->link = b->next;
     if (b->next) b->next->link = b->link;
+    b->owner->held -= b->size;
 }
 
 static void *take(cmsContext context, cmsUInt32Number n)
 {
-    if (n == 0 || n > MAX_BLOCK) return NULL;
     eff_icc *const icc = cmsGetContextUserData(context); /* NULL while the context itself is being made */
+    if (n == 0 || n > MAX_HELD - (icc ? icc->held : 0)) return NULL;
     block *const b = eff_malloc(sizeof *b + n);
-    if (b) return enlist(icc, b);
+    if (b) return enlist(icc, b, n);
     if (icc) icc->no_memory = true;
     return NULL;
 }
@@ -63,15 +69,13 @@ static void give(cmsContext context, void *p)
 
 static void *retake(cmsContext context, void *old, cmsUInt32Number n)
 {
-    if (!old) return take(context, n);
-    if (n > MAX_BLOCK) return NULL;
-    eff_icc *const icc = cmsGetContextUserData(context);
-    block *b = (block *)old - 1;
-    unlist(b);
-    block *const moved = eff_realloc(b, sizeof *b + n);
-    if (!moved && icc) icc->no_memory = true;
-    void *const p = enlist(icc, moved ? moved : b);
-    return moved ? p : NULL;
+    void *const p = take(context, n);
+    if (p && old) {
+        const size_t had = ((const block *)old - 1)->size;
+        memcpy(p, old, had < n ? had : n);
+        give(context, old);
+    }
+    return p;
 }
 
 /* A context serves one thread, so that there is nothing to lock; lcms2's own way would not notice the end of memory. */
@@ -169,6 +173,6 @@ void eff_icc_close(eff_icc *icc)
     if (!icc) return;
     if (icc->transform) cmsDeleteTransform(icc->transform);
     if (icc->context) cmsDeleteContext(icc->context);
-    while (icc->held) give(NULL, icc->held + 1);
+    while (icc->list) give(NULL, icc->list + 1);
     eff_free(icc);
 }
