@@ -37,9 +37,14 @@ static void turn(const eff_preprocess *p, int w, int h, int o)
         for (int x = 0; x < w; x++) memcpy(upright + (line.start + x * line.step) * 3, stored + (y * w + x) * 3, 3);
     }
     const int uw = eff_orient_swaps(o) ? h : w, uh = eff_orient_swaps(o) ? w : h;
-    const eff_resize_spec s = { .width = w, .height = h, .orientation = o, .reduced = 1, .full_w = uw, .full_h = uh,
-                                .from = { 0, 0, uw, uh }, .out_w = 1 + p->width % 16, .out_h = 1 + p->height % 16,
-                                .crop = { 0, 0, 1 + p->width % 16, 1 + p->height % 16 }, .filter = p->filter };
+    const eff_resize_spec s = { .width = w,
+                                .height = h,
+                                .orientation = o,
+                                .from = { 0, 0, uw, uh },
+                                .out_w = 1 + p->width % 16,
+                                .out_h = 1 + p->height % 16,
+                                .crop = { 0, 0, 1 + p->width % 16, 1 + p->height % 16 },
+                                .filter = p->filter };
     eff_resizer *r;
     FUZZ_EXPECT(eff_resizer_create(&r, &s, NULL) == EFF_OK);
     for (int y = 0; y < h; y++) {

@@ -124,8 +124,8 @@ static void png_no_warning(png_structp p, png_const_charp text)
 
 static void fill_row(uint8_t *row, const t_png *k, int y)
 {
-    const int channels = k->colour == PNG_COLOR_TYPE_RGB         ? 3
-                         : k->colour == PNG_COLOR_TYPE_RGB_ALPHA ? 4
+    const int channels = k->colour == PNG_COLOR_TYPE_RGB          ? 3
+                         : k->colour == PNG_COLOR_TYPE_RGB_ALPHA  ? 4
                          : k->colour == PNG_COLOR_TYPE_GRAY_ALPHA ? 2
                                                                   : 1;
     memset(row, 0, (size_t)k->width * 8);
@@ -298,7 +298,7 @@ t_bytes t_exif(int orientation, bool big)
     } other[] = { { 0x0100, 4, 1, 4000 }, { 0x010f, 2, 4, 0x41424300 }, { 0x0112, 3, 1, 0 }, { 0x011a, 5, 1, 8 } };
     uint8_t d[8 + 2 + 4 * 12 + 4] = { 0 };
     size_t at = 0;
-#define PUT(v, n)                                                                                                     \
+#define PUT(v, n)                                                                                                      \
     for (int i_ = 0; i_ < (n); i_++) d[at++] = (uint8_t)((uint32_t)(v) >> (8 * (big ? (n)-1 - i_ : i_)))
     memcpy(d, big ? "MM" : "II", 2);
     at = 2;

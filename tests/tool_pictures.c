@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tool_pictures FOLDER: writes the seeds of the image fuzz targets to FOLDER/jpeg, /png, /webp, /exif, /icc, /preprocess
- * (which must be there). */
+/* tool_pictures FOLDER: writes the seeds of the image fuzz targets to FOLDER/jpeg, /png, /webp, /exif, /icc,
+ * /preprocess (which must be there). */
 #include "pictures.h"
 #include "support.h"
 
@@ -40,7 +40,8 @@ static void jpegs(t_extra exif, t_extra icc, t_extra gray, t_extra cmyk)
         { "ycck", 4, 2, 2, .ycck = true, .width = W, .height = H },
         { "large", 3, 2, 2, .width = 210, .height = 200 },
     };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) write_seed("jpeg", kinds[i].name, t_jpeg_make(kinds[i]));
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        write_seed("jpeg", kinds[i].name, t_jpeg_make(kinds[i]));
 }
 
 static void pngs(t_extra exif, t_extra icc, t_extra gray)
@@ -48,8 +49,11 @@ static void pngs(t_extra exif, t_extra icc, t_extra gray)
     static const struct {
         const char *name;
         int colour;
-    } colours[] = { { "gray", PNG_COLOR_TYPE_GRAY }, { "rgb", PNG_COLOR_TYPE_RGB }, { "palette", PNG_COLOR_TYPE_PALETTE },
-                    { "gray_alpha", PNG_COLOR_TYPE_GRAY_ALPHA }, { "rgb_alpha", PNG_COLOR_TYPE_RGB_ALPHA } };
+    } colours[] = { { "gray", PNG_COLOR_TYPE_GRAY },
+                    { "rgb", PNG_COLOR_TYPE_RGB },
+                    { "palette", PNG_COLOR_TYPE_PALETTE },
+                    { "gray_alpha", PNG_COLOR_TYPE_GRAY_ALPHA },
+                    { "rgb_alpha", PNG_COLOR_TYPE_RGB_ALPHA } };
     for (int c = 0; c < 5; c++)
         for (int bits = 1; bits <= 16; bits *= 2) {
             const bool small = bits < 8;
@@ -59,7 +63,11 @@ static void pngs(t_extra exif, t_extra icc, t_extra gray)
             const t_extra none = { 0 };
             write_seed("png", name,
                        t_png_make((t_png){ colours[c].colour, bits, bits % 3 == 1, c < 3 && bits == 8, 11, 7,
-                                           bits == 2 ? exif : bits == 8 ? (c == 0 ? gray : c == 1 ? icc : none) : none }));
+                                           bits == 2   ? exif
+                                           : bits == 8 ? (c == 0   ? gray
+                                                          : c == 1 ? icc
+                                                                   : none)
+                                                       : none }));
         }
 }
 
@@ -110,7 +118,10 @@ int main(int argc, char **argv)
     both.extra.icc = gray.data;
     both.extra.icc_size = gray.size;
     write_seed("exif", "segments", t_jpeg_make(both));
-    write_seed("exif", "pieces", text("\xff\xd8\xff\xe2\0\x13ICC_PROFILE\0\2\2abc\xff\xe2\0\x12ICC_PROFILE\0\1\2xy\xff\xda\0\2\xff\0\xff\xd9", 47));
+    write_seed(
+        "exif", "pieces",
+        text("\xff\xd8\xff\xe2\0\x13ICC_PROFILE\0\2\2abc\xff\xe2\0\x12ICC_PROFILE\0\1\2xy\xff\xda\0\2\xff\0\xff\xd9",
+             47));
     static const char *const profiles[] = { "srgb", "p3", "adobe", "swapped", "gray", "cmyk3" };
     for (int k = 0; k < 6; k++) write_seed("icc", profiles[k], t_icc(profiles[k]));
     static const char *const rules[] = { "\x1f\x17\0short=16,filter=bicubic,crop=14,mean=127,std=128",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One lcms2 context a transform: no state is shared between threads, all its memory comes from base/mem.h, and a profile
- * that asks for much is refused like a damaged one. */
+/* One lcms2 context a transform: no state is shared between threads, all its memory comes from base/mem.h, and a
+ * profile that asks for much is refused like a damaged one. */
 #include "image/icc.h"
 
 #include "base/mem.h"
@@ -51,7 +51,7 @@ static void unlist(const block *b)
 static void *take(cmsContext context, cmsUInt32Number n)
 {
     eff_icc *const icc = cmsGetContextUserData(context); /* NULL while the context itself is being made */
-    if (n == 0 || n > MAX_HELD - (icc ? icc->held : 0)) return NULL;
+    if (n > MAX_HELD - (icc ? icc->held : 0)) return NULL;
     block *const b = eff_malloc(sizeof *b + n);
     if (b) return enlist(icc, b, n);
     if (icc) icc->no_memory = true;
@@ -61,7 +61,6 @@ static void *take(cmsContext context, cmsUInt32Number n)
 static void give(cmsContext context, void *p)
 {
     (void)context;
-    if (!p) return;
     block *const b = (block *)p - 1;
     unlist(b);
     eff_free(b);
