@@ -22,13 +22,14 @@ typedef struct t_extra {
 
 typedef struct t_jpeg {
     const char *name;
-    int components;                      /* 1, 3, 4 */
-    int h, v;                            /* sampling of the first one */
-    bool progressive, rgb, arithmetic;   /* rgb: stored without YCbCr */
-    bool ycck;                           /* 4 components: as YCCK */
-    int restart, scans;                  /* scans > 0: that many, as a hostile file would have (1 component) */
-    int width, height;                   /* 0: T_W x T_H */
-    const uint8_t *pixels;               /* [height][width][components]; NULL: t_synth_u8(height, width, 3), repeated */
+    int components;                    /* 1, 3, 4 */
+    int h, v;                          /* sampling of the first one */
+    bool progressive, rgb, arithmetic; /* rgb: stored without YCbCr */
+    bool ycck;                         /* 4 components: as YCCK */
+    bool separate;                     /* 3 components: each in a scan of its own, not progressive */
+    int restart, scans;                /* scans > 0: that many, as a hostile file would have (1 component) */
+    int width, height;                 /* 0: T_W x T_H */
+    const uint8_t *pixels;             /* [height][width][components]; NULL: t_synth_u8(height, width, 3), repeated */
     t_extra extra;
 } t_jpeg;
 t_bytes t_jpeg_make(t_jpeg k);

@@ -277,6 +277,28 @@ static void test_jpeg_pieces(void **state)
         if (memcmp(got, t[i].good ? want : plain, sizeof got)) fail_msg("pieces %s: not as expected", t[i].order);
         free(b.data);
     }
+    for (int k = 0; k < 4; k++) { /* empty, no profile at all, not the name, more than a profile may have */
+        t_bytes b = { NULL, 0 };
+        t_append(&b, bare.data, 2);
+        if (k == 0) t_append(&b, "\xff\xe2\0\x10ICC_PROFILE\0\1\1", 18);
+        if (k == 1) t_append(&b, "\xff\xe2\0\5ICC\xff\xe1\0\5Exi\xff\xe2\0\x10ICC_PROFILE\0\1\0", 32);
+        if (k == 2)
+            t_append(&b,
+                     "\xff\xe2\0\x12ICC_PROFILF\0\1\1ab\xff\xe1\0\x0a"
+                     "Exif\0\1ab",
+                     32);
+        for (int i = 1; k == 3 && i <= 70; i++) {
+            static uint8_t piece[65537] = { 0xff, 0xe2, 0xff, 0xff, 'I', 'C', 'C', '_',
+                                            'P',  'R',  'O',  'F',  'I', 'L', 'E' };
+            piece[16] = (uint8_t)i;
+            piece[17] = 70;
+            t_append(&b, piece, sizeof piece);
+        }
+        t_append(&b, bare.data + 2, bare.size - 2);
+        prepare(got, b, 1);
+        assert_memory_equal(got, plain, sizeof got);
+        free(b.data);
+    }
     free(whole.data);
     free(bare.data);
     free(icc.data);

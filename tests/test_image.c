@@ -36,6 +36,7 @@ static const t_jpeg jpegs[] = {
     { "cmyk", 4, 1, 1, .ycck = false },
     { "ycck", 4, 2, 2, .ycck = true },
     { "progressive cmyk", 4, 1, 1, .progressive = true },
+    { "separate scans", 3, 2, 2, .separate = true },
 };
 enum { N_JPEGS = sizeof jpegs / sizeof jpegs[0], N_PNGS = 6, N_WEBPS = 3, N_ALL = N_JPEGS + N_PNGS + N_WEBPS };
 

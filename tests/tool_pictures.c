@@ -38,6 +38,7 @@ static void jpegs(t_extra exif, t_extra icc, t_extra gray, t_extra cmyk)
         { "arithmetic", 3, 2, 2, .arithmetic = true, .width = W, .height = H },
         { "cmyk_icc", 4, 1, 1, .width = W, .height = H, .extra = cmyk },
         { "ycck", 4, 2, 2, .ycck = true, .width = W, .height = H },
+        { "separate", 3, 2, 2, .separate = true, .width = W, .height = H },
         { "large", 3, 2, 2, .width = 210, .height = 200 },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -14,9 +14,9 @@ enum { MAX_HELD = 32 << 20 }; /* bytes that lcms2 may hold */
 
 /* In front of every block that lcms2 holds: it loses some where memory ends, and then they are given back with it. */
 typedef struct block {
-    struct block *next, **link; /* link: the pointer that points here; NULL outside the list */
+    struct block *next, **link; /* link: the pointer that points here */
     size_t size;
-    eff_icc *owner; /* NULL outside the list */
+    eff_icc *owner;
 } block;
 
 struct eff_icc {
@@ -29,20 +29,15 @@ struct eff_icc {
 
 static void *enlist(eff_icc *icc, block *b, size_t n)
 {
-    *b = (block){ .size = n, .owner = icc };
-    if (icc) {
-        b->next = icc->list;
-        b->link = &icc->list;
-        if (b->next) b->next->link = &b->next;
-        icc->list = b;
-        icc->held += n;
-    }
+    *b = (block){ .next = icc->list, .link = &icc->list, .size = n, .owner = icc };
+    if (b->next) b->next->link = &b->next;
+    icc->list = b;
+    icc->held += n;
     return b + 1;
 }
 
 static void unlist(const block *b)
 {
-    if (!b->owner) return;
     *b->link = b->next;
     if (b->next) b->next->link = b->link;
     b->owner->held -= b->size;
@@ -50,11 +45,11 @@ static void unlist(const block *b)
 
 static void *take(cmsContext context, cmsUInt32Number n)
 {
-    eff_icc *const icc = cmsGetContextUserData(context); /* NULL while the context itself is being made */
-    if (n > MAX_HELD - (icc ? icc->held : 0)) return NULL;
+    eff_icc *const icc = cmsGetContextUserData(context);
+    if (n > MAX_HELD - icc->held) return NULL;
     block *const b = eff_malloc(sizeof *b + n);
     if (b) return enlist(icc, b, n);
-    if (icc) icc->no_memory = true;
+    icc->no_memory = true;
     return NULL;
 }
 

@@ -49,7 +49,6 @@ static void on_error(j_common_ptr c)
     case JERR_NO_BACKING_STORE: leave(j, eff_fail(j->err, EFF_ENOMEM, "JPEG: out of memory while decoding"));
     case JERR_SOF_UNSUPPORTED:
     case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL:
         leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
         break;
     default: leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is damaged: %s", text));
