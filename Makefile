@@ -45,5 +45,5 @@ help:
 	@echo 'make fuzz       the fuzz targets with clang and the sanitizers, in build/fuzz/fuzz'
 	@echo 'make bench      latency of B0 on this machine, one thread and all'
 	@echo 'make fmt        clang-format over the sources git knows'
-	@echo 'make install    to PREFIX (/usr/local) below DESTDIR'
+	@echo 'make install    to PREFIX (/usr/local) below DESTDIR; docs/install.md'
 	@echo 'make clean      remove build/'

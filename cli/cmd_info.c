@@ -158,6 +158,7 @@ const cli_cmd cmd_info = {
     .name = "info",
     .summary = "what a model is: its table, shapes, parameters, multiply-adds and memory",
     .usage = "MODEL",
+    .operands = "m",
     .about = "MODEL is a model file, a checkpoint of another library, a table (.json) or a built-in\n"
              "name: efficientnet-b0 (or b0) to b8, efficientnet-lite0 (lite0) to lite4, efficientnet-v2-s,\n"
              "resnet50, mobilenetv2-1.0 and more. A name can carry changes: b0@width=0.5,classes=10.\n"

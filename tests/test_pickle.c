@@ -207,7 +207,7 @@ static void memory(void **state)
     eff_pickle p;
     eff_error err = { 0 };
     assert_int_equal(eff_pickle_parse(&p, b, n, &err), EFF_EFORMAT);
-    assert_non_null(strstr(err.msg, "more than 8388608 values"));
+    assert_non_null(strstr(err.msg, "more than 1048576 values"));
     assert_false(p.cut);
     eff_pickle_free(&p);
     free(b);

@@ -81,6 +81,28 @@ static size_t craft(unsigned char *out, const char *header, size_t data)
     return 8 + n + data;
 }
 
+/* Header lengths whose first bytes are those of a pickle (80 02), of a zip archive or of another format's magic. */
+static void lengths_like_magic(void **state)
+{
+    (void)state;
+    static const unsigned lengths[] = { 0x80, 0x180, 0x280, 0x380, 0x480, 0x580, 0x10280, 0x8b1f, 0xd8ff, 0x308 };
+    static const char tensor[] = "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *const header = calloc(lengths[i] + 1, 1);
+        unsigned char *const b = malloc(lengths[i] + 64);
+        eff_error err = { 0 };
+        eff_checkpoint *c;
+        memset(header, ' ', lengths[i]);
+        memcpy(header, tensor, sizeof tensor - 1);
+        T_OK(t_open_bytes(&c, b, craft(b, header, 8), &err), err);
+        assert_string_equal(eff_checkpoint_format(c), "safetensors");
+        assert_int_equal(c->count, 1);
+        eff_checkpoint_close(c);
+        free(b);
+        free(header);
+    }
+}
+
 static void headers(void **state)
 {
     (void)state;
@@ -118,12 +140,12 @@ static void headers(void **state)
           "tensor b: its data overlap those of a" },
         { "{\"a\":" T("\"U8\"", "[3]", "[0,3]") "}", 4, "1 bytes after the last tensor belong to none" },
         { "{\"\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "a name of 0 bytes" },
-        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
+        { "{\"a\\u0000b\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
         { "{\"a\\nb\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "tensor 0: its name is not a line of UTF-8 text" },
-        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: bad JSON" },
-        { "{} x", 0, "header: bad JSON" },
+        { "{\"\xff\":" T("\"U8\"", "[3]", "[0,3]") "}", 3, "header: not JSON" },
+        { "{} x", 0, "header: not JSON" },
         { "{\"a\":[[[]]]}", 0, "header: nested more than 3 deep" },
-        { "{", 0, "header: bad JSON" },
+        { "{", 0, "header: not JSON" },
     };
 #undef T
     unsigned char buf[1024];
@@ -245,7 +267,7 @@ static void writer_refuses(void **state)
     const struct { eff_st_tensor second; const char *says; } bad[] = {
         { { "a", EFF_F32, 1, { 4 }, x }, "tensor a: the name is taken" },
         { { "__metadata__", EFF_F32, 1, { 4 }, x }, "the name is taken" },
-        { { "\xff", EFF_F32, 1, { 4 }, x }, "not UTF-8" },
+        { { "\xff", EFF_F32, 1, { 4 }, x }, "not a line of UTF-8" },
         { { "b", EFF_I64, 1, { 4 }, x }, "dtype I64 is not written" },
         { { "b", EFF_F32, 1, { -4 }, x }, "shape cannot be written" },
         { { "b", EFF_F32, 9, { 1 }, x }, "shape cannot be written" },
@@ -318,7 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),    cmocka_unit_test(golden_halves), cmocka_unit_test(headers),
         cmocka_unit_test(limits),    cmocka_unit_test(round_trip),    cmocka_unit_test(writer_refuses),
-        cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),
+        cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),     cmocka_unit_test(lengths_like_magic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

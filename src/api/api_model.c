@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of models. */
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "formats/formats.h"
 #include "infer/engine.h"
 #include "model/compound.h"
@@ -11,8 +12,15 @@
 
 EFF_API void eff_model_opts_init(eff_model_opts *o) { *o = (eff_model_opts){ 0 }; }
 
-/* What only the layers above model/ can tell. */
-static void complete(eff_model *m) { m->info.activation_bytes = eff_activation_peak(m->graph); }
+/* Add what only the layers above model/ can tell. On failure *m is released. */
+static eff_status complete(eff_model **m, eff_error *err)
+{
+    (*m)->info.activation_bytes = eff_activation_peak((*m)->graph);
+    if ((*m)->info.activation_bytes) return EFF_OK; /* no network runs in nothing: planning found no memory */
+    eff_model_destroy(*m);
+    *m = NULL;
+    return eff_fail(err, EFF_ENOMEM, "out of memory for planning the network");
+}
 
 EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_model_opts *o, eff_error *err)
 {
@@ -24,8 +32,7 @@ EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_m
         o = &defaults;
     }
     const eff_status s = eff_formats_load(out, spec, o, err);
-    if (s == EFF_OK) complete(*out);
-    return s;
+    return s == EFF_OK ? complete(out, err) : s;
 }
 
 EFF_API eff_status eff_model_scale(eff_model **out, const eff_model *base, double width, double depth, int resolution,
@@ -33,16 +40,14 @@ EFF_API eff_status eff_model_scale(eff_model **out, const eff_model *base, doubl
 {
     if (!out || !base) return eff_fail(err, EFF_EARG, "eff_model_scale: out and base are needed");
     const eff_status s = eff_scale_model(out, base, width, depth, resolution, err);
-    if (s == EFF_OK) complete(*out);
-    return s;
+    return s == EFF_OK ? complete(out, err) : s;
 }
 
 EFF_API eff_status eff_model_scale_compound(eff_model **out, const eff_model *base, eff_compound *c, eff_error *err)
 {
     if (!out || !base || !c) return eff_fail(err, EFF_EARG, "eff_model_scale_compound: out, base and c are needed");
     const eff_status s = eff_scale_compound(out, base, c, err);
-    if (s == EFF_OK) complete(*out);
-    return s;
+    return s == EFF_OK ? complete(out, err) : s;
 }
 
 EFF_API void eff_model_free(eff_model *m) { eff_model_destroy(m); }
@@ -64,19 +69,29 @@ EFF_API eff_status eff_model_set_classes(eff_model *m, const char *path, eff_err
 
 EFF_API void eff_model_set_preprocess(eff_model *m, const eff_preprocess *p) { m->meta.preprocess = *p; }
 
-static int replace(char **at, const char *s)
+static eff_status check_line(const char *field, const char *s, eff_error *err)
 {
-    char *copy = s ? eff_strdup(s) : NULL;
-    if (s && !copy) return 0;
-    eff_free(*at);
-    *at = copy;
-    return 1;
+    if (!s) return EFF_OK;
+    const size_t n = strlen(s);
+    if (n <= EFF_META_LINE && eff_utf8_is_line(s, n)) return EFF_OK;
+    return eff_fail(err, EFF_EARG, "%s: expected one line of UTF-8 text of at most %d bytes", field, EFF_META_LINE);
 }
 
 EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const char *licence, eff_error *err)
 {
-    if (!replace(&m->meta.origin, origin) || !replace(&m->meta.licence, licence))
-        return eff_fail_memory(err, strlen(origin ? origin : "") + strlen(licence ? licence : ""));
+    eff_status s = check_line("origin", origin, err);
+    if (s == EFF_OK) s = check_line("licence", licence, err);
+    if (s != EFF_OK) return s;
+    char *const o = origin ? eff_strdup(origin) : NULL, *const l = licence ? eff_strdup(licence) : NULL;
+    if ((origin && !o) || (licence && !l)) { /* neither is changed */
+        eff_free(o);
+        eff_free(l);
+        return eff_fail_memory(err, 2 * EFF_META_LINE);
+    }
+    eff_free(m->meta.origin);
+    eff_free(m->meta.licence);
+    m->meta.origin = o;
+    m->meta.licence = l;
     m->info.origin = m->meta.origin;
     m->info.licence = m->meta.licence;
     return EFF_OK;

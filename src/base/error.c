@@ -2,6 +2,7 @@
 /* Error messages: bounded, one line of valid UTF-8 without control characters, whatever a file's names contain. */
 #include "base/error.h"
 
+#include "base/number.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ eff_status eff_fail(eff_error *err, eff_status code, const char *fmt, ...)
         va_list ap;
         va_start(ap, fmt);
         err->code = code;
-        vsnprintf(err->msg, sizeof err->msg, fmt, ap);
+        eff_number_vprint(err->msg, sizeof err->msg, fmt, ap);
         va_end(ap);
         sanitize(err->msg);
     }
@@ -43,7 +44,7 @@ void eff_error_prefix(eff_error *err, const char *fmt, ...)
     char line[2 * sizeof err->msg + 2];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(line, sizeof err->msg, fmt, ap);
+    eff_number_vprint(line, sizeof err->msg, fmt, ap);
     va_end(ap);
     const size_t n = strlen(line);
     snprintf(line + n, sizeof line - n, ": %s", err->msg);

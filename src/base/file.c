@@ -120,18 +120,15 @@ eff_status eff_save_begin(eff_save *s, const char *path, eff_error *err)
     return EFF_OK;
 }
 
-static void sync_folder(const char *path)
+/* `path` is cut to its folder. That it cannot be synced is no failure: the rename is done, only a power cut could undo it. */
+static void sync_folder(char *path)
 {
-    char *dir = eff_strdup(path);
-    if (!dir) return; /* the rename is done; only its durability across a power cut is at stake */
-    char *slash = strrchr(dir, '/');
-    if (slash) slash[slash == dir] = '\0';
-    const int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-    eff_free(dir);
+    char *const slash = strrchr(path, '/');
+    if (slash) slash[slash == path] = '\0';
+    const int fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
 }
 
 eff_status eff_save_commit(eff_save *s, eff_error *err)

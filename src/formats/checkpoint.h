@@ -13,6 +13,7 @@ enum {
     EFF_MAX_DIMS = 8,
     EFF_MAX_TENSORS = 1 << 17,    /* in one file                                  */
     EFF_MAX_TENSOR_NAME = 1024,   /* bytes                                        */
+    EFF_MAX_NAME_BYTES = 16 << 20,/* of all names; nested dicts give long ones for few bytes of file */
 };
 
 typedef struct eff_tensor {
@@ -28,7 +29,7 @@ typedef struct eff_tensor {
 
 struct eff_checkpoint {
     const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy"                          */
-    size_t count, capacity;
+    size_t count, capacity, name_bytes;
     eff_tensor *tensor;
     char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */

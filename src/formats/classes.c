@@ -33,6 +33,8 @@ static eff_status put(reader *r, int index, const char *id, const char *name)
         return eff_fail(r->err, EFF_EFORMAT, "line %d: class %d is beyond the model's %d classes", r->line, index,
                         r->classes);
     if (!*name) return eff_fail(r->err, EFF_EFORMAT, "line %d: the name of class %d is empty", r->line, index);
+    if (strlen(name) > EFF_META_LINE || (id && strlen(id) > EFF_META_LINE)) /* a model file could not be read back */
+        return eff_fail(r->err, EFF_EFORMAT, "line %d: expected at most %d bytes a name", r->line, EFF_META_LINE);
     if (r->names[index]) return eff_fail(r->err, EFF_EFORMAT, "line %d: class %d was named before", r->line, index);
     r->names[index] = eff_strdup(name);
     if (id) r->ids[index] = eff_strdup(id);

@@ -4,6 +4,7 @@
 #include "formats/formats.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "formats/defaults.h"
 #include "formats/modelfile.h"
@@ -73,13 +74,10 @@ static eff_status read_table(eff_table *t, const char *path, eff_error *err)
 {
     unsigned char *text;
     size_t size;
-    json_error_t je;
     TRY(eff_file_read_all(path, MAX_TABLE_FILE, &text, &size, err));
-    json_t *j = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &je);
-    eff_status s;
-    if (j) s = eff_table_from_json(t, j, err);
-    else if (json_error_code(&je) == json_error_out_of_memory) s = eff_fail_memory(err, size);
-    else s = eff_fail(err, EFF_EFORMAT, "table: not JSON at line %d: %s", je.line, je.text);
+    json_t *j;
+    eff_status s = eff_json_parse(&j, (const char *)text, size, "table", err);
+    if (s == EFF_OK) s = eff_table_from_json(t, j, err);
     json_decref(j);
     eff_free(text);
     return s;

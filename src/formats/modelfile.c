@@ -4,7 +4,9 @@
  * nothing. */
 #include "formats/modelfile.h"
 
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "formats/safetensors.h"
 #include "image/preprocess.h"
@@ -17,8 +19,7 @@
 #define SCHEMA "effnet-model"
 
 enum {
-    MAX_JSON = 8 << 20, /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
-    MAX_STRING = 4096   /* bytes of one name or line */
+    MAX_JSON = 8 << 20 /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
 };
 
 #define TRY(call)                     \
@@ -95,12 +96,14 @@ static json_t *preprocess_to_json(const eff_preprocess *p)
 /* Append v as the text form writes it; false when it does not fit or is of no such type. */
 static bool append_value(char *spec, size_t size, const json_t *v)
 {
-    const size_t n = strlen(spec);
-    if (json_is_string(v)) return snprintf(spec + n, size - n, "%s", json_string_value(v)) < (int)(size - n);
-    if (!json_is_number(v)) return false;
-    const size_t k = json_dumpb(v, spec + n, size - n - 1, JSON_ENCODE_ANY);
-    if (k == 0 || k > size - n - 1) return false;
-    spec[n + k] = '\0';
+    char *const at = spec + strlen(spec);
+    const int room = (int)(size - strlen(spec));
+    if (json_is_string(v)) return snprintf(at, (size_t)room, "%s", json_string_value(v)) < room;
+    if (json_is_integer(v)) return snprintf(at, (size_t)room, "%lld", (long long)json_integer_value(v)) < room;
+    if (!json_is_real(v)) return false;
+    const int n = eff_number_print(at, (size_t)room, "%.17g", json_real_value(v));
+    if (n >= room - 2) return false;
+    if (!at[strspn(at, "-0123456789")]) strcpy(at + n, ".0"); /* 224.0 is no number of pixels */
     return true;
 }
 
@@ -149,8 +152,8 @@ static eff_status preprocess_from_json(eff_preprocess *out, const json_t *o, eff
 static eff_status line_of(const char **out, const char *field, const json_t *v, eff_error *err)
 {
     if (!json_is_string(v)) return eff_fail(err, EFF_EFORMAT, "%s: expected a string", field);
-    if (json_string_length(v) > MAX_STRING)
-        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, MAX_STRING,
+    if (json_string_length(v) > EFF_META_LINE)
+        return eff_fail(err, EFF_EFORMAT, "%s: expected at most %d bytes, found %zu", field, EFF_META_LINE,
                         json_string_length(v));
     if (!eff_utf8_is_line(json_string_value(v), json_string_length(v)))
         return eff_fail(err, EFF_EFORMAT, "%s: expected one line of text, found a control character", field);
@@ -194,16 +197,12 @@ static eff_status read_lines(char ***out, const char *field, const json_t *root,
 
 eff_status eff_modelfile_parse(json_t **root, const char *text, eff_error *err)
 {
-    json_error_t je;
+    json_t *j;
     *root = NULL;
     const size_t n = strlen(text);
     if (n > MAX_JSON) return eff_fail(err, EFF_EFORMAT, "metadata: expected at most %d bytes, found %zu", MAX_JSON, n);
-    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
-    if (!j) {
-        if (json_error_code(&je) == json_error_out_of_memory) return no_json_memory(err);
-        return eff_fail(err, EFF_EFORMAT, "metadata: not JSON at line %d: %s", je.line, je.text);
-    }
-    eff_status s = EFF_OK;
+    eff_status s = eff_json_parse(&j, text, n, "metadata", err);
+    if (s != EFF_OK) return s;
     const json_t *schema = json_object_get(j, "schema"), *version = json_object_get(j, "version");
     if (!json_is_object(j))
         s = eff_fail(err, EFF_EFORMAT, "metadata: expected a JSON object");

@@ -9,18 +9,21 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
 enum {
-    MAX_PICKLE = 64 << 20,     /* bytes of data.pkl; that of a training checkpoint of B7 has 0.4 MB       */
+    MAX_PICKLE = 8 << 20,      /* bytes of data.pkl; that of a training checkpoint of B7 has 0.4 MB       */
     FIRST_PICKLE = 256 << 10,  /* of a legacy file, tried first; doubled until the pickles are whole      */
     MAX_RATIO = 200,           /* compressed members: float data shrinks little, a zip bomb a thousandfold */
+    MAX_WORK = 16,             /* bytes to read for all tensors, per byte of file, beyond the first MB    */
 };
 
 typedef struct reader {
     zip_t *zip;       /* NULL: legacy */
     int fd;           /* legacy: the checkpoint's */
+    uint64_t size;    /* zip: of the file */
     char root[512];   /* of the archive's folder, with its slash */
     eff_pt_storage *storage;
     size_t n;
@@ -45,7 +48,9 @@ static eff_status zip_fail(eff_error *err, zip_error_t *e, const char *what)
 
 static eff_status zip_start(eff_checkpoint *c, reader *r, eff_error *err)
 {
+    struct stat file;
     const int fd = dup(c->fd); /* libzip closes the one it gets */
+    if (fd >= 0 && fstat(fd, &file) == 0) r->size = (uint64_t)file.st_size;
     if (fd < 0) return eff_fail(err, EFF_EIO, "no file descriptor left");
     int code;
     r->zip = zip_fdopen(fd, 0, &code);
@@ -171,6 +176,7 @@ static eff_status read_data_pickle(const reader *r, unsigned char **out, size_t 
 static eff_status locate_members(const reader *r, eff_error *err)
 {
     eff_status s = EFF_OK;
+    uint64_t left = r->size;
     for (size_t k = 0; k < r->n && s == EFF_OK; k++) {
         eff_pt_storage *const st = &r->storage[k];
         char name[300];
@@ -178,12 +184,32 @@ static eff_status locate_members(const reader *r, eff_error *err)
         zip_stat_t found;
         snprintf(name, sizeof name, "data/%.*s", (int)st->key_len, st->key);
         s = find_member(r, name, &i, &found, err);
-        st->present = i >= 0;
+        if (s != EFF_OK || i < 0) continue;
+        if (found.comp_size > left)
+            return eff_fail(err, EFF_EFORMAT, "%s: the members overlap, or they are larger than the file", name);
+        left -= found.comp_size;
+        st->present = true;
         st->at = (uint64_t)i;
         st->bytes = found.size;
         st->stored = found.comp_method == ZIP_CM_STORE;
     }
     return s;
+}
+
+/* Each tensor on a compressed member inflates it from its start: a sum that no file of weights comes near shows a bomb. */
+static eff_status check_work(const eff_checkpoint *c, const reader *r, eff_error *err)
+{
+    const uint64_t limit = r->size * MAX_WORK + (1 << 20);
+    uint64_t work = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const eff_pt_storage *const s = &r->storage[c->tensor[i].storage];
+        if (s->stored || c->tensor[i].count == 0) continue;
+        if (s->bytes > limit - work)
+            return eff_fail(err, EFF_EFORMAT, "tensor %.100s: reading all tensors up to this one expands the file more than %d times",
+                            c->tensor[i].name, MAX_WORK);
+        work += s->bytes;
+    }
+    return EFF_OK;
 }
 
 /* -------------------------------------------------------------------------------------------- zip: reading */
@@ -284,6 +310,7 @@ eff_status eff_pytorch_open_zip(eff_checkpoint *c, eff_error *err)
     if (s == EFF_OK) s = eff_pt_storages(&p, &r->storage, &r->n, err);
     if (s == EFF_OK) s = locate_members(r, err);
     if (s == EFF_OK) s = eff_pt_tensors(c, &p, r->storage, r->n, err);
+    if (s == EFF_OK) s = check_work(c, r, err);
 end:
     eff_pickle_free(&p);
     eff_free(bytes);

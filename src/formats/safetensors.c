@@ -4,11 +4,12 @@
 #include "formats/safetensors.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "formats/dtype.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,13 +279,8 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
     s = eff_file_read_at(c->fd, text, (size_t)length, 8, err);
     if (s == EFF_OK) s = scan_header(text, (size_t)length, err);
     if (s != EFF_OK) goto end;
-    json_error_t je;
-    root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &je);
-    if (!root) {
-        s = json_error_code(&je) == json_error_out_of_memory ? eff_fail_memory(err, (size_t)length)
-                                                             : eff_fail(err, EFF_EFORMAT, "header: bad JSON: %s", je.text);
-        goto end;
-    }
+    s = eff_json_parse(&root, text, (size_t)length, "header", err);
+    if (s != EFF_OK) goto end;
     if (!json_is_object(root)) {
         s = eff_fail(err, EFF_EFORMAT, "header: expected a JSON object, found %s", type_name(root));
         goto end;
@@ -307,6 +303,8 @@ static eff_status describe(json_t *root, const eff_st_tensor *t, uint64_t *at, e
         return eff_fail(err, EFF_EARG, "tensor %.100s: its shape cannot be written", t->name);
     if (!strcmp(t->name, "__metadata__") || json_object_get(root, t->name))
         return eff_fail(err, EFF_EARG, "tensor %.100s: the name is taken", t->name);
+    if (!eff_utf8_is_line(t->name, strlen(t->name)))
+        return eff_fail(err, EFF_EARG, "tensor %.100s: the name is not a line of UTF-8 text", t->name);
     json_t *const shape = json_array();
     bool ok = shape != NULL;
     for (int i = 0; i < t->ndim && ok; i++) ok = json_array_append_new(shape, json_integer(t->dim[i])) == 0;
@@ -315,11 +313,16 @@ static eff_status describe(json_t *root, const eff_st_tensor *t, uint64_t *at, e
                                      "data_offsets", (json_int_t)*at, (json_int_t)end)
                          : NULL;
     json_decref(shape);
-    if (!j) return eff_fail_memory(err, 0);
+    if (json_object_set_new(root, t->name, j) != 0) return eff_fail_memory(err, 0); /* also for a NULL j */
     *at = end;
-    if (json_object_set_new(root, t->name, j) != 0)
-        return eff_fail(err, EFF_EARG, "tensor %.100s: the name is not UTF-8 text", t->name);
     return EFF_OK;
+}
+
+static bool is_utf8(const char *s)
+{
+    for (size_t left = strlen(s), n; left; s += n, left -= n)
+        if (!(n = eff_utf8_length(s, left))) return false;
+    return true;
 }
 
 static eff_status build_header(const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta, char **out,
@@ -333,8 +336,10 @@ static eff_status build_header(const eff_st_tensor *t, size_t n, const eff_st_me
         json_t *const m = json_object();
         if (!m) s = eff_fail_memory(err, 0);
         for (size_t i = 0; i < nmeta && s == EFF_OK; i++)
-            if (json_object_set_new(m, meta[i].key, json_string(meta[i].value)) != 0)
+            if (!is_utf8(meta[i].key) || !is_utf8(meta[i].value))
                 s = eff_fail(err, EFF_EARG, "metadata %.100s is not UTF-8 text", meta[i].key);
+            else if (json_object_set_new(m, meta[i].key, json_string(meta[i].value)) != 0)
+                s = eff_fail_memory(err, strlen(meta[i].value));
         if (json_object_set_new(root, "__metadata__", m) != 0 && s == EFF_OK) s = eff_fail_memory(err, 0);
     }
     for (size_t i = 0; i < n && s == EFF_OK; i++) s = describe(root, &t[i], &at, err);

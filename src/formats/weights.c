@@ -194,14 +194,16 @@ eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err)
     eff_status s = EFF_OK;
     float *v = NULL;
     size_t room = 0;
+    uint64_t left = file_bytes(c);
     for (size_t i = 0; s == EFF_OK && i < c->count; i++) {
         const eff_tensor *t = &c->tensor[i];
-        /* a view that repeats its elements is no weight; reading it whole could need any amount of memory */
-        if (!is_float(t->dtype) || !t->count || t->count > file_bytes(c)) continue;
+        const uint64_t bytes = (uint64_t)t->count * eff_dtype_size(t->dtype);
+        /* tensors that repeat or share their elements are no weights; reading them all could take any amount of memory and time */
+        if (!is_float(t->dtype) || !t->count || bytes > left) continue;
+        left -= bytes;
         if (t->count > room) {
-            size_t bytes;
             eff_free(v);
-            v = eff_mul(t->count, sizeof *v, &bytes) ? eff_malloc(bytes) : NULL;
+            v = eff_malloc(t->count * sizeof *v); /* fits: eff_tensor_count allows 8 bytes an element */
             room = v ? t->count : 0;
             if (!v) return eff_fail_memory(err, t->count);
         }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A preprocessing rule: its check and its text form. A rule is checked as a whole before it is used or taken over, so
  * that every size is positive and bounded and a crop lies inside what it is cut from. */
-#define _GNU_SOURCE
 #include "image/preprocess.h"
 
 #include "base/mem.h"
+#include "base/number.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,29 +72,6 @@ eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err)
 
 /* ------------------------------------------------------------------------------------- the text form */
 
-/* Numbers have a decimal point whatever the program's locale says. */
-static locale_t c_locale_enter(void)
-{
-    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    return c ? uselocale(c) : (locale_t)0;
-}
-
-static void c_locale_leave(locale_t old)
-{
-    if (!old) return;
-    const locale_t c = uselocale(old);
-    freelocale(c);
-}
-
-/** A number that fills the whole of `text` (a decimal one: no hexadecimal, infinity or NaN). */
-static bool read_number(const char *text, double *v)
-{
-    if (!*text || text[strspn(text, "0123456789+-.eE")]) return false;
-    char *end;
-    *v = strtod(text, &end);
-    return end != text && !*end && isfinite(*v);
-}
-
 static bool read_pixels(const char *text, int *v)
 {
     const size_t n = strspn(text, "0123456789");
@@ -124,7 +100,7 @@ static eff_status read_channels(float v[3], const char *key, char *value, eff_er
     while (ok && n < 3) {
         char *const colon = strchr(at, ':');
         if (colon) *colon = '\0';
-        ok = read_number(at, &d[n]) && fabs(d[n]) <= 1e6;
+        ok = eff_number_read(at, strlen(at), &d[n]) && fabs(d[n]) <= 1e6;
         n++;
         if (!colon) break;
         *colon = ':';
@@ -175,7 +151,7 @@ static eff_status read_key(eff_preprocess *p, int key, char *value, eff_error *e
         p->geometry = key == KEY_SHORT ? EFF_GEOM_SHORT : EFF_GEOM_SQUASH;
         return EFF_OK;
     case KEY_SQUARE:
-        if (!read_number(value, &v) || !(v > 0 && v <= 1))
+        if (!eff_number_read(value, strlen(value), &v) || !(v > 0 && v <= 1))
             return eff_fail(err, EFF_EARG,
                             "preprocessing square: expected a fraction above 0 and at most 1, found '%s'", value);
         p->fraction = v;
@@ -227,9 +203,7 @@ eff_status eff_preprocess_read(eff_preprocess *p, const char *spec, eff_error *e
     char *const copy = eff_strdup(spec);
     if (!copy) return eff_fail_memory(err, strlen(spec) + 1);
     eff_preprocess q = *p;
-    const locale_t old = c_locale_enter();
     const eff_status s = read_spec(&q, copy, err);
-    c_locale_leave(old);
     eff_free(copy);
     if (s == EFF_OK) *p = q;
     return s;
@@ -239,8 +213,8 @@ eff_status eff_preprocess_read(eff_preprocess *p, const char *spec, eff_error *e
 static void write_number(char out[32], double v, bool is_float)
 {
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(out, 32, "%.*g", digits, v);
-        const double back = strtod(out, NULL);
+        double back = v;
+        eff_number_read(out, (size_t)eff_number_print(out, 32, "%.*g", digits, v), &back);
         if (is_float ? (float)back == (float)v : back == v) return;
     }
 }
@@ -260,7 +234,6 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
     const char *const geometry = (unsigned)p->geometry <= EFF_GEOM_SQUASH ? geometry_names[p->geometry] : "?";
     const char *const filter = (unsigned)p->filter < N_FILTERS ? filter_names[p->filter] : "?";
     char extent[32], box[32], mean[100], std[100];
-    const locale_t old = c_locale_enter();
     if (p->geometry == EFF_GEOM_SQUARE)
         write_number(extent, p->fraction, false);
     else
@@ -271,7 +244,6 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
         snprintf(box, sizeof box, "%dx%d", p->height, p->width);
     write_channels(mean, sizeof mean, p->mean);
     write_channels(std, sizeof std, p->std);
-    c_locale_leave(old);
     /* the last two only where they differ from what a rule without them means */
     return snprintf(buf, size, "%s=%s,filter=%s,%s=%s,mean=%s,std=%s%s%s", geometry, extent, filter,
                     p->geometry == EFF_GEOM_SQUARE ? "size" : "crop", box, mean, std, p->icc ? ",icc=srgb" : "",

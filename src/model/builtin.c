@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The built-in architectures as data: base tables, and variants that are a base with released coefficients. Reading a name is
  * the only code here; a variant's table always comes out of eff_table_scale(). */
+#include "base/number.h"
 #include "model/nearest.h"
 #include "model/table.h"
 
@@ -265,21 +266,12 @@ typedef struct choice { /* a variant under the coefficients that will be applied
     const struct family *timm; /* whose rule for the head holds, or NULL */
 } choice;
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; } /* in any locale */
+
 static const char *after(const char *s, const char *prefix)
 {
     const size_t n = strlen(prefix);
     return strncmp(s, prefix, n) == 0 ? s + n : NULL;
-}
-
-static bool read_number(const char *s, size_t n, double *v)
-{
-    char buf[40];
-    if (n == 0 || n >= sizeof buf || strspn(s, "0123456789.eE+-") < n) return false; /* no "inf", "nan", hex or blanks */
-    memcpy(buf, s, n);
-    buf[n] = '\0';
-    char *end;
-    *v = strtod(buf, &end);
-    return *end == '\0';
 }
 
 static const struct variant *find_variant(const char *name)
@@ -297,7 +289,7 @@ static bool read_width(const char *s, const struct family *f, choice *c)
     const size_t n = strlen(s);
     const bool timm = n == 3 && strspn(s, "0123456789") == n;
     if (!timm && !f->decimal) return false;
-    if (!read_number(s, n, &c->width)) return false;
+    if (!eff_number_read(s, n, &c->width)) return false;
     if (timm) c->width /= 100;
     c->timm = timm && c->width < f->head_from && c->width != 1 ? f : NULL;
     return c->width >= EFF_MIN_COEF && c->width <= EFF_MAX_COEF;
@@ -307,7 +299,7 @@ static bool find_choice(const char *given, size_t n, choice *c)
 {
     char name[EFF_NAME_LEN], joined[EFF_NAME_LEN + 16];
     if (n >= sizeof name) return false;
-    for (size_t i = 0; i < n; i++) name[i] = given[i] == '_' ? '-' : (char)tolower((unsigned char)given[i]);
+    for (size_t i = 0; i < n; i++) name[i] = given[i] == '_' ? '-' : lower(given[i]);
     name[n] = '\0';
 
     const char *s = after(name, "tf-efficientnet") ? name + 3 : name;
@@ -385,8 +377,8 @@ static eff_status wrong(eff_error *err, int key, const char *expected, const cha
 static eff_status change_real(eff_error *err, int key, const char *v, size_t n, double lo, double hi, double *out)
 {
     char expected[64];
-    if (read_number(v, n, out) && *out >= lo && *out <= hi) return EFF_OK;
-    snprintf(expected, sizeof expected, "a number in %g..%g", lo, hi);
+    if (eff_number_read(v, n, out) && *out >= lo && *out <= hi) return EFF_OK;
+    eff_number_print(expected, sizeof expected, "a number in %g..%g", lo, hi);
     return wrong(err, key, expected, v, n);
 }
 
@@ -425,7 +417,7 @@ static eff_status change_resolution(eff_error *err, const char *v, size_t n, cha
 
 static eff_status change_rate(eff_error *err, int key, const char *v, size_t n, double *out)
 {
-    if (read_number(v, n, out) && *out >= 0 && *out < 1) return EFF_OK;
+    if (eff_number_read(v, n, out) && *out >= 0 && *out < 1) return EFF_OK;
     return wrong(err, key, "a number of at least 0 and less than 1", v, n);
 }
 
@@ -492,20 +484,20 @@ static void name_table(eff_table *t, const choice *c, const changes *ch)
     char base[48], tail[80] = "", name[sizeof base + sizeof tail];
     bool say_width = c->width != v->width;
     if (c->timm) {
-        snprintf(base, sizeof base, "%.24s%03.0f", c->timm->prefix, 100 * c->width);
+        eff_number_print(base, sizeof base, "%.24s%03.0f", c->timm->prefix, 100 * c->width);
         base[strlen(c->timm->prefix) - 1] = '_';
         say_width = false;
     } else if (v->base == &base_mobilenetv1 || v->base == &base_mobilenetv2) { /* the width is part of these names */
         char w[20];
-        snprintf(w, sizeof w, "%.6g", c->width);
+        eff_number_print(w, sizeof w, "%.6g", c->width);
         snprintf(base, sizeof base, "%.16s-%s%s", v->base->name, w, strpbrk(w, ".e") ? "" : ".0");
         say_width = false;
     } else {
         snprintf(base, sizeof base, "%s", v->name);
     }
     size_t n = 0;
-    if (say_width) n = (size_t)snprintf(tail, sizeof tail, ",width=%.6g", c->width);
-    if (c->depth != v->depth) n += (size_t)snprintf(tail + n, sizeof tail - n, ",depth=%.6g", c->depth);
+    if (say_width) n = (size_t)eff_number_print(tail, sizeof tail, ",width=%.6g", c->width);
+    if (c->depth != v->depth) n += (size_t)eff_number_print(tail + n, sizeof tail - n, ",depth=%.6g", c->depth);
     if (ch->has[KEY_DIVISOR] && ch->divisor != v->base->divisor)
         snprintf(tail + n, sizeof tail - n, ",divisor=%d", ch->divisor);
     if (tail[0]) tail[0] = '@';

@@ -7,6 +7,8 @@
 #include "model/graph.h"
 #include "model/table.h"
 
+enum { EFF_META_LINE = 4096 }; /* bytes of a class name, an id, an origin: what a model file may say on one line */
+
 typedef struct eff_meta {
     eff_preprocess preprocess;
     char **class_names, **class_ids; /* [classes] or NULL; ids such as WordNet synsets        */

@@ -3,6 +3,9 @@
  * graph without a dimension overflowing an int; whatever leaves eff_table_scale() has passed it. */
 #include "model/table.h"
 
+#include "base/number.h"
+#include "base/utf8.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,24 +133,12 @@ static eff_status check_stage(const eff_stage *s, int i, eff_error *err)
     return EFF_OK;
 }
 
-/* Bytes of the UTF-8 character at s (none of them the terminator), 0 when it is not one. */
-static size_t utf8_length(const unsigned char *s)
-{
-    const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
-                     s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    const bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    const bool surrogate = s[0] == 0xed && s[1] >= 0xa0;
-    return overlong || surrogate || (s[0] == 0xf4 && s[1] >= 0x90) ? 0 : n;
-}
-
 static eff_status check_name(const char *name, size_t size, eff_error *err)
 {
     const size_t len = strnlen(name, size);
     if (len == 0 || len == size) return eff_fail(err, EFF_EARG, "name: expected 1..%zu bytes", size - 1);
     for (size_t i = 0; i < len;) {
-        const size_t n = utf8_length((const unsigned char *)name + i);
+        const size_t n = eff_utf8_length(name + i, len - i);
         if (n == 0 || (unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             return eff_fail(err, EFF_EARG, "name: expected UTF-8 without control characters, byte %zu is neither", i);
         i += n;
@@ -206,13 +197,20 @@ void eff_table_round_channels(eff_table *t, double width)
     }
 }
 
+void eff_table_scale_repeats(eff_table *t, const eff_table *base, double depth)
+{
+    for (int i = 0; i < t->nstages; i++)
+        t->stage[i].repeats = base->stage[i].fixed_repeats ? base->stage[i].repeats
+                                                           : eff_round_repeats(base->stage[i].repeats, depth);
+}
+
 static void rename_scaled(eff_table *t, double width, double depth)
 {
     char tail[48], name[EFF_NAME_LEN + 48];
     int n = 0;
     tail[0] = '\0';
-    if (width != 1) n = snprintf(tail, sizeof tail, "-w%.6g", width);
-    if (depth != 1) snprintf(tail + n, sizeof tail - (size_t)n, "-d%.6g", depth);
+    if (width != 1) n = eff_number_print(tail, sizeof tail, "-w%.6g", width);
+    if (depth != 1) eff_number_print(tail + n, sizeof tail - (size_t)n, "-d%.6g", depth);
     if (snprintf(name, sizeof name, "%s%s", t->name, tail) < EFF_NAME_LEN) memcpy(t->name, name, strlen(name) + 1);
 }
 
@@ -225,8 +223,7 @@ eff_status eff_table_scale(eff_table *out, const eff_table *base, double width, 
 
     eff_table t = *base;
     if (width != 1) eff_table_round_channels(&t, width); /* at 1 a table keeps the channels that its author wrote */
-    for (int i = 0; i < t.nstages; i++)
-        if (!t.stage[i].fixed_repeats) t.stage[i].repeats = eff_round_repeats(t.stage[i].repeats, depth);
+    eff_table_scale_repeats(&t, base, depth);
     if (resolution) t.height = t.width_px = resolution;
     t.width *= width;
     t.depth *= depth;

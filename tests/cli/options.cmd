@@ -28,7 +28,7 @@ effnet info b0 --seed 18446744073709551616
 effnet info b0 --family caffe
 effnet info b0 --train --batch 8
 effnet bench b0 --dtype bf16
-effnet bench b0 --machine
+effnet bench b0 --train
 effnet bench b0 --min-time nan
 effnet bench b0 --min-time 1e9
 effnet predict b0

@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Writes the seeds of the fuzz targets of files and options to fuzz/corpus: `sh tools/make_corpus.sh [BUILD]`
+# (the folder of a build with tests; default: the release build, which it makes).
+# Seeds come from the golden checkpoints and from what the library writes itself, and are the same every time. Inputs
+# that fuzzing found, whose names are hashes, are left as they are.
+set -u
+me=make_corpus
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+. "$root/tools/lib.sh"
+
+if [ $# -eq 0 ]; then
+    build release
+    set -- "$root/$(build_dir release)"
+fi
+corpus=$root/fuzz/corpus
+
+# seed TARGET/NAME FORMAT: what printf makes of the format.
+seed()
+{
+    # shellcheck disable=SC2059 # the second argument is the format
+    printf "$2" > "$corpus/$1"
+}
+
+for target in safetensors pytorch pickle model modelfile table classes filelist options; do
+    mkdir -p "$corpus/$target" || exit 1
+done
+"$1/tests/tool_seeds" "$corpus" || exit 1
+
+# a header, a zero byte, data
+seed safetensors/f32 '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}\000abcdefgh'
+seed safetensors/all_types '{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1,1],"data_offsets":[4,6]},"c":{"dtype":"U8","shape":[2],"data_offsets":[6,8]},"d":{"dtype":"F64","shape":[],"data_offsets":[8,16]},"e":{"dtype":"I64","shape":[1],"data_offsets":[16,24]},"f":{"dtype":"I32","shape":[],"data_offsets":[24,28]},"g":{"dtype":"I16","shape":[1],"data_offsets":[28,30]},"h":{"dtype":"I8","shape":[1],"data_offsets":[30,31]},"i":{"dtype":"BOOL","shape":[1],"data_offsets":[31,32]}}\000abcdefghijklmnopqrstuvwxyz012345'
+seed safetensors/empty_shape '{"a":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]}}'
+seed safetensors/metadata '{"__metadata__":{"format":"pt","effnet":"{}"},"w":{"dtype":"U8","shape":[1,2,1],"data_offsets":[0,2]}}\000ab'
+seed safetensors/foreign '{"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}\000a'
+seed safetensors/huge_shape '{"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}}\000abcdefgh'
+
+# a pickle of protocol 2: one of each opcode that checkpoints use
+seed pickle/literals '\200\002(NK\001M\002\000J\003\000\000\000\212\001\177\212\000\213\002\000\000\000ab\210\211G?\360\000\000\000\000\000\000X\001\000\000\000aT\001\000\000\000bU\001cB\001\000\000\000dC\001et.'
+seed pickle/protocol4 '\200\004\225\020\000\000\000\000\000\000\000\214\001a\224\215\001\000\000\000\000\000\000\000b\216\001\000\000\000\000\000\000\000c\207\224.'
+seed pickle/containers '\200\002]q\000(h\000K\001e}r\001\000\000\000(K\001j\001\000\000\000u\217(K\001\220)\2052\206010(l(d(t\221\207.'
+seed pickle/objects '\200\002ctorch._utils\n_rebuild_tensor_v2\n)R}bccollections\nOrderedDict\n)\201(X\001\000\000\000kK\001uN\205Q\207.'
+seed pickle/stack_global '\200\004\214\005torch\214\004Size\223K\001\205\205R}\222.'
+seed pickle/hostile '\200\002cos\nsystem\nU\002ls\205R.'
+seed pickle/shared '\200\002]q\000(h\000h\000e]q\001(h\000h\001e\206.'
+
+# blanks in front of JSON: the first bytes say what a file is
+seed model/table ' {"stages":[{"op":"conv","channels":8}],"resolution":16}'
+seed model/text 'no model at all, only text'
+seed model/hdf5 '\000\211HDF\r\n\032\n        '
+
+seed modelfile/missing '{"schema":"effnet-model","version":1}'
+seed modelfile/newer '{"schema":"effnet-model","version":2,"table":{"stages":[]}}'
+
+seed table/short '{"stages":[{"op":"mbconv","channels":16,"repeats":2,"se":0.25},{"op":"bottleneck","channels":32,"act":"relu"}]}'
+seed table/every '{"name":"x","stem":{"channels":8,"kernel":5,"stride":1,"pool":true,"fixed":true},"head":{"channels":0,"fixed":true},"act":"hswish","padding":"symmetric","bn":{"eps":1e-5,"momentum":0.1},"divisor":4,"round_up_90":false,"resolution":[32,24],"classes":3,"dropout":0.5,"drop_path":0.2,"width":2.5,"depth":0.5,"stages":[{"op":"dsconv","kernel":5,"stride":2,"channels":8,"repeats":3,"act":"none","skip":true,"fixed_repeats":true},{"op":"fused","channels":8,"expand":2,"expand_from":4},{"op":"basic","channels":8}]}'
+
+# the first byte is the number of classes less one
+seed classes/plain '\002cat\ndog, hound\ncup\n'
+seed classes/indexed '\001class\tname\r\n1\tdog\r\n0\tcat\r\n\r\n'
+seed classes/ids '\001\357\273\277index\tid\tname\n0\tn01\tcat\n1\tn02\t\303\251t\303\251'
+seed classes/empty_line '\001cat\n\ndog'
+seed classes/twice '\0010\tcat\n0\tdog'
+
+seed filelist/plain 'file\tclass\n# a comment\na.jpg\tcat\nb/c.png\t3\n/d.webp\thound\textra\n'
+seed filelist/crlf '\357\273\277x\tdog\r\ny\tn01\r\n'
+seed filelist/unknown 'x\tbird\n'
+seed filelist/no_tab 'x cat\n'
+
+seed options/builtin 'b0@width=1.4,depth=0.5,resolution=64x48,classes=10,divisor=4,dropout=0.2,drop_path=0.1,padding=symmetric,eps=1e-5,momentum=0.1,name=mine'
+seed options/spellings 'tf_efficientnetv2_b0@resolution=32'
+seed options/width 'mobilenetv2_140'
+seed options/decimal_width 'mobilenetv1-0.25'
+seed options/typo 'efficentnet-b9'
+seed options/rule_short 'short=256,filter=bicubic,crop=224,mean=127,std=128'
+seed options/rule_square 'square=0.875,filter=tf2-bilinear-aa,size=240x200,mean=1.5:2:-3e2,std=1:2:4'
+seed options/rule_squash 'squash=32,crop=32,filter=lanczos'
+seed options/family 'timm_tf'
+seed options/family_typo 'torchvison'
+
+say "$(find "$corpus" -type f | wc -l) seeds in fuzz/corpus"
