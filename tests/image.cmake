@@ -9,3 +9,6 @@ eff_test(test_bombs SOURCES test_bombs.c pictures.c LABELS unit)
 eff_test(test_prepare SOURCES test_prepare.c pictures.c LABELS unit)
 eff_test(test_large_image SOURCES test_large_image.c pictures.c LABELS unit long)
 eff_test(test_half_size_shared SOURCES test_half_size_shared.c LABELS golden shared long)
+# The seeds of the image fuzz targets.
+add_executable(tool_pictures tool_pictures.c pictures.c)
+target_link_libraries(tool_pictures PRIVATE effnet_testsupport)

@@ -75,6 +75,12 @@ t_bytes t_jpeg_make(t_jpeg k)
         c.scan_info = scans;
         c.num_scans = n;
     }
+    if (k.separate) {
+        for (int i = 0; i < 3; i++)
+            scans[i] = (jpeg_scan_info){ .comps_in_scan = 1, .component_index = { i }, .Se = 63 };
+        c.scan_info = scans;
+        c.num_scans = 3;
+    }
     jpeg_start_compress(&c, TRUE);
     if (k.extra.exif) {
         t_bytes exif = { NULL, 0 };
@@ -124,8 +130,8 @@ static void png_no_warning(png_structp p, png_const_charp text)
 
 static void fill_row(uint8_t *row, const t_png *k, int y)
 {
-    const int channels = k->colour == PNG_COLOR_TYPE_RGB         ? 3
-                         : k->colour == PNG_COLOR_TYPE_RGB_ALPHA ? 4
+    const int channels = k->colour == PNG_COLOR_TYPE_RGB          ? 3
+                         : k->colour == PNG_COLOR_TYPE_RGB_ALPHA  ? 4
                          : k->colour == PNG_COLOR_TYPE_GRAY_ALPHA ? 2
                                                                   : 1;
     memset(row, 0, (size_t)k->width * 8);
@@ -298,7 +304,7 @@ t_bytes t_exif(int orientation, bool big)
     } other[] = { { 0x0100, 4, 1, 4000 }, { 0x010f, 2, 4, 0x41424300 }, { 0x0112, 3, 1, 0 }, { 0x011a, 5, 1, 8 } };
     uint8_t d[8 + 2 + 4 * 12 + 4] = { 0 };
     size_t at = 0;
-#define PUT(v, n)                                                                                                     \
+#define PUT(v, n)                                                                                                      \
     for (int i_ = 0; i_ < (n); i_++) d[at++] = (uint8_t)((uint32_t)(v) >> (8 * (big ? (n)-1 - i_ : i_)))
     memcpy(d, big ? "MM" : "II", 2);
     at = 2;
@@ -345,7 +351,7 @@ static int inks(const cmsUInt16Number in[], cmsUInt16Number out[], void *to_lab)
     return 1;
 }
 
-static cmsHPROFILE cmyk_profile(void)
+static cmsHPROFILE cmyk_profile(unsigned grid)
 {
     cmsHPROFILE p = cmsCreateProfilePlaceholder(NULL), s = cmsCreate_sRGBProfile(), lab = cmsCreateLab4Profile(NULL);
     cmsHTRANSFORM to_lab = cmsCreateTransform(s, TYPE_RGB_DBL, lab, TYPE_Lab_DBL, INTENT_PERCEPTUAL, 0);
@@ -354,7 +360,7 @@ static cmsHPROFILE cmyk_profile(void)
     cmsSetColorSpace(p, cmsSigCmykData);
     cmsSetPCS(p, cmsSigLabData);
     cmsPipeline *const line = cmsPipelineAlloc(NULL, 4, 3);
-    cmsStage *const table = cmsStageAllocCLut16bit(NULL, 11, 4, 3, NULL);
+    cmsStage *const table = cmsStageAllocCLut16bit(NULL, grid, 4, 3, NULL);
     cmsStageSampleCLut16bit(table, inks, to_lab, 0);
     cmsPipelineInsertStage(line, cmsAT_BEGIN, table);
     assert_true(cmsWriteTag(p, cmsSigAToB0Tag, line));
@@ -377,12 +383,13 @@ t_bytes t_icc(const char *which)
                     : !strcmp(which, "p3")      ? rgb_profile(p3, s)
                     : !strcmp(which, "adobe")   ? rgb_profile(adobe, g)
                     : !strcmp(which, "gray")    ? cmsCreateGrayProfile(&d65, g)
-                                                : cmyk_profile();
+                                                : cmyk_profile(!strcmp(which, "cmyk") ? 11 : 3);
     assert_non_null(p);
     cmsUInt32Number n = 0;
     assert_true(cmsSaveProfileToMem(p, NULL, &n));
     t_bytes b = { malloc(n), n };
     assert_true(cmsSaveProfileToMem(p, b.data, &n));
+    memcpy(b.data + 24, "\7\xe8\0\1\0\1\0\0\0\0\0", 12); /* one date, so that the same profile has the same bytes */
     cmsCloseProfile(p);
     cmsFreeToneCurve(s);
     cmsFreeToneCurve(g);

@@ -22,13 +22,14 @@ typedef struct t_extra {
 
 typedef struct t_jpeg {
     const char *name;
-    int components;                      /* 1, 3, 4 */
-    int h, v;                            /* sampling of the first one */
-    bool progressive, rgb, arithmetic;   /* rgb: stored without YCbCr */
-    bool ycck;                           /* 4 components: as YCCK */
-    int restart, scans;                  /* scans > 0: that many, as a hostile file would have (1 component) */
-    int width, height;                   /* 0: T_W x T_H */
-    const uint8_t *pixels;               /* [height][width][components]; NULL: t_synth_u8(height, width, 3), repeated */
+    int components;                    /* 1, 3, 4 */
+    int h, v;                          /* sampling of the first one */
+    bool progressive, rgb, arithmetic; /* rgb: stored without YCbCr */
+    bool ycck;                         /* 4 components: as YCCK */
+    bool separate;                     /* 3 components: each in a scan of its own, not progressive */
+    int restart, scans;                /* scans > 0: that many, as a hostile file would have (1 component) */
+    int width, height;                 /* 0: T_W x T_H */
+    const uint8_t *pixels;             /* [height][width][components]; NULL: t_synth_u8(height, width, 3), repeated */
     t_extra extra;
 } t_jpeg;
 t_bytes t_jpeg_make(t_jpeg k);
@@ -57,7 +58,7 @@ t_bytes t_webp_animation(int w, int h, int x, int y, t_webp first, t_webp second
 /** An EXIF block (a TIFF) with the orientation among other tags. */
 t_bytes t_exif(int orientation, bool big_endian);
 
-/** Profiles made with lcms2: "srgb", "p3", "adobe", "swapped", "gray", "cmyk" (above 64 KiB). */
+/** Profiles made with lcms2: "srgb", "p3", "adobe", "swapped", "gray", "cmyk" (above 64 KiB), "cmyk3" (small). */
 t_bytes t_icc(const char *which);
 
 uint32_t t_crc32(const uint8_t *p, size_t n);

@@ -156,20 +156,21 @@ static void test_hostile_blocks(void **state)
     assert_int_equal(OF("Exif\0\0"), 1);
     assert_int_equal(OF("II*\0\x08\0\0\0"), 1);
     assert_int_equal(OF("II*\0\x08\0\0\0\1"), 1);
-    assert_int_equal(OF("II*\0\0\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1);              /* directory inside the header */
-    assert_int_equal(OF("II*\0\xff\xff\xff\xff\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1);      /* and far outside */
+    assert_int_equal(OF("II*\0\0\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1);         /* directory inside the header */
+    assert_int_equal(OF("II*\0\xff\xff\xff\xff\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1); /* and far outside */
     assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 6);
-    assert_int_equal(OF("II*\0\x08\0\0\0\xff\xff\x12\1\3\0\1\0\0\0\6\0\0\0"), 6);        /* 65,535 entries promised */
-    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0"), 1);              /* one byte short */
-    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\3\0\2\0\0\0\6\0\0\0"), 1);            /* two values */
-    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\2\0\1\0\0\0\6\0\0\0"), 1);            /* text */
-    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\1\0\1\0\0\0\6\0\0\0"), 6);            /* a byte */
-    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\4\0\1\0\0\0\6\0\0\0"), 6);            /* a long */
+    assert_int_equal(OF("II*\0\x08\0\0\0\xff\xff\x12\1\3\0\1\0\0\0\6\0\0\0"), 6); /* 65,535 entries promised */
+    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0"), 1);       /* one byte short */
+    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\3\0\2\0\0\0\6\0\0\0"), 1);     /* two values */
+    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\2\0\1\0\0\0\6\0\0\0"), 1);     /* text */
+    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\1\0\1\0\0\0\6\0\0\0"), 6);     /* a byte */
+    assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\4\0\1\0\0\0\6\0\0\0"), 6);     /* a long */
     assert_int_equal(OF("II*\0\x08\0\0\0\1\0\x12\1\4\0\1\0\0\0\6\0\0\1"), 1);
-    assert_int_equal(OF("II*\0\x08\0\0\0\2\0\x12\1\3\0\1\0\0\0\6\0\0\0\x12\1\3\0\1\0\0\0\3\0\0\0"), 3); /* the last counts */
+    assert_int_equal(OF("II*\0\x08\0\0\0\2\0\x12\1\3\0\1\0\0\0\6\0\0\0\x12\1\3\0\1\0\0\0\3\0\0\0"),
+                     3); /* the last counts */
     assert_int_equal(OF("MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x08\0\0"), 8);
     assert_int_equal(OF("MM*\0\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x08\0\0"), 1);
-    assert_int_equal(OF("II+\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1);            /* BigTIFF */
+    assert_int_equal(OF("II+\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0"), 1); /* BigTIFF */
 #undef OF
     for (uint64_t seed = 0; seed < 20000; seed++) { /* anything: an orientation, and no byte read outside */
         const t_bytes e = t_exif(3, seed & 1);
@@ -186,7 +187,9 @@ static void test_hostile_blocks(void **state)
 static void test_damaged_blocks_in_files(void **state)
 {
     (void)state;
-    static const char *const odd[] = { "", "Exif", "II*", "II*\0\xff\xff\xff\xff", "MM", "nonsense, and long enough to be one" };
+    static const char *const odd[] = { "",    "Exif",
+                                       "II*", "II*\0\xff\xff\xff\xff",
+                                       "MM",  "nonsense, and long enough to be one" };
     for (int container = 0; container < 3; container++)
         for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
             t_bytes b = make(container, (t_extra){ .exif = (const uint8_t *)odd[i], .exif_size = strlen(odd[i]) + 1 });

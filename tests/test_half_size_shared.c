@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The promise of `scaled-dct` on every photograph of the shared data: at the least shrinking at which it sets in, and at
- * more, no value is further than one level from the full decode. */
+/* The promise of `scaled-dct` on every photograph of the shared data: at the least shrinking at which it sets in, and
+ * at more, no value is further than one level from the full decode. */
 #define _GNU_SOURCE
 #include "support.h"
 
@@ -24,7 +24,9 @@ static void compare(const char *path, const uint8_t *bytes, size_t size, int w, 
         for (int f = 0; f < 3; f++) {
             const int side = (w < h ? w : h) / shrink[k];
             if (side < 4) continue;
-            eff_preprocess p = { .side = side, .height = side, .width = side, .filter = (eff_filter)f, .std = { 1, 1, 1 } };
+            eff_preprocess p = {
+                .side = side, .height = side, .width = side, .filter = (eff_filter)f, .std = { 1, 1, 1 }
+            };
             const size_t n = (size_t)side * (size_t)side * 3;
             float *const x = malloc(2 * n * sizeof *x);
             eff_error err = { 0 };
@@ -66,8 +68,8 @@ static void test_within_one_level(void **state)
 {
     (void)state;
     assert_int_equal(nftw(t_shared("data"), visit, 16, FTW_PHYS), 0);
-    print_message("%d photographs, %d results, %d of them from half the size, largest difference %g\n", photographs, tries,
-                  halved, worst);
+    print_message("%d photographs, %d results, %d of them from half the size, largest difference %g\n", photographs,
+                  tries, halved, worst);
     assert_true(photographs > 1000 && halved > 50);
     assert_true(worst <= 1);
 }

@@ -72,7 +72,8 @@ static void invert(double m[3][3], double a[3][3])
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
             m[j][i] = (a[(i + 1) % 3][(j + 1) % 3] * a[(i + 2) % 3][(j + 2) % 3] -
-                       a[(i + 1) % 3][(j + 2) % 3] * a[(i + 2) % 3][(j + 1) % 3]) / det;
+                       a[(i + 1) % 3][(j + 2) % 3] * a[(i + 2) % 3][(j + 1) % 3]) /
+                      det;
 }
 
 /* RGB of these primaries and a white of D65 to XYZ. */
@@ -209,12 +210,14 @@ static void test_useless_profiles(void **state)
     for (int container = 0; container < 6; container++)
         for (int k = 0; k < 6; k++) {
             t_bytes icc = t_icc(k < 4 ? names[k] : "p3");
-            const bool fits = k == 3 || k == 0 ? container < 3 : k == 1 ? container == 3 || container == 4 : k == 2 && container == 5;
+            const bool fits = k == 3 || k == 0 ? container < 3
+                              : k == 1         ? container == 3 || container == 4
+                                               : k == 2 && container == 5;
             if (fits) {
                 free(icc.data);
                 continue;
             }
-            if (k == 3) icc.size = 100;               /* cut off in its header */
+            if (k == 3) icc.size = 100;                   /* cut off in its header */
             if (k == 4) memset(icc.data + 128, 0xff, 64); /* tags without number */
             if (k == 5) memset(icc.data + 12, 'x', 8);    /* a class and a space that there are not */
             if (container == 1 || container == 4) t_put32(icc.data, (uint32_t)icc.size); /* libpng insists */
@@ -225,6 +228,22 @@ static void test_useless_profiles(void **state)
             free(b.data);
             free(icc.data);
         }
+}
+
+/* A scanner's, a screen's, a printer's, a colour space's profile describe pixels; a link's or an effect's do not. */
+static void test_classes(void **state)
+{
+    (void)state;
+    static const char *const classes[] = { "scnr", "mntr", "prtr", "spac", "link", "abst", "nmcl", "none" };
+    for (int i = 0; i < 8; i++) {
+        const t_bytes b = t_icc("p3");
+        memcpy(b.data + 12, classes[i], 4);
+        eff_icc *t = NULL;
+        assert_int_equal(eff_icc_open(&t, b.data, b.size, EFF_PIXELS_RGB, NULL), EFF_OK);
+        if ((t != NULL) != (i < 4)) fail_msg("%s", classes[i]);
+        eff_icc_close(t);
+        free(b.data);
+    }
 }
 
 /* A JPEG's pieces: out of order they are put in order; missing, twice, or contradicting each other there is none. */
@@ -239,8 +258,8 @@ static void test_jpeg_pieces(void **state)
     static const struct {
         const char *order; /* number and count of each piece; '3' stands for a number that is too high */
         bool good;
-    } t[] = { { "1212", false }, { "1222", true }, { "2212", true }, { "12", false }, { "1232", false },
-              { "121222", false }, { "1223", false }, { "02", false }, { "1020", false }, { "122232", false } };
+    } t[] = { { "1212", false },   { "1222", true },  { "2212", true }, { "12", false },   { "1232", false },
+              { "121222", false }, { "1223", false }, { "02", false },  { "1020", false }, { "122232", false } };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         t_bytes b = { NULL, 0 };
         t_append(&b, bare.data, 2);
@@ -256,6 +275,28 @@ static void test_jpeg_pieces(void **state)
         t_append(&b, bare.data + 2, bare.size - 2);
         prepare(got, b, 1);
         if (memcmp(got, t[i].good ? want : plain, sizeof got)) fail_msg("pieces %s: not as expected", t[i].order);
+        free(b.data);
+    }
+    for (int k = 0; k < 4; k++) { /* empty, no profile at all, not the name, more than a profile may have */
+        t_bytes b = { NULL, 0 };
+        t_append(&b, bare.data, 2);
+        if (k == 0) t_append(&b, "\xff\xe2\0\x10ICC_PROFILE\0\1\1", 18);
+        if (k == 1) t_append(&b, "\xff\xe2\0\5ICC\xff\xe1\0\5Exi\xff\xe2\0\x10ICC_PROFILE\0\1\0", 32);
+        if (k == 2)
+            t_append(&b,
+                     "\xff\xe2\0\x12ICC_PROFILF\0\1\1ab\xff\xe1\0\x0a"
+                     "Exif\0\1ab",
+                     32);
+        for (int i = 1; k == 3 && i <= 70; i++) {
+            static uint8_t piece[65537] = { 0xff, 0xe2, 0xff, 0xff, 'I', 'C', 'C', '_',
+                                            'P',  'R',  'O',  'F',  'I', 'L', 'E' };
+            piece[16] = (uint8_t)i;
+            piece[17] = 70;
+            t_append(&b, piece, sizeof piece);
+        }
+        t_append(&b, bare.data + 2, bare.size - 2);
+        prepare(got, b, 1);
+        assert_memory_equal(got, plain, sizeof got);
         free(b.data);
     }
     free(whole.data);
@@ -292,6 +333,24 @@ static void test_bytes_of_any_kind(void **state)
     free(large);
 }
 
+/* A table that promises more than the file has, or than anyone would hold, is no profile. */
+static void test_hostile_tables(void **state)
+{
+    (void)state;
+    const t_bytes icc = t_icc("cmyk3");
+    size_t at = 0;
+    while (memcmp(icc.data + at, "mft2", 4)) at++;
+    static const int grids[] = { 0, 1, 4, 30, 60, 120, 255 };
+    for (size_t i = 0; i < sizeof grids / sizeof grids[0]; i++) {
+        icc.data[at + 10] = (uint8_t)grids[i];
+        eff_icc *t = NULL;
+        eff_error err = { 0 };
+        T_OK(eff_icc_open(&t, icc.data, icc.size, EFF_PIXELS_CMYK, &err), err);
+        assert_null(t);
+    }
+    free(icc.data);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -310,6 +369,12 @@ static void test_out_of_memory(void **state)
             s = eff_prepare_bytes(b.data, b.size, &p, x, &err);
             eff_alloc_fail_after(-1);
             if (s != EFF_OK && s != EFF_ENOMEM) fail_msg("%s, allocation %ld: %d %s", names[k], n, (int)s, err.msg);
+            eff_image *im = NULL;
+            eff_alloc_fail_after(n);
+            const eff_status whole = eff_image_decode(&im, b.data, b.size, &err);
+            eff_alloc_fail_after(-1);
+            assert_true(whole == (im ? EFF_OK : EFF_ENOMEM));
+            eff_image_free(im);
         }
         print_message("%s: %ld allocations\n", names[k], n - 1);
         free(b.data);
@@ -320,9 +385,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rgb_profiles),     cmocka_unit_test(test_gray_profile),
-        cmocka_unit_test(test_cmyk_profile),     cmocka_unit_test(test_useless_profiles),
-        cmocka_unit_test(test_jpeg_pieces),      cmocka_unit_test(test_bytes_of_any_kind),
+        cmocka_unit_test(test_rgb_profiles),      cmocka_unit_test(test_gray_profile),
+        cmocka_unit_test(test_cmyk_profile),      cmocka_unit_test(test_useless_profiles),
+        cmocka_unit_test(test_jpeg_pieces),       cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_bytes_of_any_kind), cmocka_unit_test(test_hostile_tables),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

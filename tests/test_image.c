@@ -36,13 +36,14 @@ static const t_jpeg jpegs[] = {
     { "cmyk", 4, 1, 1, .ycck = false },
     { "ycck", 4, 2, 2, .ycck = true },
     { "progressive cmyk", 4, 1, 1, .progressive = true },
+    { "separate scans", 3, 2, 2, .separate = true },
 };
 enum { N_JPEGS = sizeof jpegs / sizeof jpegs[0], N_PNGS = 6, N_WEBPS = 3, N_ALL = N_JPEGS + N_PNGS + N_WEBPS };
 
 static const t_png pngs[N_PNGS] = {
-    { PNG_COLOR_TYPE_RGB, 8, .interlaced = false },       { PNG_COLOR_TYPE_GRAY, 8, .interlaced = false },
-    { PNG_COLOR_TYPE_PALETTE, 4, .transparent = true },   { PNG_COLOR_TYPE_RGB_ALPHA, 16, .interlaced = true },
-    { PNG_COLOR_TYPE_GRAY, 1, .interlaced = true },       { PNG_COLOR_TYPE_GRAY_ALPHA, 8, .interlaced = false },
+    { PNG_COLOR_TYPE_RGB, 8, .interlaced = false },     { PNG_COLOR_TYPE_GRAY, 8, .interlaced = false },
+    { PNG_COLOR_TYPE_PALETTE, 4, .transparent = true }, { PNG_COLOR_TYPE_RGB_ALPHA, 16, .interlaced = true },
+    { PNG_COLOR_TYPE_GRAY, 1, .interlaced = true },     { PNG_COLOR_TYPE_GRAY_ALPHA, 8, .interlaced = false },
 };
 
 static blob make(int k)
@@ -124,11 +125,11 @@ static void test_png_pixels(void **state)
     (void)state;
     static const struct {
         int colour, bits;
-    } t[] = { { PNG_COLOR_TYPE_GRAY, 1 },       { PNG_COLOR_TYPE_GRAY, 2 },        { PNG_COLOR_TYPE_GRAY, 4 },
-              { PNG_COLOR_TYPE_GRAY, 8 },       { PNG_COLOR_TYPE_GRAY, 16 },       { PNG_COLOR_TYPE_PALETTE, 1 },
-              { PNG_COLOR_TYPE_PALETTE, 2 },    { PNG_COLOR_TYPE_PALETTE, 4 },     { PNG_COLOR_TYPE_PALETTE, 8 },
-              { PNG_COLOR_TYPE_RGB, 8 },        { PNG_COLOR_TYPE_RGB, 16 },        { PNG_COLOR_TYPE_GRAY_ALPHA, 8 },
-              { PNG_COLOR_TYPE_GRAY_ALPHA, 16 }, { PNG_COLOR_TYPE_RGB_ALPHA, 8 },  { PNG_COLOR_TYPE_RGB_ALPHA, 16 } };
+    } t[] = { { PNG_COLOR_TYPE_GRAY, 1 },        { PNG_COLOR_TYPE_GRAY, 2 },      { PNG_COLOR_TYPE_GRAY, 4 },
+              { PNG_COLOR_TYPE_GRAY, 8 },        { PNG_COLOR_TYPE_GRAY, 16 },     { PNG_COLOR_TYPE_PALETTE, 1 },
+              { PNG_COLOR_TYPE_PALETTE, 2 },     { PNG_COLOR_TYPE_PALETTE, 4 },   { PNG_COLOR_TYPE_PALETTE, 8 },
+              { PNG_COLOR_TYPE_RGB, 8 },         { PNG_COLOR_TYPE_RGB, 16 },      { PNG_COLOR_TYPE_GRAY_ALPHA, 8 },
+              { PNG_COLOR_TYPE_GRAY_ALPHA, 16 }, { PNG_COLOR_TYPE_RGB_ALPHA, 8 }, { PNG_COLOR_TYPE_RGB_ALPHA, 16 } };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         for (int variant = 0; variant < 4; variant++) {
             const bool alpha = t[i].colour & PNG_COLOR_MASK_ALPHA, colour = t[i].colour & PNG_COLOR_MASK_COLOR;
@@ -222,7 +223,9 @@ static void test_bit_flips(void **state)
 {
     (void)state;
     int read = 0, total = 0;
-    const eff_preprocess p = { .geometry = EFF_GEOM_SQUASH, .side = 8, .height = 8, .width = 8, .std = { 1, 1, 1 }, .icc = 1 };
+    const eff_preprocess p = {
+        .geometry = EFF_GEOM_SQUASH, .side = 8, .height = 8, .width = 8, .std = { 1, 1, 1 }, .icc = 1
+    };
     for (int k = 0; k < N_ALL; k++) {
         const blob b = make(k);
         for (size_t i = 0; i < b.size; i++) {
@@ -265,6 +268,7 @@ static void test_png_headers(void **state)
               { 1, 65501, "1 x 65501" },
               { 65000, 65000, "65000 x 65000" },
               { 11585, 11585, "cannot hold" },
+              { 4000, 4000, "cannot hold" },
               { 0x7fffffff, 0x7fffffff, "2147483647" },
               { 0, 5, "" },
               { 0xffffffffu, 1, "" } };
@@ -459,6 +463,36 @@ static void test_from_rgb_arguments(void **state)
     eff_image_free(NULL);
 }
 
+static eff_status stop_begin(void *ctx, const eff_picture *p, eff_error *err)
+{
+    (void)ctx;
+    (void)err;
+    assert_true(p->width == W && p->height == H && p->reduced == 1 && p->orientation == 1 && !p->icc);
+    return EFF_OK;
+}
+
+static uint8_t *stop_row(void *ctx) { return ctx; }
+
+static bool stop_done(void *ctx) { return (*((int *)ctx + W * 4))-- > 0; }
+
+/* A sink may have seen enough. */
+static void test_stopped(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_ALL; k++) {
+        const blob b = make(k);
+        int room[W * 4 + 1];
+        const eff_sink sink = { .ctx = room, .begin = stop_begin, .row = stop_row, .done = stop_done };
+        for (int rows = 0; rows < 3; rows++) {
+            room[W * 4] = rows;
+            eff_error err = { 0 };
+            assert_int_equal(eff_decode(b.data, b.size, &sink, &err), EFF_ECANCELLED);
+            assert_int_equal(room[W * 4], -1);
+        }
+        free(b.data);
+    }
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -483,13 +517,21 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jpeg_pixels),        cmocka_unit_test(test_png_pixels),
-        cmocka_unit_test(test_webp_pixels),        cmocka_unit_test(test_webp_animation),
-        cmocka_unit_test(test_truncated_anywhere), cmocka_unit_test(test_bit_flips),
-        cmocka_unit_test(test_png_headers),        cmocka_unit_test(test_jpeg_headers),
-        cmocka_unit_test(test_many_scans),         cmocka_unit_test(test_kinds_not_read),
-        cmocka_unit_test(test_other_contents),     cmocka_unit_test(test_files),
-        cmocka_unit_test(test_png_save),           cmocka_unit_test(test_from_rgb_arguments),
+        cmocka_unit_test(test_jpeg_pixels),
+        cmocka_unit_test(test_png_pixels),
+        cmocka_unit_test(test_webp_pixels),
+        cmocka_unit_test(test_webp_animation),
+        cmocka_unit_test(test_truncated_anywhere),
+        cmocka_unit_test(test_bit_flips),
+        cmocka_unit_test(test_png_headers),
+        cmocka_unit_test(test_jpeg_headers),
+        cmocka_unit_test(test_many_scans),
+        cmocka_unit_test(test_kinds_not_read),
+        cmocka_unit_test(test_other_contents),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_png_save),
+        cmocka_unit_test(test_from_rgb_arguments),
+        cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,8 @@ enum { N = 32 };
 
 static eff_preprocess rule(int side, eff_filter f, int scaled)
 {
-    return (eff_preprocess){
-        .side = side, .filter = f, .height = N, .width = N, .std = { 1, 1, 1 }, .scaled_dct = scaled
-    };
+    return (
+        eff_preprocess){ .side = side, .filter = f, .height = N, .width = N, .std = { 1, 1, 1 }, .scaled_dct = scaled };
 }
 
 /* A photograph's stand-in: large shapes, edges, noise, no value near black or white but where `spot` says so. */
@@ -28,7 +27,8 @@ static t_bytes picture(int w, int h, int spot, t_jpeg k)
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const double fx = (double)x / w, fy = (double)y / h;
-            const int edge = (x / 97 + y / 61) % 2 ? 14 : -14, noise = (int)(eff_rng_bits(3, (uint64_t)y, (uint64_t)x) % 13);
+            const int edge = (x / 97 + y / 61) % 2 ? 14 : -14,
+                      noise = (int)(eff_rng_bits(3, (uint64_t)y, (uint64_t)x) % 13);
             uint8_t *const p = px + ((size_t)y * (size_t)w + (size_t)x) * 3;
             p[0] = (uint8_t)(125 + 40 * sin(9 * fx + 4 * fy) + edge + noise);
             p[1] = (uint8_t)(122 + 36 * cos(7 * fy - 3 * fx) + edge + noise);
@@ -75,17 +75,17 @@ static void test_half_size(void **state)
         { 1202, 804, 50, 0, EFF_FILTER_BILINEAR, EFF_GEOM_SHORT, 1 },
         { 802, 1206, 41, 0, EFF_FILTER_LANCZOS, EFF_GEOM_SHORT, 1 },
         { 1202, 806, 48, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SQUASH, 1 },
-        { 880, 640, 0, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SQUARE, 1 },       /* 576 at 152, 32 */
-        { 1201, 804, 50, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },      /* an odd side */
-        { 1200, 800, 51, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },      /* not small enough */
-        { 1200, 800, 40, 1, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },      /* a white spot */
-        { 1200, 800, 40, 0, EFF_FILTER_TF2_BICUBIC, EFF_GEOM_SHORT, 0 },  /* a filter that does not average */
+        { 880, 640, 0, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SQUARE, 1 },      /* 576 at 152, 32 */
+        { 1201, 804, 50, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },     /* an odd side */
+        { 1200, 800, 51, 0, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },     /* not small enough */
+        { 1200, 800, 40, 1, EFF_FILTER_BICUBIC, EFF_GEOM_SHORT, 0 },     /* a white spot */
+        { 1200, 800, 40, 0, EFF_FILTER_TF2_BICUBIC, EFF_GEOM_SHORT, 0 }, /* a filter that does not average */
         { 1200, 800, 40, 0, EFF_FILTER_TF2_BICUBIC_AA, EFF_GEOM_SHORT, 0 },
     };
     const t_bytes exif = t_exif(6, false), icc = t_icc("swapped");
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         for (int variant = 0; variant < 3; variant++) {
-            const t_extra extra = variant == 1 ? (t_extra){ .exif = exif.data, .exif_size = exif.size }
+            const t_extra extra = variant == 1   ? (t_extra){ .exif = exif.data, .exif_size = exif.size }
                                   : variant == 2 ? (t_extra){ .icc = icc.data, .icc_size = icc.size }
                                                  : (t_extra){ 0 };
             const t_bytes b =
@@ -98,7 +98,8 @@ static void test_half_size(void **state)
             const double worst = difference(b, p, &differing);
             if (!(worst <= 1)) fail_msg("row %zu, variant %d: off by %g", i, variant, worst);
             if (!t[i].halved != !differing)
-                fail_msg("row %zu, variant %d: %d values differ, halved: expected %d", i, variant, differing, t[i].halved);
+                fail_msg("row %zu, variant %d: %d values differ, halved: expected %d", i, variant, differing,
+                         t[i].halved);
             free(b.data);
         }
     free(exif.data);

@@ -111,6 +111,10 @@ static void test_refused(void **state)
         { "mean=nan", "mean" },
         { "mean=1e300", "mean" },
         { "mean=127 ", "mean" },
+        { "mean=+", "mean" },
+        { "mean=1-2", "mean" },
+        { "mean=1e999", "mean" },
+        { "mean=1:x:3", "mean" },
         { "std=0", "std" },
         { "std=1:0:1", "std" },
         { "std=-1", "std" },
@@ -140,6 +144,14 @@ static void test_refused(void **state)
     assert_int_equal(eff_preprocess_parse(&none, "short=256,filter=bicubic,crop=224,mean=127", &err), EFF_EARG);
     assert_non_null(strstr(err.msg, "std"));
     assert_int_equal(eff_preprocess_parse(&none, NULL, &err), EFF_EARG);
+    eff_preprocess p = lite0();
+    eff_alloc_fail_after(0);
+    assert_int_equal(eff_preprocess_parse(&p, "mean=5:5:6", &err), EFF_ENOMEM);
+    eff_alloc_fail_after(-1);
+    T_OK(eff_preprocess_parse(&p, "mean=5:5:6", &err), err);
+    char text[256];
+    assert_true(eff_preprocess_format(&p, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "mean=5:5:6,"));
 }
 
 static void round_trip(const eff_preprocess *p)
@@ -340,8 +352,8 @@ static void test_prepare_arguments(void **state)
     float x[8 * 8 * 3];
     eff_error err = { 0 };
     T_OK(eff_image_prepare(im, &good, x, &err), err);
-    eff_preprocess bad[10];
-    for (int i = 0; i < 10; i++) bad[i] = good;
+    eff_preprocess bad[16];
+    for (int i = 0; i < 16; i++) bad[i] = good;
     bad[0].geometry = (eff_geometry)3;
     bad[1].filter = (eff_filter)9;
     bad[2].filter = (eff_filter)-1;
@@ -352,9 +364,15 @@ static void test_prepare_arguments(void **state)
     bad[7].mean[0] = INFINITY;
     bad[8].icc = 2;
     bad[9].scaled_dct = -1;
+    for (int i = 10; i < 13; i++) bad[i].geometry = EFF_GEOM_SQUARE;
+    bad[11].fraction = 1.5;
+    bad[12].fraction = NAN;
+    bad[13].side = -1;
+    bad[14].std[0] = 1e7f;
+    bad[15].width = 9;
     memset(x, 0x55, sizeof x);
     const float untouched = x[0];
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 16; i++) {
         assert_int_equal(eff_image_prepare(im, &bad[i], x, &err), EFF_EARG);
         assert_true(x[0] == untouched);
     }

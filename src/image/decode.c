@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* A photograph has a byte for every ten pixels or so, at the very least for every hundred. What is nearly empty could
- * promise the largest picture in a hundred bytes; above this size it has to be worth its memory and time. Deflate makes a
- * byte of 258 even RGBA pixels and of 344 RGB ones. */
+ * promise the largest picture in a hundred bytes; above this size it has to be worth its memory and time. Deflate makes
+ * a byte of 258 even RGBA pixels and of 344 RGB ones. */
 #define LARGE_PIXELS    ((uint64_t)16 << 20)
 #define PIXELS_PER_BYTE 250
 
@@ -18,8 +18,8 @@ eff_status eff_decode_check(uint64_t width, uint64_t height, size_t file_bytes, 
 {
     const eff_status s = eff_image_check(width, height, err);
     if (s == EFF_OK && width * height > LARGE_PIXELS && width * height / PIXELS_PER_BYTE > file_bytes)
-        return eff_fail(err, EFF_EFORMAT, "image is no photograph: %zu bytes cannot hold %llu x %llu pixels", file_bytes,
-                        (unsigned long long)width, (unsigned long long)height);
+        return eff_fail(err, EFF_EFORMAT, "image is no photograph: %zu bytes cannot hold %llu x %llu pixels",
+                        file_bytes, (unsigned long long)width, (unsigned long long)height);
     return s;
 }
 

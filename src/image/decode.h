@@ -10,9 +10,9 @@
 #include <stdbool.h>
 
 typedef enum eff_pixels { /* the value is the bytes of a pixel */
-    EFF_PIXELS_GRAY = 1,
-    EFF_PIXELS_RGB = 3,
-    EFF_PIXELS_CMYK = 4 /* inverted as Adobe writes it: 255 is no ink */
+                          EFF_PIXELS_GRAY = 1,
+                          EFF_PIXELS_RGB = 3,
+                          EFF_PIXELS_CMYK = 4 /* inverted as Adobe writes it: 255 is no ink */
 } eff_pixels;
 
 typedef struct eff_picture {

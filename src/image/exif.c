@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The orientation tag of a TIFF's first directory. Nothing is followed but the one offset to that directory, so there is
- * no recursion and no loop that the bytes could lengthen beyond their own size. */
+/* The orientation tag of a TIFF's first directory. Nothing is followed but the one offset to that directory, so there
+ * is no recursion and no loop that the bytes could lengthen beyond their own size. */
 #include "image/exif.h"
 
 #include <stdbool.h>

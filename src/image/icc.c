@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One lcms2 context a transform: no state is shared between threads, all its memory comes from base/mem.h, and a profile
- * that asks for much is refused like a damaged one. */
+/* One lcms2 context a transform: no state is shared between threads, all its memory comes from base/mem.h, and a
+ * profile that asks for much is refused like a damaged one. */
 #include "image/icc.h"
 
 #include "base/mem.h"
@@ -10,35 +10,65 @@
 #include <lcms2.h>
 #include <lcms2_plugin.h>
 
-enum { MAX_BLOCK = 64 << 20 }; /* bytes that lcms2 may ask for at a time */
+enum { MAX_HELD = 32 << 20 }; /* bytes that lcms2 may hold */
+
+/* In front of every block that lcms2 holds: it loses some where memory ends, and then they are given back with it. */
+typedef struct block {
+    struct block *next, **link; /* link: the pointer that points here */
+    size_t size;
+    eff_icc *owner;
+} block;
 
 struct eff_icc {
     cmsContext context;
     cmsHTRANSFORM transform;
+    block *list;
+    size_t held;
     bool no_memory;
 };
 
+static void *enlist(eff_icc *icc, block *b, size_t n)
+{
+    *b = (block){ .next = icc->list, .link = &icc->list, .size = n, .owner = icc };
+    if (b->next) b->next->link = &b->next;
+    icc->list = b;
+    icc->held += n;
+    return b + 1;
+}
+
+static void unlist(const block *b)
+{
+    *b->link = b->next;
+    if (b->next) b->next->link = b->link;
+    b->owner->held -= b->size;
+}
+
 static void *take(cmsContext context, cmsUInt32Number n)
 {
-    if (n == 0 || n > MAX_BLOCK) return NULL;
-    void *const p = eff_malloc(n);
-    eff_icc *const icc = cmsGetContextUserData(context); /* NULL while the context itself is being made */
-    if (!p && icc) icc->no_memory = true;
-    return p;
+    eff_icc *const icc = cmsGetContextUserData(context);
+    if (n > MAX_HELD - icc->held) return NULL;
+    block *const b = eff_malloc(sizeof *b + n);
+    if (b) return enlist(icc, b, n);
+    icc->no_memory = true;
+    return NULL;
 }
 
 static void give(cmsContext context, void *p)
 {
     (void)context;
-    eff_free(p);
+    block *const b = (block *)p - 1;
+    unlist(b);
+    eff_free(b);
 }
 
 static void *retake(cmsContext context, void *old, cmsUInt32Number n)
 {
-    if (n > MAX_BLOCK) return NULL;
-    void *const p = eff_realloc(old, n);
-    eff_icc *const icc = cmsGetContextUserData(context);
-    if (!p && icc) icc->no_memory = true;
+    void *const p = take(context, n);
+    if (p && old) {
+        const size_t had = ((const block *)old - 1)->size;
+        memcpy(p, old, had < n ? had : n);
+        give(context, old);
+    }
     return p;
 }
 
@@ -137,5 +167,6 @@ void eff_icc_close(eff_icc *icc)
     if (!icc) return;
     if (icc->transform) cmsDeleteTransform(icc->transform);
     if (icc->context) cmsDeleteContext(icc->context);
+    while (icc->list) give(NULL, icc->list + 1);
     eff_free(icc);
 }

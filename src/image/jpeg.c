@@ -49,14 +49,13 @@ static void on_error(j_common_ptr c)
     case JERR_NO_BACKING_STORE: leave(j, eff_fail(j->err, EFF_ENOMEM, "JPEG: out of memory while decoding"));
     case JERR_SOF_UNSUPPORTED:
     case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL:
         leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
         break;
     default: leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is damaged: %s", text));
     }
 }
 
-/* level -1 is a warning: data were missing or made no sense. Four of them say nothing about the pixels: stray bytes
+/* level -1 is a warning: data were missing or made no sense. Three of them say nothing about the pixels: stray bytes
  * between segments (many cameras leave some) and odd contents of the APPn segments. */
 static void on_message(j_common_ptr c, int level)
 {
@@ -65,8 +64,7 @@ static void on_message(j_common_ptr c, int level)
     switch (c->err->msg_code) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR:
-    case JWRN_BOGUS_ICC: return;
+    case JWRN_JFIF_MAJOR: return;
     default: break;
     }
     char text[JMSG_LENGTH_MAX];
@@ -99,8 +97,8 @@ static void check_header(jpeg_job *j)
     case JCS_CMYK:
     case JCS_YCCK: break;
     default:
-        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG components: expected 1 (grey), 3 (colour) or 4 (CMYK), found %d",
-                          c->num_components));
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED,
+                          "JPEG components: expected 1 (grey), 3 (colour) or 4 (CMYK), found %d", c->num_components));
     }
     const eff_status s = eff_decode_check(c->image_width, c->image_height, j->size, j->err);
     if (s != EFF_OK) leave(j, s);

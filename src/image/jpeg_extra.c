@@ -23,7 +23,8 @@ typedef struct walk {
     const uint8_t *at, *end;
 } walk;
 
-/** The next marker; what lies before it (pixels, stray bytes) is passed over. false at the end or at a cut-off segment. */
+/** The next marker; what lies before it (pixels, stray bytes) is passed over. false at the end or at a cut-off segment.
+ */
 static bool next_segment(walk *w, segment *s)
 {
     for (;;) {

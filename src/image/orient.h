@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* 5 to 8 exchange rows and columns; stored columns run against the upright direction in 2, 3, 7, 8, rows in 3, 4, 6, 7. */
+/* 5 to 8 exchange rows and columns; stored columns run against the upright direction in 2, 3, 7, 8, rows in 3, 4, 6, 7.
+ */
 static inline bool eff_orient_swaps(int o) { return o >= 5; }
 static inline bool eff_orient_mirrors_x(int o) { return o == 2 || o == 3 || o == 7 || o == 8; }
 static inline bool eff_orient_mirrors_y(int o) { return o == 3 || o == 4 || o == 6 || o == 7; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG through libpng. Every checksum is verified, of chunks that are skipped too; of 16 bits the high byte is kept, alpha
- * is dropped and not blended, gamma is left alone: as Pillow's convert('RGB') gives it. libpng reports errors by a
- * callback that must not return; the jump never leaves this file. */
+/* PNG through libpng. Every checksum is verified, of chunks that are skipped too; of 16 bits the high byte is kept,
+ * alpha is dropped and not blended, gamma is left alone: as Pillow's convert('RGB') gives it. libpng reports errors by
+ * a callback that must not return; the jump never leaves this file. */
 #include "image/decode.h"
 
 #include "base/mem.h"
@@ -81,10 +81,13 @@ static void on_read(png_structp png, png_bytep to, size_t n)
     j->left -= n;
 }
 
-static uint32_t big32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
+static uint32_t big32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
-/* What must be known before the pixels: their chunks' extent, and the orientation, whose chunk may come after them. Where
- * the chunks end early libpng will say so. */
+/* What must be known before the pixels: their chunks' extent, and the orientation, whose chunk may come after them.
+ * Where the chunks end early libpng will say so. */
 static void walk_chunks(png_job *j)
 {
     const uint8_t *p = j->bytes;

@@ -12,10 +12,10 @@
 
 #include <string.h>
 
-/* When a JPEG may be decoded at half its size: the resize has to shrink the half by eight or more in both directions, and
- * no pixel of the half may come within two levels of black or white in any channel, where the full decode has clipped
- * what the half has averaged. Together these kept every value within one level of the full decode on all photographs it
- * was measured on; either alone did not, and quarter size did not (docs/formats.md). */
+/* When a JPEG may be decoded at half its size: the resize has to shrink the half by eight or more in both directions,
+ * and no pixel of the half may come within two levels of black or white in any channel, where the full decode has
+ * clipped what the half has averaged. Together these kept every value within one level of the full decode on all
+ * photographs it was measured on; either alone did not, and quarter size did not (docs/formats.md). */
 enum { HALF_LEAST = 2 * 8, HALF_MARGIN = 2 };
 
 typedef struct job {
@@ -44,8 +44,6 @@ static int long_side(int side, int longer, int shorter) { return (int)((double)s
 /** What of an upright picture of w x h is resized to what. */
 static void plan(eff_resize_spec *s, const eff_preprocess *p, int w, int h)
 {
-    s->full_w = w;
-    s->full_h = h;
     s->from = (eff_box){ 0, 0, w, h };
     s->out_w = s->out_h = p->side;
     s->filter = p->filter;
@@ -72,11 +70,11 @@ static void plan(eff_resize_spec *s, const eff_preprocess *p, int w, int h)
 static eff_resize_spec spec_of(const eff_picture *pic, const eff_preprocess *p)
 {
     const bool swaps = eff_orient_swaps(pic->orientation);
-    eff_resize_spec s = { .width = pic->width,
-                          .height = pic->height,
-                          .orientation = pic->orientation,
-                          .reduced = pic->reduced };
+    eff_resize_spec s = { .width = pic->width, .height = pic->height, .orientation = pic->orientation };
     plan(&s, p, swaps ? pic->full_height : pic->full_width, swaps ? pic->full_width : pic->full_height);
+    if (pic->reduced > 1) /* the same part and result, from a smaller picture; choose_reduction() saw that it divides */
+        s.from = (eff_box){ s.from.x / pic->reduced, s.from.y / pic->reduced, s.from.w / pic->reduced,
+                            s.from.h / pic->reduced };
     return s;
 }
 
@@ -85,7 +83,8 @@ static eff_resize_spec spec_of(const eff_picture *pic, const eff_preprocess *p)
 static int choose_reduction(void *ctx, const eff_picture *pic)
 {
     const job *const j = ctx;
-    if (!j->may_reduce || j->rule->filter > EFF_FILTER_LANCZOS) return 1; /* the others do not average when they shrink */
+    if (!j->may_reduce || j->rule->filter > EFF_FILTER_LANCZOS)
+        return 1; /* the others do not average when they shrink */
     const eff_resize_spec s = spec_of(pic, j->rule);
     if ((s.from.x | s.from.y | s.from.w | s.from.h) % 2) return 1; /* a pixel of the half would lie across the edge */
     return s.from.w / HALF_LEAST >= s.out_w && s.from.h / HALF_LEAST >= s.out_h ? 2 : 1;

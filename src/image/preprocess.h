@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rule by which a picture becomes the network's input: checked, read, written (preprocess.c), applied (prepare.c). */
+/* The rule by which a picture becomes the network's input: checked, read, written (preprocess.c), applied (prepare.c).
+ */
 #ifndef EFF_IMAGE_PREPROCESS_H
 #define EFF_IMAGE_PREPROCESS_H
 

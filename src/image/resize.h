@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resizing. Pillow's filters on 8-bit images, equal to Pillow to the bit; TensorFlow's in float. The source comes row by
- * row, as it is stored, and may have to be turned upright (EXIF); only as many rows are held as one row of the result
- * looks at, and the bits are those of turning the whole picture first. Of the resized part `from` only a crop is
+/* Resizing. Pillow's filters on 8-bit images, equal to Pillow to the bit; TensorFlow's in float. The source comes row
+ * by row, as it is stored, and may have to be turned upright (EXIF); only as many rows are held as one row of the
+ * result looks at, and the bits are those of turning the whole picture first. Of the resized part `from` only a crop is
  * computed, so that the size resized to may be far larger than memory. */
 #ifndef EFF_IMAGE_RESIZE_H
 #define EFF_IMAGE_RESIZE_H
@@ -19,9 +19,7 @@ typedef struct eff_box {
 typedef struct eff_resize_spec {
     int width, height; /* of the rows that come */
     int orientation;   /* 1..8 as in EXIF; all that follows is of the upright picture */
-    int reduced;       /* the rows are of the picture reduced by so much (1: not at all); the boxes are of the full one */
-    int full_w, full_h;
-    eff_box from; /* the part that is resized; nothing outside it is seen */
+    eff_box from;      /* the part that is resized; nothing outside it is seen */
     int out_w, out_h;
     eff_box crop; /* of the result */
     eff_filter filter;
@@ -64,9 +62,8 @@ typedef struct eff_axis {
     bool backward;  /* float sums go from the last term to the first, because the axis was mirrored */
 } eff_axis;
 
-/** Outputs from .. from + n - 1 of `out`, over inputs 0 .. in - 1, of which the span lo .. hi is resized. */
-eff_status eff_axis_pillow(eff_axis *a, int in, double lo, double hi, int out, int from, int n, eff_filter filter,
-                           eff_error *err);
+/** Outputs from .. from + n - 1 of `out`, over `in` inputs. */
+eff_status eff_axis_pillow(eff_axis *a, int in, int out, int from, int n, eff_filter filter, eff_error *err);
 eff_status eff_axis_tf(eff_axis *a, int in, int out, int from, int n, eff_filter filter, eff_error *err);
 void eff_axis_free(eff_axis *a);
 

@@ -64,13 +64,12 @@ static void put(eff_axis *a, int i, int in, double centre, double radius, double
     a->count[i] = count;
 }
 
-eff_status eff_axis_pillow(eff_axis *a, int in, double lo, double hi, int out, int from, int n, eff_filter filter,
-                           eff_error *err)
+eff_status eff_axis_pillow(eff_axis *a, int in, int out, int from, int n, eff_filter filter, eff_error *err)
 {
-    const double scale = (hi - lo) / out, widen = scale < 1.0 ? 1.0 : scale; /* antialias only when shrinking */
+    const double scale = (double)in / out, widen = scale < 1.0 ? 1.0 : scale; /* antialias only when shrinking */
     const double radius = filters[filter].radius * widen, step = 1.0 / widen;
     const int most = (int)ceil(radius) * 2 + 1;
-    const bool same = lo == 0.0 && in == out && hi == in;
+    const bool same = in == out;
     *a = (eff_axis){ .n = n, .taps = same ? 4 : (int)eff_round_up((size_t)(most < in ? most : in), 4) };
 
     size_t cells = 0, bytes = 0;
@@ -87,7 +86,7 @@ eff_status eff_axis_pillow(eff_axis *a, int in, double lo, double hi, int out, i
     }
     for (int i = 0; i < n; i++) {
         if (!same) {
-            put(a, i, in, lo + ((double)from + i + 0.5) * scale, radius, step, filter, k);
+            put(a, i, in, ((double)from + i + 0.5) * scale, radius, step, filter, k);
             continue;
         }
         a->first[i] = from + i;

@@ -118,39 +118,39 @@ eff_status eff_axis_tf(eff_axis *a, int in, int out, int from, int n, eff_filter
 
 /* Both passes add their terms in the order in which the upright picture has them. The bodies below are written once for
  * bytes and for floats. */
-#define ACROSS(name, type)                                                                \
-    void name(float *dst, const type *src, const eff_axis *x)                             \
-    {                                                                                     \
-        for (int i = 0; i < x->n; i++, dst += 3) {                                        \
-            const type *const p = src + (size_t)x->first[i] * 3;                          \
-            const float *const w = x->real + (size_t)i * (size_t)x->taps;                 \
-            const int count = x->count[i];                                                \
-            float r = 0, g = 0, b = 0;                                                    \
-            for (int k = 0; k < count; k++) {                                             \
-                const int t = x->backward ? count - 1 - k : k;                            \
-                r += w[t] * (float)p[3 * t];                                              \
-                g += w[t] * (float)p[3 * t + 1];                                          \
-                b += w[t] * (float)p[3 * t + 2];                                          \
-            }                                                                             \
-            dst[0] = r;                                                                   \
-            dst[1] = g;                                                                   \
-            dst[2] = b;                                                                   \
-        }                                                                                 \
+#define ACROSS(name, type)                                                                                             \
+    void name(float *dst, const type *src, const eff_axis *x)                                                          \
+    {                                                                                                                  \
+        for (int i = 0; i < x->n; i++, dst += 3) {                                                                     \
+            const type *const p = src + (size_t)x->first[i] * 3;                                                       \
+            const float *const w = x->real + (size_t)i * (size_t)x->taps;                                              \
+            const int count = x->count[i];                                                                             \
+            float r = 0, g = 0, b = 0;                                                                                 \
+            for (int k = 0; k < count; k++) {                                                                          \
+                const int t = x->backward ? count - 1 - k : k;                                                         \
+                r += w[t] * (float)p[3 * t];                                                                           \
+                g += w[t] * (float)p[3 * t + 1];                                                                       \
+                b += w[t] * (float)p[3 * t + 2];                                                                       \
+            }                                                                                                          \
+            dst[0] = r;                                                                                                \
+            dst[1] = g;                                                                                                \
+            dst[2] = b;                                                                                                \
+        }                                                                                                              \
     }
 ACROSS(eff_tf_across_u8, uint8_t)
 ACROSS(eff_tf_across_f32, float)
 
-#define DOWN(name, type)                                                                  \
-    void name(float *dst, const type *const *rows, const eff_axis *y, int i, size_t n)    \
-    {                                                                                     \
-        const int count = y->count[i];                                                    \
-        memset(dst, 0, n * sizeof *dst);                                                  \
-        for (int k = 0; k < count; k++) {                                                 \
-            const int t = y->backward ? count - 1 - k : k;                                \
-            const float w = y->real[(size_t)i * (size_t)y->taps + (size_t)t];             \
-            const type *const row = rows[t];                                              \
-            for (size_t j = 0; j < n; j++) dst[j] += w * (float)row[j];                   \
-        }                                                                                 \
+#define DOWN(name, type)                                                                                               \
+    void name(float *dst, const type *const *rows, const eff_axis *y, int i, size_t n)                                 \
+    {                                                                                                                  \
+        const int count = y->count[i];                                                                                 \
+        memset(dst, 0, n * sizeof *dst);                                                                               \
+        for (int k = 0; k < count; k++) {                                                                              \
+            const int t = y->backward ? count - 1 - k : k;                                                             \
+            const float w = y->real[(size_t)i * (size_t)y->taps + (size_t)t];                                          \
+            const type *const row = rows[t];                                                                           \
+            for (size_t j = 0; j < n; j++) dst[j] += w * (float)row[j];                                                \
+        }                                                                                                              \
     }
 DOWN(eff_tf_down_u8, uint8_t)
 DOWN(eff_tf_down_f32, float)

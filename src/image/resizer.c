@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The resize, row by row. Weights are made for the upright picture and then carried over to the rows as they are stored:
- * a mirrored direction has its weights turned round, and where rows and columns are exchanged the two passes change
- * places. So the result has the bits of turning the picture first, without turning it. Rows are either taken across as
- * they come, a ring holding the narrow results until enough of them are there to go down; or, where going down comes
- * first, a ring holds the rows themselves. */
+/* The resize, row by row. Weights are made for the upright picture and then carried over to the rows as they are
+ * stored: a mirrored direction has its weights turned round, and where rows and columns are exchanged the two passes
+ * change places. So the result has the bits of turning the picture first, without turning it. Rows are either taken
+ * across as they come, a ring holding the narrow results until enough of them are there to go down; or, where going
+ * down comes first, a ring holds the rows themselves. */
 #include "image/resize.h"
 
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "image/orient.h"
 
-#include <math.h>
 #include <string.h>
 
 struct eff_resizer {
@@ -18,18 +17,18 @@ struct eff_resizer {
     eff_axis x, y; /* over the stored columns and rows */
     int orientation;
     bool real, down_first;
-    size_t value;       /* bytes of a value after a pass */
-    size_t source_row;  /* bytes */
-    size_t tile_row;    /* bytes of a row of the result */
-    size_t slot;        /* bytes of a row in the ring */
-    int slots;          /* rows in the ring */
-    int next, end;      /* source rows that came; that are needed */
-    int waiting;        /* across first: of the two rows of `room`, those that are filled */
-    int made;           /* rows of the result */
-    uint8_t *room[2];   /* rows that the kernels may read past */
+    size_t value;      /* bytes of a value after a pass */
+    size_t source_row; /* bytes */
+    size_t tile_row;   /* bytes of a row of the result */
+    size_t slot;       /* bytes of a row in the ring */
+    int slots;         /* rows in the ring */
+    int next, end;     /* source rows that came; that are needed */
+    int waiting;       /* across first: of the two rows of `room`, those that are filled */
+    int made;          /* rows of the result */
+    uint8_t *room[2];  /* rows that the kernels may read past */
     uint8_t *ring;
-    const void **rows;  /* what goes down into one row */
-    uint8_t *tile;      /* the crop as it is stored */
+    const void **rows; /* what goes down into one row */
+    uint8_t *tile;     /* the crop as it is stored */
 };
 
 void eff_axis_free(eff_axis *a)
@@ -68,20 +67,14 @@ static void mirror(eff_axis *a, int in)
     a->backward = true;
 }
 
-/* One direction of the upright picture, `in` inputs as they come, `from` and `len` in those of the full picture. */
-static eff_status build(eff_axis *a, const eff_resize_spec *s, int in, int from, int len, int out, int at, int n,
+/* One direction of the upright picture: the part from .. from + len - 1 of `in` pixels. */
+static eff_status build(eff_axis *a, eff_filter filter, int in, int from, int len, int out, int at, int n,
                         bool mirrored, eff_error *err)
 {
-    const double lo = (double)from / s->reduced, hi = (double)(from + len) / s->reduced;
-    const int base = (int)lo;
-    int end = (int)ceil(hi);
-    if (end > in) end = in;
-    const eff_status st =
-        s->filter >= EFF_FILTER_TF1_BILINEAR
-            ? eff_axis_tf(a, len, out, at, n, s->filter, err)
-            : eff_axis_pillow(a, end - base, lo - base, hi - base, out, at, n, s->filter, err);
+    const eff_status st = filter >= EFF_FILTER_TF1_BILINEAR ? eff_axis_tf(a, len, out, at, n, filter, err)
+                                                            : eff_axis_pillow(a, len, out, at, n, filter, err);
     if (st != EFF_OK) return st;
-    for (int i = 0; i < n; i++) a->first[i] += base;
+    for (int i = 0; i < n; i++) a->first[i] += from;
     if (mirrored) mirror(a, in);
     return EFF_OK;
 }
@@ -91,11 +84,11 @@ static eff_status build_axes(eff_resizer *r, const eff_resize_spec *s, eff_error
     const bool swaps = eff_orient_swaps(s->orientation);
     const bool mx = eff_orient_mirrors_x(s->orientation), my = eff_orient_mirrors_y(s->orientation);
     const int w = swaps ? s->height : s->width, h = swaps ? s->width : s->height; /* upright */
-    eff_status st = build(swaps ? &r->y : &r->x, s, w, s->from.x, s->from.w, s->out_w, s->crop.x, s->crop.w,
+    eff_status st = build(swaps ? &r->y : &r->x, s->filter, w, s->from.x, s->from.w, s->out_w, s->crop.x, s->crop.w,
                           swaps ? my : mx, err);
     if (st == EFF_OK)
-        st = build(swaps ? &r->x : &r->y, s, h, s->from.y, s->from.h, s->out_h, s->crop.y, s->crop.h, swaps ? mx : my,
-                   err);
+        st = build(swaps ? &r->x : &r->y, s->filter, h, s->from.y, s->from.h, s->out_h, s->crop.y, s->crop.h,
+                   swaps ? mx : my, err);
     /* Pillow 13's choice; earlier versions, and TensorFlow, always go across first */
     const bool down = !r->real && s->from.h > s->out_h &&
                       (int64_t)s->from.h - s->out_h > 2 * ((int64_t)s->from.w - s->out_w) && s->from.w != s->out_w;
@@ -139,11 +132,13 @@ static uint8_t *tile_row(const eff_resizer *r, int i) { return r->tile + (size_t
 
 static void make_across_first(eff_resizer *r)
 {
-    if (r->waiting == 2 || (r->waiting && r->next == r->end)) {
+    if (r->waiting == 2 || r->next == r->end) {
         const int last = r->next - 1, before = last - (r->waiting == 2);
         const uint8_t *const src[2] = { r->room[0], r->room[r->waiting - 1] };
-        across(r, (uint8_t *const[]){ r->ring + (size_t)(before % r->slots) * r->slot,
-                                      r->ring + (size_t)(last % r->slots) * r->slot }, src);
+        across(r,
+               (uint8_t *const[]){ r->ring + (size_t)(before % r->slots) * r->slot,
+                                   r->ring + (size_t)(last % r->slots) * r->slot },
+               src);
         r->waiting = 0;
     }
     if (r->waiting == 0)
@@ -201,7 +196,8 @@ static eff_status allocate(eff_resizer *r, eff_error *err)
     r->slots = most + 1; /* rows go across in pairs: one more than is looked at */
     r->slot = r->down_first ? r->source_row : r->tile_row;
     /* first[] never falls, so the last output reaches farthest */
-    const size_t reach = (3 * ((size_t)r->x.first[r->x.n - 1] + (size_t)r->x.taps) + 4) * (r->down_first ? r->value : 1);
+    const size_t reach =
+        (3 * ((size_t)r->x.first[r->x.n - 1] + (size_t)r->x.taps) + 4) * (r->down_first ? r->value : 1);
     const size_t room = eff_round_up(reach > r->source_row ? reach : r->source_row, EFF_ALIGN);
     size_t ring = 0, tile = 0;
     if (!eff_mul((size_t)r->slots, r->slot, &ring) || !eff_mul((size_t)r->y.n, r->tile_row, &tile))
@@ -218,11 +214,12 @@ static eff_status allocate(eff_resizer *r, eff_error *err)
 eff_status eff_resizer_create(eff_resizer **out, const eff_resize_spec *s, eff_error *err)
 {
     *out = NULL;
-    const bool real = s->filter >= EFF_FILTER_TF1_BILINEAR;
-    if ((unsigned)s->filter > EFF_FILTER_TF2_BICUBIC_AA || (real && s->reduced != 1) ||
-        !inside(s->from, s->full_w, s->full_h) || !inside(s->crop, s->out_w, s->out_h))
-        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", s->full_w,
-                        s->full_h, s->out_w, s->out_h);
+    const bool swaps = eff_orient_swaps(s->orientation), real = s->filter >= EFF_FILTER_TF1_BILINEAR;
+    const int w = swaps ? s->height : s->width, h = swaps ? s->width : s->height;
+    if ((unsigned)s->filter > EFF_FILTER_TF2_BICUBIC_AA || !inside(s->from, w, h) ||
+        !inside(s->crop, s->out_w, s->out_h))
+        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", w, h, s->out_w,
+                        s->out_h);
     unsigned cpu = 0;
     eff_status st = eff_cpu_select(NULL, &cpu, err);
     if (st != EFF_OK) return st;
@@ -277,9 +274,6 @@ static eff_status whole(eff_resizer **out, eff_box crop, const uint8_t *src, int
     const eff_resize_spec spec = { .width = src_w,
                                    .height = src_h,
                                    .orientation = 1,
-                                   .reduced = 1,
-                                   .full_w = src_w,
-                                   .full_h = src_h,
                                    .from = from,
                                    .out_w = out_w,
                                    .out_h = out_h,

@@ -18,13 +18,12 @@ static eff_status broken(size_t size, eff_error *err)
 
 static eff_status decode_frame(uint8_t *rgb, const eff_picture *p, const WebPIterator *f, size_t size, eff_error *err)
 {
-    if (f->x_offset < 0 || f->y_offset < 0 || f->width < 1 || f->height < 1 || f->width > p->width - f->x_offset ||
-        f->height > p->height - f->y_offset)
-        return broken(size, err);
+    if (f->width > p->width - f->x_offset || f->height > p->height - f->y_offset) return broken(size, err);
     const size_t stride = (size_t)p->width * 3;
     const size_t at = (size_t)f->y_offset * stride + (size_t)f->x_offset * 3;
     WebPDecoderConfig c;
-    if (!WebPInitDecoderConfig(&c)) return eff_fail(err, EFF_EUNSUPPORTED, "WebP: this libwebp is not the one built with");
+    if (!WebPInitDecoderConfig(&c))
+        return eff_fail(err, EFF_EUNSUPPORTED, "WebP: this libwebp is not the one built with");
     c.output.colorspace = MODE_RGB;
     c.output.is_external_memory = 1;
     c.output.u.RGBA.rgba = rgb + at;
