@@ -2,10 +2,14 @@
 /* effnet bench: how fast a model runs on this machine. A time is that of one run of the whole batch; the first runs, in
  * which caches and clocks settle, are not counted. */
 #define _GNU_SOURCE
+#include "bench_parts.h"
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "training.h"
+
+#include <effnet/bench.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -20,11 +24,12 @@ static const cli_opt opts[] = {
     { 0, "classes", "N", "number of classes of an untrained architecture [its own]", CLI_INT, NULL, 1, 1000000 },
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
-    { 0, "train", NULL, "", CLI_LATER },
+    { 0, "profile", NULL, "also time, rate and share of every layer", CLI_FLAG },
+    { 0, "machine", NULL, "no MODEL: what this machine can compute and read in a second", CLI_FLAG },
+    { 0, "train", NULL, "training steps instead: forward, backward and the update", CLI_FLAG },
+    CLI_OPT_MEMORY,
     { 0, "features", NULL, "", CLI_LATER },
-    { 0, "profile", NULL, "", CLI_LATER },
     { 0, "check", NULL, "", CLI_LATER },
-    { 0, "machine", NULL, "", CLI_LATER },
     { 0 },
 };
 
@@ -61,6 +66,7 @@ static eff_status measure(const cli_args *a, eff_engine *e, int batch, const flo
     eff_status s = EFF_OK;
     for (int i = 0; s == EFF_OK && (i < WARM_RUNS || (cli_now() < warm_end && i < MAX_RUNS)) && !cli_stopped(); i++)
         s = eff_engine_run(e, x, batch, logits, err);
+    if (s == EFF_OK && cli_flag(a, "profile")) s = eff_engine_profile(e, err);
     const double start = cli_now();
     cli_progress_begin(a, "runs", 0);
     while (s == EFF_OK && !cli_stopped() && t->n < MAX_RUNS && (t->n < MIN_RUNS || cli_now() - start < least)) {
@@ -82,6 +88,17 @@ static double rss_mb(void)
 {
     struct rusage u;
     return getrusage(RUSAGE_SELF, &u) == 0 ? (double)u.ru_maxrss * 1024 / 1e6 : 0; /* Linux counts in KiB */
+}
+
+/* The profile's part of the result: in *j, or printed when that is NULL. */
+static int add_profile(const cli_args *a, const eff_engine *e, int batch, const timing *t, json_t *j)
+{
+    eff_error err = { 0 };
+    if (!cli_flag(a, "profile")) return CLI_OK;
+    double sum = 0;
+    for (int i = 0; i < t->n; i++) sum += t->seconds[i];
+    const eff_status s = j ? bench_profile_json(e, j, &err) : bench_profile_print(e, sum / t->n / batch, &err);
+    return s == EFF_OK ? CLI_OK : cli_fail(&err, "bench");
 }
 
 static int print_result(const cli_args *a, const eff_model *m, const eff_engine *e, int batch, const timing *t)
@@ -106,7 +123,8 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
         cli_json_set(j, "images_per_s", cli_json_number(rate));
         cli_json_set(j, "gflops", cli_json_number(gflops));
         cli_json_set(j, "rss_mb", cli_json_number(mb));
-        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+        const int status = add_profile(a, e, batch, t, j);
+        return !cli_json_print(j) && status == CLI_OK ? CLI_FAILED : status;
     }
     printf("%s at %dx%d, batch %d, %s, %d thread%s, kernels %s\n", cli_clean(i->name), i->height, i->width_px, batch,
            cli_text(a, "dtype"), eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
@@ -114,7 +132,7 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
            1e3 * min, 1e3 * p99, t->n);
     printf("  throughput      %.1f images/s, %.1f GFLOP/s (two to a multiply-add)\n", rate, gflops);
     printf("  memory          %.0f MB at the peak\n", mb);
-    return CLI_OK;
+    return add_profile(a, e, batch, t, NULL);
 }
 
 /* The input is the model's own size, not that of its preprocessing, which only differs when someone asked for it. */
@@ -149,11 +167,19 @@ static int run_bench(cli_args *a)
 {
     eff_error err = { 0 };
     eff_model *m = NULL;
+    if (cli_flag(a, "machine")) {
+        if (a->nfiles) return cli_usage(a, "--machine measures no model, found '%s' too", a->files[0]);
+        if (cli_flag(a, "profile")) return cli_usage(a, "--profile is of a model, --machine measures none");
+        return bench_machine(a);
+    }
+    if (!a->nfiles) return cli_usage(a, "expected MODEL, found too few");
+    if (cli_flag(a, "train") && cli_flag(a, "profile")) return cli_usage(a, "--profile is of inference, not of --train");
+    if (cli_given(a, "memory") && !cli_flag(a, "train")) return cli_usage(a, "--memory is a limit for --train");
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK && !eff_model_get_info(m)->has_weights &&
         eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
         status = cli_fail(&err, a->files[0]);
-    if (status == CLI_OK) status = bench(a, m);
+    if (status == CLI_OK) status = cli_flag(a, "train") ? cli_bench_train(a, m) : bench(a, m);
     eff_model_free(m);
     return status;
 }
@@ -161,15 +187,20 @@ static int run_bench(cli_args *a)
 const cli_cmd cmd_bench = {
     .name = "bench",
     .summary = "how fast a model runs on this machine",
-    .usage = "MODEL",
+    .usage = "MODEL | --machine",
+    .operands = "m",
     .about = "Runs the network again and again on made-up pictures and prints how long a run takes. An\n"
              "untrained architecture gets random weights, which are as fast as others. Reading and\n"
-             "preparing image files is not part of it.",
+             "preparing image files is not part of it. --machine measures the machine itself instead: the\n"
+             "multiply-adds of each CPU level, and reading from each cache and from memory.",
     .examples = "  effnet bench b0 --threads 1           latency of one picture on one core\n"
                 "  effnet bench lite0.effnet --batch 16  throughput\n"
-                "  effnet bench b0 --cpu avx2            without newer instructions\n",
+                "  effnet bench b0 --cpu avx2            without newer instructions\n"
+                "  effnet bench b0 --profile             where the time goes, layer by layer\n"
+                "  effnet bench b0 --train --batch 16    images a second in training, and its memory\n"
+                "  effnet bench --machine                the ceilings of this machine\n",
     .opts = opts,
-    .min_operands = 1,
+    .min_operands = 0, /* with --machine */
     .max_operands = 1,
     .run = run_bench,
 };

@@ -15,7 +15,7 @@
 static const cli_opt opts[] = {
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
-    { 0, "classes", "FILE", "names of the classes: one a line, or index, id and name by tabs", CLI_TEXT },
+    { 0, "classes", "FILE", "names of the classes: one a line, or index, id and name by tabs", CLI_PATH },
     CLI_OPT_PREPROCESS,
     { 0, "origin", "TEXT", "where the weights come from, kept in the file", CLI_TEXT },
     { 0, "licence", "TEXT", "their licence, kept in the file", CLI_TEXT },
@@ -198,6 +198,7 @@ const cli_cmd cmd_convert = {
     .name = "convert",
     .summary = "turn a checkpoint of PyTorch, timm, torchvision ... into a model file",
     .usage = "IN OUT",
+    .operands = "mf",
     .about = "Reads a checkpoint (.pth, .safetensors; the content decides, not the name), finds out which\n"
              "network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
              ".safetensors the tensors alone, .json the table of the architecture. Nothing inside a\n"

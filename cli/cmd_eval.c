@@ -244,6 +244,7 @@ const cli_cmd cmd_eval = {
     .name = "eval",
     .summary = "how good a model is on labelled images, with intervals",
     .usage = "MODEL DIR|LIST",
+    .operands = "mf",
     .about = "DIR holds a folder of images for each class, called by the class's name, its first synonym,\n"
              "its id or its number. LIST is a text file of lines with a file, a tab and a class; further\n"
              "columns, lines that start with # and a first line that starts with 'file' are skipped, and\n"

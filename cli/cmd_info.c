@@ -3,6 +3,7 @@
  * tensors. */
 #include "commands.h"
 #include "common.h"
+#include "training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@ static const cli_opt opts[] = {
     CLI_OPT_PREPROCESS,
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
-    { 0, "train", NULL, "", CLI_LATER },
-    { 0, "batch", "N", "", CLI_LATER },
+    { 0, "train", NULL, "also the memory that training takes", CLI_FLAG },
+    { 'b', "batch", "N", "images in one training step", CLI_INT, "32", 1, 65536 },
     { 0 },
 };
 
@@ -105,12 +106,21 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
 
 static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoint *c)
 {
+    const bool train = cli_flag(a, "train");
+    eff_train_memory t;
+    if (train) {
+        eff_error err = { 0 };
+        const eff_session_opts o = cli_session_opts(a);
+        if (eff_train_memory_plan(m, &o, &t, &err) != EFF_OK) return cli_fail(&err, a->files[0]);
+    }
     if (cli_flag(a, "json")) {
         json_t *j = cli_model_json(m);
         if (c) cli_json_set(j, "tensors", tensors_json(c));
+        if (train) cli_json_set(j, "training", cli_train_memory_json(&t, cli_int(a, "batch")));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     cli_print_model(m, cli_flag(a, "verbose"));
+    if (train) cli_print_train_memory(&t, cli_int(a, "batch"));
     if (c) {
         const bool foreign = strcmp(eff_model_get_info(m)->format, "effnet") != 0;
         const bool all = foreign || cli_flag(a, "verbose");
@@ -158,6 +168,7 @@ const cli_cmd cmd_info = {
     .name = "info",
     .summary = "what a model is: its table, shapes, parameters, multiply-adds and memory",
     .usage = "MODEL",
+    .operands = "m",
     .about = "MODEL is a model file, a checkpoint of another library, a table (.json) or a built-in\n"
              "name: efficientnet-b0 (or b0) to b8, efficientnet-lite0 (lite0) to lite4, efficientnet-v2-s,\n"
              "resnet50, mobilenetv2-1.0 and more. A name can carry changes: b0@width=0.5,classes=10.\n"
@@ -165,6 +176,7 @@ const cli_cmd cmd_info = {
              "MACs are the multiply-adds of one image, which the paper calls FLOPS.",
     .examples = "  effnet info b0                       the table of EfficientNet-B0, beside the paper's figures\n"
                 "  effnet info b3 --resolution 300x200  the same network on other pictures\n"
+                "  effnet info b0 --train --batch 16    and the memory of a training step\n"
                 "  effnet info weights.pth              what a checkpoint is and holds\n",
     .opts = opts,
     .min_operands = 1,

@@ -151,17 +151,14 @@ static eff_status score_stdin(predict *p, float *logits, eff_error *err)
 {
     unsigned char *bytes = NULL;
     size_t size = 0;
-    eff_image *im = NULL;
     float *x = NULL;
     const eff_preprocess *rule = eff_model_get_preprocess(p->m);
     eff_status s = read_stdin(&bytes, &size, err);
-    if (s == EFF_OK) s = eff_image_decode(&im, bytes, size, err);
-    free(bytes);
     if (s == EFF_OK) {
         x = cli_alloc((size_t)rule->height * (size_t)rule->width * 3, sizeof *x);
-        s = eff_image_prepare(im, rule, x, err);
+        s = eff_prepare_bytes(bytes, size, rule, x, err);
     }
-    eff_image_free(im);
+    free(bytes);
     if (s == EFF_OK) s = eff_engine_run(p->e, x, 1, logits, err);
     free(x);
     return s;
@@ -288,6 +285,7 @@ const cli_cmd cmd_predict = {
     .name = "predict",
     .summary = "say what is on images, with a trained model",
     .usage = "MODEL IMAGE...",
+    .operands = "mf",
     .about = "An IMAGE is a JPEG or PNG file, a folder (every image in it and below), or - for one image\n"
              "on standard input. For each the likeliest labels are printed, with their probabilities. An\n"
              "image that cannot be read is reported, the others go on, and the exit status is then 3.",

@@ -19,7 +19,7 @@ static const cli_opt opts[] = {
     { 0, "alpha", "A", "depth grows by alpha^phi", CLI_NUMBER, "1.2", 1, 4 },
     { 0, "beta", "B", "width grows by beta^phi", CLI_NUMBER, "1.1", 1, 4 },
     { 0, "gamma", "G", "resolution grows by gamma^phi", CLI_NUMBER, "1.15", 1, 4 },
-    { 0, "base", "MODEL", "what is scaled", CLI_TEXT, "efficientnet-b0" },
+    { 0, "base", "MODEL", "what is scaled", CLI_MODEL, "efficientnet-b0" },
     { 0 },
 };
 
@@ -273,6 +273,7 @@ const cli_cmd cmd_scale = {
     .name = "scale",
     .summary = "compound scaling: deeper, wider and sharper networks, and what they cost",
     .usage = "--phi P|A..B",
+    .operands = "",
     .about = "Scales a network by the paper's rule: depth d = alpha^phi, width w = beta^phi and\n"
              "resolution r = gamma^phi together. The cost is predicted to grow by d * w^2 * r^2; what is\n"
              "really paid differs, because channels are rounded to multiples of 8 and repeats upwards.\n"

@@ -7,4 +7,15 @@
 
 extern const cli_cmd cmd_info, cmd_scale, cmd_convert, cmd_predict, cmd_eval, cmd_bench;
 
+/* Commands of the contract that this version does not have yet; NULL at the end. */
+extern const char *const cli_later[];
+
+typedef struct cli_about {
+    const char *summary;  /* one line                                */
+    const char *about;    /* paragraphs for the man page             */
+    const char *models;   /* what MODEL means                        */
+    const char *examples; /* as those of a command                   */
+} cli_about;
+extern const cli_about cli_program;
+
 #endif

@@ -14,7 +14,7 @@
     }
 #define CLI_OPT_MODEL                                                                                                  \
     {                                                                                                                  \
-        0, "model", "NAME", "architecture of a checkpoint, where its shapes cannot tell", CLI_TEXT                     \
+        0, "model", "NAME", "architecture of a checkpoint, where its shapes cannot tell", CLI_MODEL                    \
     }
 #define CLI_OPT_PREPROCESS                                                                                             \
     {                                                                                                                  \
@@ -26,7 +26,7 @@
     }
 #define CLI_OPT_CLASS_NAMES                                                                                            \
     {                                                                                                                  \
-        0, "classes", "FILE", "names of the classes, one a line", CLI_TEXT                                             \
+        0, "classes", "FILE", "names of the classes, one a line", CLI_PATH                                             \
     }
 
 /** Load MODEL by --family, --model, --resolution and --preprocess (and --classes, a FILE of names or a number, by its

@@ -14,32 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
-const cli_cmd *const cli_commands[] = {
-    &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval, &cmd_bench, NULL
-};
-
-/* Commands of the contract that this version does not have yet. */
-static const char *const later[] = { "search", "data",     "advise", "train", "explain",
-                                     "embed",  "quantize", "pull",   "serve", NULL };
-
 static void print_help(void)
 {
-    printf("effnet %s - EfficientNet in C: look at networks, scale them, classify images\n\n"
-           "usage: effnet COMMAND [options] ...\n\ncommands:\n",
-           eff_version());
+    printf("effnet %s - %s\n\nusage: effnet COMMAND [options] ...\n\ncommands:\n", eff_version(),
+           cli_program.summary);
     for (const cli_cmd *const *c = cli_commands; *c; c++) printf("  %-9s %s\n", (*c)->name, (*c)->summary);
     printf("\n'effnet COMMAND --help' explains one of them; 'effnet --version' prints the version.\n"
-           "\nexamples:\n"
-           "  effnet info b0                          look at EfficientNet-B0\n"
-           "  effnet convert weights.pth lite0.effnet turn a checkpoint into a model file\n"
-           "  effnet predict lite0.effnet photo.jpg   say what is on a photograph\n");
+           "\nexamples:\n%s",
+           cli_program.examples);
 }
 
 static int unknown_command(const char *name)
 {
     const char *names[32];
     int n = 0;
-    for (const char *const *l = later; *l; l++) {
+    for (const char *const *l = cli_later; *l; l++) {
         if (!strcmp(*l, name)) {
             cli_error("'%s' is not in this version (see 'effnet --help')", name);
             return CLI_USAGE;

@@ -133,10 +133,12 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
         v->height = (int)n;
         v->width = (int)m;
         return true;
-    case CLI_TEXT: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
+    case CLI_TEXT:
+    case CLI_PATH:
+    case CLI_MODEL: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
     case CLI_CHOICE: snprintf(why, room, "expected one of: %s", o->choices); return has_word(o->choices, text);
     case CLI_LEVEL:
-        snprintf(why, room, "expected one of: ref avx2 avx512 avx512vnni avx512bf16 neon");
+        snprintf(why, room, "expected one of: %s", CLI_LEVELS);
         return eff_cpu_level_known(text);
     case CLI_LATER: break;
     }

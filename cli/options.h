@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and their options as data: help texts are printed from these tables, and man pages and shell completions can
- * be made from them. Every value is checked before a command runs, so a command reads its options without errors to
+/* Commands and their options as data: help texts are printed from these tables, man pages and shell completions are made
+ * from them (gen_*.c). Every value is checked before a command runs, so a command reads its options without errors to
  * handle. */
 #ifndef EFFNET_CLI_OPTIONS_H
 #define EFFNET_CLI_OPTIONS_H
@@ -25,10 +25,15 @@ typedef enum cli_type {
     CLI_SEED,   /* 0..2^64-1                                                        */
     CLI_SIZE,   /* N or HxW, each in lo..hi                                         */
     CLI_TEXT,   /* anything but the empty string                                    */
+    CLI_PATH,   /* the same, and it names a file or folder                          */
+    CLI_MODEL,  /* the same, and it names an architecture or a model file           */
     CLI_CHOICE, /* one of `choices`                                                 */
     CLI_LEVEL,  /* a CPU level the library knows                                    */
     CLI_LATER   /* of the program's contract, but not in this version: refused      */
 } cli_type;
+
+/* What CLI_LEVEL may be, on any machine; the library has the last word. */
+#define CLI_LEVELS "ref avx2 avx512 avx512vnni avx512bf16 neon"
 
 typedef struct cli_opt {
     char short_name;     /* 0 = none                                                */
@@ -47,6 +52,7 @@ typedef struct cli_args cli_args;
 typedef struct cli_cmd {
     const char *name, *summary;
     const char *usage;              /* the operands: "MODEL IMAGE..."                          */
+    const char *operands;           /* for completion, a letter each: m model, f file; the last repeats */
     const char *about;              /* a paragraph or two, lines below 80 columns              */
     const char *examples;           /* lines of "command" and what it does                     */
     const cli_opt *opts;            /* ends with a zeroed one; the common options are added    */

@@ -1,4 +1,4 @@
-# What `make install` puts where; the program is installed by cli/. The .pc file finds its prefix from where it lies.
+# What `make install` puts where; the program, man pages and completions are installed by cli/. The .pc file finds its prefix from where it lies.
 include(GNUInstallDirs)
 install(TARGETS effnet effnet_static
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -7,3 +7,6 @@ file(RELATIVE_PATH EFF_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" EFF_PC_UP "${EFF_PC_UP}")
 configure_file(effnet.pc.in effnet.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/effnet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_SOURCE_DIR}/share/imagenet_classes.tsv DESTINATION ${CMAKE_INSTALL_DATADIR}/effnet)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/README.md
+        ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/examples/classify.c DESTINATION ${CMAKE_INSTALL_DOCDIR})

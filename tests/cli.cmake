@@ -1,12 +1,13 @@
 # src/data/, and the program as its users see it: transcripts, one test a case. After a change that is meant,
 # `cmake --build BUILD --target bless` writes what is printed now as what is expected; read the difference before committing it.
+eff_test(test_bench SOURCES test_bench.c LABELS unit level)
 eff_test(test_metrics SOURCES test_metrics.c LABELS unit)
 eff_test(test_filelist SOURCES test_filelist.c LABELS unit)
 
 add_executable(tool_synth tool_synth.c)
 target_link_libraries(tool_synth PRIVATE effnet_testsupport)
 set(cli_runner ${CMAKE_CURRENT_SOURCE_DIR}/cli/run.sh)
-foreach(case convert environment errors eval help info options output predict scale)
+foreach(case bench convert environment errors eval help info options output predict scale)
   add_test(NAME cli_${case} COMMAND sh ${cli_runner} $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth> ${case})
   set_tests_properties(cli_${case} PROPERTIES LABELS cli TIMEOUT 300)
 endforeach()

@@ -19,6 +19,6 @@ eff_test(test_alloc_failure SOURCES test_alloc_failure.c checkpoints.c pickles.c
 target_compile_definitions(test_alloc_failure PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
 eff_test(test_threads_predict SOURCES test_threads_predict.c LABELS unit threads)
 target_compile_definitions(test_threads_predict PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
-eff_test(test_bombs SOURCES test_bombs.c checkpoints.c pickles.c LABELS unit)
+eff_test(test_zip_bombs SOURCES test_zip_bombs.c checkpoints.c pickles.c LABELS unit)
 eff_test(test_number SOURCES test_number.c LABELS unit)
 eff_test(test_hostile SOURCES test_hostile.c checkpoints.c pickles.c LABELS unit)

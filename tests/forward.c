@@ -49,21 +49,39 @@ static double own_deviation(const char *name)
     return -1;
 }
 
+static t_deviation deviation(const float *got, const double *want, int classes, double own)
+{
+    double mean = 0, var = 0, worst = 0;
+    for (int i = 0; i < classes; i++) mean += want[i] / classes;
+    for (int i = 0; i < classes; i++) var += (want[i] - mean) * (want[i] - mean) / classes;
+    for (int i = 0; i < classes; i++) {
+        const double d = fabs((double)got[i] - want[i]);
+        if (!(d <= worst)) worst = d; /* a NaN becomes the worst */
+    }
+    return (t_deviation){ worst / sqrt(var), fmax(1e-3, 10 * own / sqrt(var)) };
+}
+
+t_deviation t_synth_deviation(const eff_model *m, int h, int w, const double *want, int threads, const char *cpu)
+{
+    const int classes = m->table.classes;
+    double own = 0;
+    for (int i = 0; i < classes; i++) own = fmax(own, fabs(want[i] - want[classes + i]));
+    uint8_t *u8 = t_synth_u8(h, w, 1);
+    float *x = t_input(u8, h, w, 0);
+    float *got = t_forward(m, x, 1, h, w, threads, cpu);
+    const t_deviation d = deviation(got, want + classes, classes, own);
+    free(got), free(x), free(u8);
+    return d;
+}
+
 void t_check_logits(const float *got, const double *want, int rows, int classes, const char *summary)
 {
     const double own = own_deviation(summary);
     if (own < 0) fail_msg("no row %s in the summaries", summary);
     for (int r = 0; r < rows; r++, got += classes, want += classes) {
-        double mean = 0, var = 0, worst = 0;
-        for (int i = 0; i < classes; i++) mean += want[i] / classes;
-        for (int i = 0; i < classes; i++) var += (want[i] - mean) * (want[i] - mean) / classes;
-        for (int i = 0; i < classes; i++) {
-            const double d = fabs((double)got[i] - want[i]);
-            if (!(d <= worst)) worst = d; /* a NaN becomes the worst */
-        }
-        const double bound = fmax(1e-3 * sqrt(var), 10 * own);
-        printf("%-36s row %d: max |difference| %.2e of std, bound %.2e\n", summary, r, worst / sqrt(var), bound / sqrt(var));
-        if (!(worst <= bound)) fail_msg("%s row %d: %.3e > %.3e", summary, r, worst, bound);
+        const t_deviation d = deviation(got, want, classes, own);
+        printf("%-36s row %d: max |difference| %.2e of std, bound %.2e\n", summary, r, d.worst, d.bound);
+        if (!(d.worst <= d.bound)) fail_msg("%s row %d: %.3e > %.3e of std", summary, r, d.worst, d.bound);
     }
 }
 

@@ -7,3 +7,22 @@ if(NOT EFF_SANITIZE)
            $<TARGET_FILE:effnet> $<TARGET_FILE:effnet_static>)
   set_tests_properties(house_symbols PROPERTIES LABELS unit)
 endif()
+
+# The thing as users get it. Sanitizers have run-times of their own, which neither a plain compile nor an emulator brings.
+if(NOT EFF_SANITIZE)
+  set(house ${CMAKE_CURRENT_SOURCE_DIR}/house)
+  add_test(NAME example_classify COMMAND sh ${house}/example.sh ${PROJECT_SOURCE_DIR} $<TARGET_FILE:classify>
+           $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth>)
+  add_test(NAME example_valgrind COMMAND sh ${house}/example.sh --valgrind ${PROJECT_SOURCE_DIR} $<TARGET_FILE:classify>
+           $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth>)
+  add_test(NAME house_install COMMAND sh ${house}/install.sh ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND}
+           ${CMAKE_C_COMPILER} $<TARGET_FILE:tool_synth>)
+  add_test(NAME house_completions COMMAND bash ${house}/completions.sh ${CMAKE_BINARY_DIR} $<TARGET_FILE:effnet-cli>)
+  set(installed example_classify example_valgrind house_install house_completions)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    add_test(NAME house_oldcpu COMMAND sh ${house}/oldcpu.sh $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth>
+             ${CMAKE_C_COMPILER})
+    list(APPEND installed house_oldcpu)
+  endif()
+  set_tests_properties(${installed} PROPERTIES LABELS installed SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()

@@ -5,3 +5,7 @@ eff_test(test_forward SOURCES test_forward.c forward.c LABELS golden level threa
 eff_test(test_forward_large SOURCES test_forward_large.c forward.c LABELS golden long)
 eff_test(test_forward_shared SOURCES test_forward_shared.c forward.c LABELS golden shared level)
 eff_test(test_lite SOURCES test_lite.c LABELS golden shared level)
+eff_test(test_comparators SOURCES test_comparators.c forward.c tsv.c LABELS golden level threads)
+# For tools/check_comparators.sh.
+add_executable(tool_logits tool_logits.c forward.c)
+target_link_libraries(tool_logits PRIVATE effnet_testsupport)

@@ -53,6 +53,18 @@ float *t_guarded(size_t n);
 void t_guard_check(const float *p, size_t n);
 void t_guard_free(float *p);
 
+/* Under a sanitizer time and memory say nothing. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define T_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define T_SANITIZED 1
+#endif
+#endif
+#ifndef T_SANITIZED
+#define T_SANITIZED 0
+#endif
+
 #define T_OK(call, err) \
     do { \
         if ((call) != EFF_OK) fail_msg("%s: %s", #call, (err).msg); \

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoders: pictures encoded here and read back, every truncation, bit flips, headers that promise too much, formats
- * that are recognised but not read, files that are no files. */
+/* Decoders: pictures of every kind encoded here and read back, every truncation, bit flips, headers that promise too
+ * much, formats that are recognised but not read, files that are no files. */
+#include "pictures.h"
 #include "support.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,44 +14,17 @@
 
 #include <jpeglib.h>
 #include <png.h>
+#include <webp/decode.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
 #include "image/image.h"
 
-enum { W = 43, H = 29 };
+enum { W = T_W, H = T_H };
 
-typedef struct blob {
-    uint8_t *data;
-    size_t size;
-} blob;
+typedef t_bytes blob;
 
-static uint32_t crc(const uint8_t *p, size_t n)
-{
-    uint32_t c = 0xffffffffu;
-    for (size_t i = 0; i < n; i++) {
-        c ^= p[i];
-        for (int b = 0; b < 8; b++) c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
-    }
-    return ~c;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
-
-/* ---------------------------------------------------------------------------------------------- encoders */
-
-typedef struct jpeg_kind {
-    const char *name;
-    int components; /* 1, 3, 4 */
-    int h, v;       /* sampling of the first one */
-    bool progressive, rgb, arithmetic;
-    int restart, scans; /* scans > 0: that many, as a hostile file would have */
-} jpeg_kind;
-
-static const jpeg_kind jpegs[] = {
+static const t_jpeg jpegs[] = {
     { "420", 3, 2, 2, .progressive = false },
     { "422", 3, 2, 1, .restart = 3 },
     { "444", 3, 1, 1, .rgb = false },
@@ -58,98 +33,27 @@ static const jpeg_kind jpegs[] = {
     { "progressive gray", 1, 1, 1, .progressive = true },
     { "rgb", 3, 1, 1, .rgb = true },
     { "arithmetic", 3, 2, 2, .arithmetic = true },
+    { "cmyk", 4, 1, 1, .ycck = false },
+    { "ycck", 4, 2, 2, .ycck = true },
+    { "progressive cmyk", 4, 1, 1, .progressive = true },
+    { "separate scans", 3, 2, 2, .separate = true },
 };
-enum { N_JPEGS = sizeof jpegs / sizeof jpegs[0] };
+enum { N_JPEGS = sizeof jpegs / sizeof jpegs[0], N_PNGS = 6, N_WEBPS = 3, N_ALL = N_JPEGS + N_PNGS + N_WEBPS };
 
-static blob make_jpeg(jpeg_kind k)
+static const t_png pngs[N_PNGS] = {
+    { PNG_COLOR_TYPE_RGB, 8, .interlaced = false },     { PNG_COLOR_TYPE_GRAY, 8, .interlaced = false },
+    { PNG_COLOR_TYPE_PALETTE, 4, .transparent = true }, { PNG_COLOR_TYPE_RGB_ALPHA, 16, .interlaced = true },
+    { PNG_COLOR_TYPE_GRAY, 1, .interlaced = true },     { PNG_COLOR_TYPE_GRAY_ALPHA, 8, .interlaced = false },
+};
+
+static blob make(int k)
 {
-    struct jpeg_compress_struct c;
-    struct jpeg_error_mgr e;
-    static jpeg_scan_info scans[1000];
-    uint8_t *const rgb = t_synth_u8(H, W, 3);
-    unsigned char *mem = NULL;
-    unsigned long size = 0;
-    c.err = jpeg_std_error(&e);
-    jpeg_create_compress(&c);
-    jpeg_mem_dest(&c, &mem, &size);
-    c.image_width = W;
-    c.image_height = H;
-    c.input_components = k.components;
-    c.in_color_space = k.components == 1 ? JCS_GRAYSCALE : k.components == 3 ? JCS_RGB : JCS_CMYK;
-    jpeg_set_defaults(&c);
-    if (k.rgb) jpeg_set_colorspace(&c, JCS_RGB);
-    jpeg_set_quality(&c, 90, TRUE);
-    c.comp_info[0].h_samp_factor = k.h;
-    c.comp_info[0].v_samp_factor = k.v;
-    c.restart_interval = (unsigned)k.restart;
-    c.arith_code = k.arithmetic;
-    if (k.progressive) jpeg_simple_progression(&c);
-    if (k.scans) { /* every coefficient of a grey picture bit by bit */
-        int n = 0;
-        for (int s = 0; s < 64 && n < k.scans; s++)
-            for (int al = 10; al >= 0 && n < k.scans; al--)
-                scans[n++] =
-                    (jpeg_scan_info){ .comps_in_scan = 1, .Ss = s, .Se = s, .Ah = al == 10 ? 0 : al + 1, .Al = al };
-        c.scan_info = scans;
-        c.num_scans = n;
-    }
-    jpeg_start_compress(&c, TRUE);
-    uint8_t row[W * 4];
-    while (c.next_scanline < H) {
-        for (int i = 0; i < W; i++)
-            for (int ch = 0; ch < k.components; ch++)
-                row[i * k.components + ch] = rgb[((size_t)c.next_scanline * W + (size_t)i) * 3 + (size_t)(ch % 3)];
-        jpeg_write_scanlines(&c, (JSAMPROW[]){ row }, 1);
-    }
-    jpeg_finish_compress(&c);
-    jpeg_destroy_compress(&c);
-    free(rgb);
-    return (blob){ mem, size };
-}
-
-static void png_grow(png_structp p, png_bytep d, size_t n)
-{
-    blob *const b = png_get_io_ptr(p);
-    b->data = realloc(b->data, b->size + n);
-    memcpy(b->data + b->size, d, n);
-    b->size += n;
-}
-
-static void png_no_flush(png_structp p) { (void)p; }
-
-static blob make_png(int colour, int bits, bool interlace, bool transparent)
-{
-    blob b = { NULL, 0 };
-    png_structp p = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
-    png_infop info = png_create_info_struct(p);
-    png_set_write_fn(p, &b, png_grow, png_no_flush);
-    png_set_IHDR(p, info, W, H, bits, colour, interlace ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, 0, 0);
-    if (colour == PNG_COLOR_TYPE_PALETTE) {
-        png_color pal[4] = { { 1, 2, 3 }, { 50, 60, 70 }, { 9, 9, 200 }, { 255, 0, 0 } };
-        png_set_PLTE(p, info, pal, 4);
-    }
-    if (transparent) png_set_tRNS(p, info, NULL, 0, &(png_color_16){ .red = 4, .green = 5, .blue = 6, .gray = 7 });
-    const png_text text = { .compression = PNG_TEXT_COMPRESSION_zTXt,
-                            .key = (png_charp)(uintptr_t) "Comment",
-                            .text = (png_charp)(uintptr_t) "a chunk that is skipped",
-                            .text_length = 23 };
-    png_set_text(p, info, &text, 1);
-    png_write_info(p, info);
-    uint8_t *const rgb = t_synth_u8(H, W, 3);
-    static uint8_t image[H][W * 8];
-    png_bytep rows[H];
-    memset(image, 0, sizeof image);
-    for (int y = 0; y < H; y++) {
-        rows[y] = image[y];
-        if (colour == PNG_COLOR_TYPE_RGB && bits == 8) memcpy(rows[y], rgb + (size_t)y * W * 3, W * 3);
-        if (colour == PNG_COLOR_TYPE_GRAY && bits == 8)
-            for (int x = 0; x < W; x++) rows[y][x] = rgb[((size_t)y * W + (size_t)x) * 3];
-    }
-    png_write_image(p, rows);
-    png_write_end(p, info);
-    png_destroy_write_struct(&p, &info);
-    free(rgb);
-    return b;
+    if (k < N_JPEGS) return t_jpeg_make(jpegs[k]);
+    if (k < N_JPEGS + N_PNGS) return t_png_make(pngs[k - N_JPEGS]);
+    uint8_t rgba[W * H * 4];
+    for (int i = 0; i < W * H * 4; i++) rgba[i] = (uint8_t)(i / 4 % W * 3 + i / (4 * W) * (i % 4 + 1));
+    const int w = k - N_JPEGS - N_PNGS;
+    return t_webp_make((t_webp){ .lossless = w == 0, .alpha = w == 2, .width = W, .height = H, .rgba = rgba });
 }
 
 static eff_image *decode_ok(blob b)
@@ -176,7 +80,7 @@ static void refused(const void *bytes, size_t size, eff_status status, const cha
 
 /* ------------------------------------------------------------------------------------------------- tests */
 
-/* As libjpeg's own defaults decode. */
+/* As libjpeg's own defaults decode, and as Pillow makes RGB of it. */
 static void plain_jpeg(uint8_t *rgb, blob b)
 {
     struct jpeg_decompress_struct c;
@@ -186,11 +90,16 @@ static void plain_jpeg(uint8_t *rgb, blob b)
     jpeg_mem_src(&c, b.data, b.size);
     jpeg_read_header(&c, TRUE);
     jpeg_start_decompress(&c);
-    uint8_t row[W * 3];
+    uint8_t row[W * 4];
     while (c.output_scanline < H) {
         uint8_t *const d = rgb + (size_t)c.output_scanline * W * 3;
         jpeg_read_scanlines(&c, (JSAMPROW[]){ row }, 1);
-        for (int i = 0; i < W * 3; i++) d[i] = c.output_components == 1 ? row[i / 3] : row[i];
+        for (int i = 0; i < W * 3; i++)
+            if (c.output_components == 4) {
+                const int k = row[i / 3 * 4 + 3], ink = 255 - row[i / 3 * 4 + i % 3];
+                d[i] = (uint8_t)(k - (int)floor(ink * k / 255.0 + 0.5));
+            } else
+                d[i] = c.output_components == 1 ? row[i / 3] : row[i];
     }
     jpeg_finish_decompress(&c);
     jpeg_destroy_decompress(&c);
@@ -201,7 +110,7 @@ static void test_jpeg_pixels(void **state)
     (void)state;
     uint8_t want[W * H * 3];
     for (int k = 0; k < N_JPEGS; k++) {
-        const blob b = make_jpeg(jpegs[k]);
+        const blob b = t_jpeg_make(jpegs[k]);
         eff_image *const im = decode_ok(b);
         plain_jpeg(want, b);
         if (memcmp(want, eff_image_pixels(im), sizeof want)) fail_msg("%s: pixels differ", jpegs[k].name);
@@ -210,26 +119,95 @@ static void test_jpeg_pixels(void **state)
     }
 }
 
+/* Every colour type and depth, with and without transparency, plain and interlaced. */
 static void test_png_pixels(void **state)
 {
     (void)state;
-    uint8_t *const rgb = t_synth_u8(H, W, 3);
-    for (int gray = 0; gray < 2; gray++) {
-        const blob b = make_png(gray ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, 8, false, false);
+    static const struct {
+        int colour, bits;
+    } t[] = { { PNG_COLOR_TYPE_GRAY, 1 },        { PNG_COLOR_TYPE_GRAY, 2 },      { PNG_COLOR_TYPE_GRAY, 4 },
+              { PNG_COLOR_TYPE_GRAY, 8 },        { PNG_COLOR_TYPE_GRAY, 16 },     { PNG_COLOR_TYPE_PALETTE, 1 },
+              { PNG_COLOR_TYPE_PALETTE, 2 },     { PNG_COLOR_TYPE_PALETTE, 4 },   { PNG_COLOR_TYPE_PALETTE, 8 },
+              { PNG_COLOR_TYPE_RGB, 8 },         { PNG_COLOR_TYPE_RGB, 16 },      { PNG_COLOR_TYPE_GRAY_ALPHA, 8 },
+              { PNG_COLOR_TYPE_GRAY_ALPHA, 16 }, { PNG_COLOR_TYPE_RGB_ALPHA, 8 }, { PNG_COLOR_TYPE_RGB_ALPHA, 16 } };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        for (int variant = 0; variant < 4; variant++) {
+            const bool alpha = t[i].colour & PNG_COLOR_MASK_ALPHA, colour = t[i].colour & PNG_COLOR_MASK_COLOR;
+            const blob b = t_png_make((t_png){ t[i].colour, t[i].bits, variant & 1, variant & 2 && !alpha });
+            eff_image *const im = decode_ok(b);
+            for (int p = 0; p < W * H * 3; p++) {
+                const int x = p / 3 % W, y = p / (3 * W), c = p % 3;
+                const unsigned v = t_sample(x, y, colour && t[i].colour != PNG_COLOR_TYPE_PALETTE ? c : 0, t[i].bits);
+                const unsigned want = t[i].colour == PNG_COLOR_TYPE_PALETTE ? t_palette(v, c)
+                                      : t[i].bits == 16                     ? v >> 8
+                                                                            : v * 255 / ((1u << t[i].bits) - 1);
+                if (eff_image_pixels(im)[p] != want)
+                    fail_msg("colour type %d, %d bits, variant %d at %d,%d,%d: %d, expected %u", t[i].colour, t[i].bits,
+                             variant, x, y, c, eff_image_pixels(im)[p], want);
+            }
+            eff_image_free(im);
+            free(b.data);
+        }
+    for (int w = 1; w < 9; w++) /* passes that are empty */
+        for (int h = 1; h < 9; h++) {
+            const blob b = t_png_make((t_png){ PNG_COLOR_TYPE_GRAY, 8, .interlaced = true, .width = w, .height = h });
+            eff_error err = { 0 };
+            eff_image *im = NULL;
+            T_OK(eff_image_decode(&im, b.data, b.size, &err), err);
+            for (int p = 0; p < w * h * 3; p++)
+                assert_int_equal(eff_image_pixels(im)[p], t_sample(p / 3 % w, p / (3 * w), 0, 8));
+            eff_image_free(im);
+            free(b.data);
+        }
+}
+
+static void test_webp_pixels(void **state)
+{
+    (void)state;
+    uint8_t rgba[W * H * 4], want[W * H * 3];
+    for (int i = 0; i < W * H * 4; i++) rgba[i] = (uint8_t)t_sample(i / 4 % W, i / (4 * W), i % 4, 8);
+    for (int k = 0; k < 4; k++) {
+        const t_webp kind = { .lossless = k < 2, .alpha = k & 1, .width = W, .height = H, .rgba = rgba };
+        const blob b = t_webp_make(kind);
+        if (kind.lossless)
+            for (int i = 0; i < W * H * 3; i++) want[i] = rgba[i / 3 * 4 + i % 3];
+        else
+            assert_non_null(WebPDecodeRGBInto(b.data, b.size, want, sizeof want, W * 3));
         eff_image *const im = decode_ok(b);
-        for (size_t i = 0; i < W * H * 3; i++) assert_int_equal(eff_image_pixels(im)[i], rgb[gray ? i / 3 * 3 : i]);
+        if (memcmp(want, eff_image_pixels(im), sizeof want)) fail_msg("kind %d: pixels differ", k);
         eff_image_free(im);
         free(b.data);
     }
-    free(rgb);
+}
+
+/* The first frame on its canvas, the rest black; what the second one shows does not matter. */
+static void test_webp_animation(void **state)
+{
+    (void)state;
+    uint8_t one[10 * 8 * 4], two[W * H * 4];
+    for (int i = 0; i < 10 * 8 * 4; i++) one[i] = (uint8_t)(100 + i % 151);
+    memset(two, 200, sizeof two);
+    const t_webp first = { .lossless = true, .alpha = true, .width = 10, .height = 8, .rgba = one },
+                 second = { .lossless = false, .width = W, .height = H, .rgba = two };
+    const blob b = t_webp_animation(W, H, 12, 6, first, second);
+    eff_image *const im = decode_ok(b);
+    for (int i = 0; i < W * H * 3; i++) {
+        const int x = i / 3 % W - 12, y = i / (3 * W) - 6;
+        const int want = x >= 0 && x < 10 && y >= 0 && y < 8 ? one[(y * 10 + x) * 4 + i % 3] : 0;
+        assert_int_equal(eff_image_pixels(im)[i], want);
+    }
+    eff_image_free(im);
+    free(b.data);
+    const blob wide = t_webp_animation(W, H, 40, 6, first, second); /* a frame that leaves the canvas */
+    refused(wide.data, wide.size, EFF_EFORMAT, "WebP");
+    free(wide.data);
 }
 
 static void test_truncated_anywhere(void **state)
 {
     (void)state;
-    for (int k = 0; k < N_JPEGS + 2; k++) {
-        const blob b = k < N_JPEGS ? make_jpeg(jpegs[k])
-                                   : make_png(k == N_JPEGS ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, 8, false, false);
+    for (int k = 0; k < N_ALL; k++) {
+        const blob b = make(k);
         for (size_t n = 0; n < b.size; n++) {
             uint8_t *const exact = malloc(n ? n : 1); /* so that a read past the end is seen */
             memcpy(exact, b.data, n);
@@ -240,28 +218,36 @@ static void test_truncated_anywhere(void **state)
     }
 }
 
-/* Any single bit may flip: an image of the same size or a clean refusal. */
+/* Any single bit may flip: an image or a clean refusal, the same by both ways in. */
 static void test_bit_flips(void **state)
 {
     (void)state;
     int read = 0, total = 0;
-    for (int k = 0; k < N_JPEGS + 1; k++) {
-        const blob b = k < N_JPEGS ? make_jpeg(jpegs[k]) : make_png(PNG_COLOR_TYPE_RGB, 8, false, false);
+    const eff_preprocess p = {
+        .geometry = EFF_GEOM_SQUASH, .side = 8, .height = 8, .width = 8, .std = { 1, 1, 1 }, .icc = 1
+    };
+    for (int k = 0; k < N_ALL; k++) {
+        const blob b = make(k);
         for (size_t i = 0; i < b.size; i++) {
             const int bit = (int)(eff_rng_bits(7, (uint64_t)k, i) % 8);
             b.data[i] ^= (uint8_t)(1 << bit);
-            eff_error err = { 0 };
+            eff_error err = { 0 }, again = { 0 };
             eff_image *im = NULL;
+            float x[2][8 * 8 * 3];
             const eff_status s = eff_image_decode(&im, b.data, b.size, &err);
+            assert_int_equal(eff_prepare_bytes(b.data, b.size, &p, x[0], &again), s);
             total++;
             if (s == EFF_OK) {
                 read++;
                 assert_non_null(im);
-                if (k == N_JPEGS) fail_msg("PNG: a flipped bit in byte %zu was not noticed", i);
+                if (k >= N_JPEGS && k < N_JPEGS + N_PNGS) fail_msg("PNG: a flipped bit in byte %zu was not noticed", i);
+                assert_int_equal(eff_image_prepare(im, &p, x[1], &err), EFF_OK);
+                assert_memory_equal(x[0], x[1], sizeof x[0]);
             } else {
                 assert_null(im);
                 if (s != EFF_EFORMAT && s != EFF_EUNSUPPORTED) fail_msg("byte %zu: status %d: %s", i, (int)s, err.msg);
                 assert_true(err.msg[0]);
+                assert_string_equal(err.msg, again.msg);
             }
             eff_image_free(im);
             b.data[i] ^= (uint8_t)(1 << bit);
@@ -282,14 +268,15 @@ static void test_png_headers(void **state)
               { 1, 65501, "1 x 65501" },
               { 65000, 65000, "65000 x 65000" },
               { 11585, 11585, "cannot hold" },
+              { 4000, 4000, "cannot hold" },
               { 0x7fffffff, 0x7fffffff, "2147483647" },
               { 0, 5, "" },
               { 0xffffffffu, 1, "" } };
-    const blob b = make_png(PNG_COLOR_TYPE_RGB, 8, false, false);
+    const blob b = make(N_JPEGS);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
-        put32(b.data + 16, t[i].w);
-        put32(b.data + 20, t[i].h);
-        put32(b.data + 29, crc(b.data + 12, 17));
+        t_put32(b.data + 16, t[i].w);
+        t_put32(b.data + 20, t[i].h);
+        t_put32(b.data + 29, t_crc32(b.data + 12, 17));
         refused(b.data, b.size, EFF_EFORMAT, t[i].says);
     }
     free(b.data);
@@ -304,7 +291,7 @@ static void test_jpeg_headers(void **state)
     } t[] = { { 65500, 65500, "65500 x 65500" }, { 65535, 65535, "" }, { 65535, 1, "" }, { 0, 10, "" }, { 10, 0, "" },
               { 11585, 11585, "cannot hold" } };
     for (int k = 0; k < N_JPEGS; k++) {
-        const blob b = make_jpeg(jpegs[k]);
+        const blob b = t_jpeg_make(jpegs[k]);
         size_t sof = 2;
         while (b.data[sof + 1] != 0xc0 && b.data[sof + 1] != 0xc1 && b.data[sof + 1] != 0xc2 && b.data[sof + 1] != 0xc9)
             sof += 2 + (size_t)(b.data[sof + 2] << 8 | b.data[sof + 3]);
@@ -327,35 +314,29 @@ static void test_jpeg_headers(void **state)
 static void test_many_scans(void **state)
 {
     (void)state;
-    blob b = make_jpeg((jpeg_kind){ "few", 1, 1, 1, .scans = 11 * 20 });
+    blob b = t_jpeg_make((t_jpeg){ "few", 1, 1, 1, .scans = 11 * 20 });
     eff_image_free(decode_ok(b));
     free(b.data);
-    b = make_jpeg((jpeg_kind){ "many", 1, 1, 1, .scans = 11 * 64 });
+    b = t_jpeg_make((t_jpeg){ "many", 1, 1, 1, .scans = 11 * 64 });
     refused(b.data, b.size, EFF_EFORMAT, "scans");
     free(b.data);
 }
 
+/* Two components: grey and something, which no rule tells how to show. */
 static void test_kinds_not_read(void **state)
 {
     (void)state;
-    static const struct {
-        int colour, bits, interlace, transparent;
-        const char *says;
-    } t[] = {
-        { PNG_COLOR_TYPE_PALETTE, 8, 0, 0, "a palette" },     { PNG_COLOR_TYPE_PALETTE, 2, 0, 0, "a palette" },
-        { PNG_COLOR_TYPE_RGB_ALPHA, 8, 0, 0, "alpha" },       { PNG_COLOR_TYPE_GRAY_ALPHA, 8, 0, 0, "alpha" },
-        { PNG_COLOR_TYPE_RGB, 16, 0, 0, "16 bits" },          { PNG_COLOR_TYPE_GRAY, 16, 0, 0, "16 bits" },
-        { PNG_COLOR_TYPE_GRAY, 1, 0, 0, "less than 8 bits" }, { PNG_COLOR_TYPE_GRAY, 4, 0, 0, "less than 8 bits" },
-        { PNG_COLOR_TYPE_RGB, 8, 1, 0, "interlacing" },       { PNG_COLOR_TYPE_RGB, 8, 0, 1, "transparent" },
-        { PNG_COLOR_TYPE_GRAY, 8, 0, 1, "transparent" },
-    };
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
-        const blob b = make_png(t[i].colour, t[i].bits, t[i].interlace, t[i].transparent);
-        refused(b.data, b.size, EFF_EUNSUPPORTED, t[i].says);
-        free(b.data);
-    }
-    const blob b = make_jpeg((jpeg_kind){ "cmyk", 4, 1, 1, .progressive = false });
-    refused(b.data, b.size, EFF_EUNSUPPORTED, "CMYK");
+    const blob b = t_jpeg_make((t_jpeg){ "two", 1, 1, 1, .rgb = false });
+    size_t sof = 2;
+    while (b.data[sof + 1] != 0xc0) sof += 2 + (size_t)(b.data[sof + 2] << 8 | b.data[sof + 3]);
+    blob two = { NULL, 0 };
+    t_append(&two, b.data, sof);
+    t_append(&two, "\xff\xc0\0\x0e\x08", 5);
+    t_append(&two, b.data + sof + 5, 4);
+    t_append(&two, "\2\1\x11\0\2\x11\0", 7);
+    t_append(&two, b.data + sof + 13, b.size - sof - 13);
+    refused(two.data, two.size, EFF_EUNSUPPORTED, "found 2");
+    free(two.data);
     free(b.data);
 }
 
@@ -369,7 +350,7 @@ static void test_other_contents(void **state)
         const char *says;
     } t[] = {
         { "GIF89a\1\0\1\0", 10, EFF_EUNSUPPORTED, "GIF" },
-        { "RIFF\x20\0\0\0WEBPVP8 ", 16, EFF_EUNSUPPORTED, "WebP" },
+        { "RIFF\x20\0\0\0WEBPVP8 ", 16, EFF_EFORMAT, "WebP" },
         { "BM\x36\0\0\0", 6, EFF_EUNSUPPORTED, "BMP" },
         { "II*\0\x08\0\0\0", 8, EFF_EUNSUPPORTED, "TIFF" },
         { "MM\0*\0\0\0\x08", 8, EFF_EUNSUPPORTED, "TIFF" },
@@ -381,11 +362,11 @@ static void test_other_contents(void **state)
           12, EFF_EUNSUPPORTED, "AVIF" },
         { "\0\0\0\x1c"
           "ftypisom",
-          12, EFF_EFORMAT, "neither" },
-        { "RIFF\x20\0\0\0WAVEfmt ", 16, EFF_EFORMAT, "neither" },
+          12, EFF_EFORMAT, "none of them" },
+        { "RIFF\x20\0\0\0WAVEfmt ", 16, EFF_EFORMAT, "none of them" },
         { "<html>", 6, EFF_EFORMAT, "3c 68 74 6d 6c 3e (\"<html>\")" },
         { "\n", 1, EFF_EFORMAT, "0a (\".\")" },
-        { "\x89PN", 3, EFF_EFORMAT, "neither" },
+        { "\x89PN", 3, EFF_EFORMAT, "none of them" },
         { "\x89PNG\n\n\n\n0123456789", 18, EFF_EFORMAT, "PNG" },
         { "\xff\xd8", 2, EFF_EFORMAT, "JPEG" },
         { "", 0, EFF_EFORMAT, "empty" },
@@ -418,7 +399,7 @@ static void test_files(void **state)
     file_refused(t_tmp("folder.png"), "directory");
     write_file(t_tmp("empty.jpg"), "", 0);
     file_refused(t_tmp("empty.jpg"), "empty");
-    const blob b = make_jpeg(jpegs[0]);
+    const blob b = t_jpeg_make(jpegs[0]);
     write_file(t_tmp("wrong_suffix.png"), b.data, b.size);
     free(b.data);
     eff_error err = { 0 };
@@ -482,11 +463,41 @@ static void test_from_rgb_arguments(void **state)
     eff_image_free(NULL);
 }
 
+static eff_status stop_begin(void *ctx, const eff_picture *p, eff_error *err)
+{
+    (void)ctx;
+    (void)err;
+    assert_true(p->width == W && p->height == H && p->reduced == 1 && p->orientation == 1 && !p->icc);
+    return EFF_OK;
+}
+
+static uint8_t *stop_row(void *ctx) { return ctx; }
+
+static bool stop_done(void *ctx) { return (*((int *)ctx + W * 4))-- > 0; }
+
+/* A sink may have seen enough. */
+static void test_stopped(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_ALL; k++) {
+        const blob b = make(k);
+        int room[W * 4 + 1];
+        const eff_sink sink = { .ctx = room, .begin = stop_begin, .row = stop_row, .done = stop_done };
+        for (int rows = 0; rows < 3; rows++) {
+            room[W * 4] = rows;
+            eff_error err = { 0 };
+            assert_int_equal(eff_decode(b.data, b.size, &sink, &err), EFF_ECANCELLED);
+            assert_int_equal(room[W * 4], -1);
+        }
+        free(b.data);
+    }
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    for (int k = 0; k < 2; k++) {
-        const blob b = k ? make_png(PNG_COLOR_TYPE_RGB, 8, false, false) : make_jpeg(jpegs[4]);
+    for (int k = 0; k < N_ALL; k++) {
+        const blob b = make(k);
         eff_status s = EFF_ENOMEM;
         for (long n = 0; s != EFF_OK; n++) {
             assert_true(n < 100);
@@ -506,12 +517,21 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jpeg_pixels),        cmocka_unit_test(test_png_pixels),
-        cmocka_unit_test(test_truncated_anywhere), cmocka_unit_test(test_bit_flips),
-        cmocka_unit_test(test_png_headers),        cmocka_unit_test(test_jpeg_headers),
-        cmocka_unit_test(test_many_scans),         cmocka_unit_test(test_kinds_not_read),
-        cmocka_unit_test(test_other_contents),     cmocka_unit_test(test_files),
-        cmocka_unit_test(test_png_save),           cmocka_unit_test(test_from_rgb_arguments),
+        cmocka_unit_test(test_jpeg_pixels),
+        cmocka_unit_test(test_png_pixels),
+        cmocka_unit_test(test_webp_pixels),
+        cmocka_unit_test(test_webp_animation),
+        cmocka_unit_test(test_truncated_anywhere),
+        cmocka_unit_test(test_bit_flips),
+        cmocka_unit_test(test_png_headers),
+        cmocka_unit_test(test_jpeg_headers),
+        cmocka_unit_test(test_many_scans),
+        cmocka_unit_test(test_kinds_not_read),
+        cmocka_unit_test(test_other_contents),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_png_save),
+        cmocka_unit_test(test_from_rgb_arguments),
+        cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

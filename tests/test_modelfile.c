@@ -105,6 +105,8 @@ static void same_rule(const eff_preprocess *a, const eff_preprocess *b) /* by fi
     assert_true(a->fraction == b->fraction);
     assert_memory_equal(a->mean, b->mean, sizeof a->mean);
     assert_memory_equal(a->std, b->std, sizeof a->std);
+    assert_int_equal(a->icc, b->icc);
+    assert_int_equal(a->scaled_dct, b->scaled_dct);
 }
 
 static void same_model(const eff_model *a, const eff_model *b)
@@ -165,6 +167,8 @@ static void test_rules(void **state)
                                  .mean = { 127, 127, 127 }, .std = { 0.1f, 0.7f, 128.00001f } };
             if (g == EFF_GEOM_SQUARE) p.fraction = 1.0 / (1 + f);
             else p.side = 256 + f;
+            p.icc = f % 2;
+            p.scaled_dct = f % 3 == 0;
             m->meta.preprocess = p;
             char *text;
             json_t *root;
@@ -258,6 +262,10 @@ static void test_hostile_metadata(void **state)
         { "preprocess", "{}", EFF_EFORMAT, "preprocess: expected 5 keys" },
         { "preprocess.mean", NULL, EFF_EFORMAT, "preprocess: expected 5 keys" },
         { "preprocess.extra", "1", EFF_EFORMAT, "preprocess: expected 5 keys" },
+        { "preprocess.icc", "\"maybe\"", EFF_EFORMAT, "expected ignore or srgb" },
+        { "preprocess.icc", "true", EFF_EFORMAT, "preprocess.icc" },
+        { "preprocess.icc", "\"srgb,scaled-dct=on\"", EFF_EFORMAT, "preprocess.icc" },
+        { "preprocess.scaled-dct", "1", EFF_EFORMAT, "expected off or on" },
         { "preprocess.mean", "[1,2]", EFF_EFORMAT, "mean" },
         { "preprocess.mean", "[1,2,3,4]", EFF_EFORMAT, "mean" },
         { "preprocess.mean", "[1,2,3,4,5,6,7,8,9]", EFF_EFORMAT, "mean" },

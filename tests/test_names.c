@@ -86,21 +86,96 @@ static void test_lite_wheels(void **state)
     }
 }
 
+/* State dictionaries of the libraries (tools/make_comparators.py names): the same set, with the same shapes. */
+static void test_state_dicts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *spec;
+        eff_family naming;
+    } t[] = {
+        { "timm_mobilenetv1_100", "mobilenetv1-1.0", EFF_FAMILY_TIMM },
+        { "timm_mobilenetv2_100", "mobilenetv2-1.0", EFF_FAMILY_TIMM },
+        { "timm_mnasnet_100", "mnasnet-b1", EFF_FAMILY_TIMM },
+        { "timm_semnasnet_100", "mnasnet-a1", EFF_FAMILY_TIMM },
+        { "timm_tf_efficientnet_es", "efficientnet-edgetpu-s", EFF_FAMILY_TIMM_TF },
+        { "timm_tf_efficientnetv2_b0", "efficientnet-v2-b0", EFF_FAMILY_TIMM_TF },
+        { "timm_tf_efficientnetv2_s", "efficientnet-v2-s", EFF_FAMILY_TIMM_TF },
+        { "torchvision_efficientnet_v2_s", "efficientnet-v2-s", EFF_FAMILY_TORCHVISION },
+        { "torchvision_resnet18", "resnet18", EFF_FAMILY_TORCHVISION },
+        { "torchvision_resnet50", "resnet50", EFF_FAMILY_TORCHVISION },
+        { "torchvision_resnet50", "resnet50", EFF_FAMILY_TIMM },
+        { "torchvision_mobilenet_v2", "mobilenetv2-1.0", EFF_NAMING_MOBILENET },
+        { "torchvision_mnasnet1_0", "mnasnet-b1", EFF_NAMING_MNASNET },
+    };
+    static const char *const leaves[] = { "weight", "bias", "running_mean", "running_var" };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        eff_table table;
+        eff_graph *g = graph_of(&table, t[i].spec);
+        t_tsv r = t_tsv_load(t_data("comparators/names_%s.tsv", t[i].file));
+        int seen = 0;
+        for (int k = 0; k < r.rows; k++) {
+            const char *name = t_tsv_get(&r, k, "name"), *star = strstr(name, ".bn.*");
+            for (int leaf = 0; leaf < (star ? 4 : 1); leaf++) {
+                char want[EFF_TENSOR_NAME], got[EFF_TENSOR_NAME], shape[64] = "";
+                if (star) snprintf(want, sizeof want, "%.*s.%s", (int)(star - name), name, leaves[leaf]);
+                else snprintf(want, sizeof want, "%s", name);
+                int p = 0;
+                for (; p < g->nparams; p++) {
+                    assert_true(eff_name_of_param(got, t[i].naming, &table, g, p));
+                    if (strcmp(got, want) == 0) break;
+                }
+                if (p == g->nparams) fail_msg("%s: nothing is called %s", t[i].file, want);
+                for (int d = 0; d < g->param[p].ndim; d++)
+                    snprintf(shape + strlen(shape), sizeof shape - strlen(shape), d ? "x%d" : "%d", g->param[p].dim[d]);
+                assert_string_equal(shape, t_tsv_get(&r, k, "shape"));
+                seen++;
+            }
+        }
+        assert_int_equal(seen, g->nparams);
+        t_tsv_free(&r);
+        eff_graph_free(g);
+    }
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(a, b); }
 
-/* No two parameters of a network share a name, in any family, at any depth; families that spell it are the
- * MBConv ones. */
+/* No two parameters of a network share a name, in any naming, at any depth; and which namings spell it. */
 static void test_names_are_distinct(void **state)
 {
     (void)state;
-    static const char *const specs[] = { "b0", "b1", "b7", "l2", "lite0", "lite4", "b0@width=0.35,depth=0.5",
-                                         "lite0@depth=3", "mobilenetv2-1.0", "mnasnet-a1" };
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
-        for (int f = 0; f < EFF_FAMILY_COUNT; f++) {
+#define TIMMS  (1u << EFF_FAMILY_TIMM | 1u << EFF_FAMILY_TIMM_TF)
+#define TV     (1u << EFF_FAMILY_TORCHVISION)
+#define ALL_MB (1u << EFF_FAMILY_LUKEMELAS | TIMMS | TV)
+#define FLAT   (1u << EFF_NAMING_MOBILENET | 1u << EFF_NAMING_MNASNET)
+    static const struct {
+        const char *spec;
+        unsigned namings; /* besides the neutral one */
+    } nets[] = {
+        { "b0", ALL_MB }, { "b1", ALL_MB }, { "b7", ALL_MB }, { "l2", ALL_MB }, { "lite0", ALL_MB | FLAT },
+        { "lite4", ALL_MB | FLAT }, { "b0@width=0.35,depth=0.5", ALL_MB }, { "lite0@depth=3", ALL_MB | FLAT },
+        { "mobilenetv2-1.0", ALL_MB | FLAT },
+        { "mobilenetv2-1.0@depth=2,width=0.3", ALL_MB | 1u << EFF_NAMING_MOBILENET },
+        { "mnasnet-b1", ALL_MB | FLAT }, { "mnasnet-a1", ALL_MB }, { "mobilenetv1-1.0", TIMMS },
+        { "efficientnet-v2-s", TIMMS | TV }, { "efficientnet-v2-xl", TIMMS | TV }, { "efficientnet-v2-b0", TIMMS | TV },
+        { "efficientnet-edgetpu-l", TIMMS | TV }, { "resnet18", TIMMS | TV }, { "resnet152", TIMMS | TV },
+        { "resnet50@width=0.3,depth=0.4", TIMMS | TV },
+    };
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
+        for (int f = 0; f < EFF_NAMING_COUNT; f++) {
             eff_table t;
-            eff_graph *g = graph_of(&t, specs[i]);
+            eff_graph *g = graph_of(&t, nets[i].spec);
             char(*names)[EFF_TENSOR_NAME] = calloc((size_t)g->nparams, sizeof *names);
-            for (int p = 0; p < g->nparams; p++) assert_true(eff_name_of_param(names[p], (eff_family)f, &t, g, p));
+            int spelled = 0;
+            for (int p = 0; p < g->nparams; p++) spelled += eff_name_of_param(names[p], (eff_family)f, &t, g, p);
+            const bool known = f == EFF_FAMILY_NEUTRAL || (nets[i].namings & 1u << f);
+            if (known != (spelled == g->nparams))
+                fail_msg("%s: %d of %d spelled by %d", nets[i].spec, spelled, g->nparams, f);
+            if (!known) {
+                free(names);
+                eff_graph_free(g);
+                continue;
+            }
             qsort(names, (size_t)g->nparams, sizeof *names, by_text);
             for (int p = 1; p < g->nparams; p++) assert_string_not_equal(names[p - 1], names[p]);
             free(names);
@@ -145,14 +220,14 @@ static void test_unknown(void **state)
     for (int p = 0; p < g->nparams; p++) {
         assert_true(eff_name_of_param(name, EFF_FAMILY_NEUTRAL, &t, g, p));
         assert_string_equal(name, g->param[p].name);
-        assert_false(eff_name_of_param(name, EFF_FAMILY_TIMM, &t, g, p));
+        assert_false(eff_name_of_param(name, EFF_FAMILY_LUKEMELAS, &t, g, p));
         assert_string_equal(name, "");
     }
     eff_graph_free(g);
     memset(leaf, 'x', sizeof leaf - 1);
     leaf[sizeof leaf - 1] = '\0';
     const eff_place stem = { .net = 1u << EFF_OP_MBCONV, .nstages = 7, .stage = EFF_STAGE_STEM };
-    for (int f = 0; f < EFF_FAMILY_COUNT; f++)
+    for (int f = 0; f < EFF_NAMING_COUNT; f++)
         assert_false(eff_name_format(name, (eff_family)f, &stem, "stem.conv", leaf));
 }
 
@@ -177,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_b0_reference),
         cmocka_unit_test(test_lite_wheels),
+        cmocka_unit_test(test_state_dicts),
         cmocka_unit_test(test_names_are_distinct),
         cmocka_unit_test(test_shifts),
         cmocka_unit_test(test_unknown),

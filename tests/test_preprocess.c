@@ -71,7 +71,7 @@ static void test_refused(void **state)
         { "short=256,", "key=value" },
         { ",short=256", "key=value" },
         { "=256", "key ''" },
-        { "blur=3", "expected short, square, squash, crop, size, filter, mean or std" },
+        { "blur=3", "crop, size, filter, mean, std, icc or scaled-dct" },
         { "Short=256", "key 'Short'" },
         { "short=", "short" },
         { "short=0", "short" },
@@ -111,6 +111,10 @@ static void test_refused(void **state)
         { "mean=nan", "mean" },
         { "mean=1e300", "mean" },
         { "mean=127 ", "mean" },
+        { "mean=+", "mean" },
+        { "mean=1-2", "mean" },
+        { "mean=1e999", "mean" },
+        { "mean=1:x:3", "mean" },
         { "std=0", "std" },
         { "std=1:0:1", "std" },
         { "std=-1", "std" },
@@ -119,6 +123,12 @@ static void test_refused(void **state)
         { "short=256,square=0.5", "already" },
         { "crop=100,size=100", "already" },
         { "std=1,mean=2,std=1", "already" },
+        { "icc=", "ignore or srgb" },
+        { "icc=1", "found '1'" },
+        { "icc=sRGB", "ignore or srgb" },
+        { "icc=srgb,icc=ignore", "already" },
+        { "scaled-dct=yes", "off or on" },
+        { "scaled_dct=on", "key 'scaled_dct'" },
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         const eff_preprocess before = lite0();
@@ -134,6 +144,14 @@ static void test_refused(void **state)
     assert_int_equal(eff_preprocess_parse(&none, "short=256,filter=bicubic,crop=224,mean=127", &err), EFF_EARG);
     assert_non_null(strstr(err.msg, "std"));
     assert_int_equal(eff_preprocess_parse(&none, NULL, &err), EFF_EARG);
+    eff_preprocess p = lite0();
+    eff_alloc_fail_after(0);
+    assert_int_equal(eff_preprocess_parse(&p, "mean=5:5:6", &err), EFF_ENOMEM);
+    eff_alloc_fail_after(-1);
+    T_OK(eff_preprocess_parse(&p, "mean=5:5:6", &err), err);
+    char text[256];
+    assert_true(eff_preprocess_format(&p, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "mean=5:5:6,"));
 }
 
 static void round_trip(const eff_preprocess *p)
@@ -155,6 +173,8 @@ static void round_trip(const eff_preprocess *p)
         assert_int_equal(q.side, p->side);
     assert_memory_equal(q.mean, p->mean, sizeof q.mean);
     assert_memory_equal(q.std, p->std, sizeof q.std);
+    assert_int_equal(q.icc, p->icc);
+    assert_int_equal(q.scaled_dct, p->scaled_dct);
     char part[20];
     memset(part, 'z', sizeof part);
     assert_int_equal(eff_preprocess_format(p, part, 10), n);
@@ -176,7 +196,9 @@ static void test_format(void **state)
                               .side = 300 + (int)(seed % 50),
                               .height = 1 + (int)(seed % 300),
                               .width = seed % 4 ? 1 + (int)(seed % 300) : 7,
-                              .fraction = 1 - eff_rng_uniform(seed, 1, 0) };
+                              .fraction = 1 - eff_rng_uniform(seed, 1, 0),
+                              .icc = seed % 5 == 0,
+                              .scaled_dct = seed % 7 == 0 };
         for (int c = 0; c < 3; c++) {
             p.mean[c] = (float)(eff_rng_uniform(seed, 2, (uint64_t)c) * 400 - 100);
             p.std[c] = (float)(eff_rng_uniform(seed, 3, (uint64_t)c) * 200 + 0.001);
@@ -330,8 +352,8 @@ static void test_prepare_arguments(void **state)
     float x[8 * 8 * 3];
     eff_error err = { 0 };
     T_OK(eff_image_prepare(im, &good, x, &err), err);
-    eff_preprocess bad[8];
-    for (int i = 0; i < 8; i++) bad[i] = good;
+    eff_preprocess bad[16];
+    for (int i = 0; i < 16; i++) bad[i] = good;
     bad[0].geometry = (eff_geometry)3;
     bad[1].filter = (eff_filter)9;
     bad[2].filter = (eff_filter)-1;
@@ -340,9 +362,17 @@ static void test_prepare_arguments(void **state)
     bad[5].width = INT32_MAX;
     bad[6].std[2] = NAN;
     bad[7].mean[0] = INFINITY;
+    bad[8].icc = 2;
+    bad[9].scaled_dct = -1;
+    for (int i = 10; i < 13; i++) bad[i].geometry = EFF_GEOM_SQUARE;
+    bad[11].fraction = 1.5;
+    bad[12].fraction = NAN;
+    bad[13].side = -1;
+    bad[14].std[0] = 1e7f;
+    bad[15].width = 9;
     memset(x, 0x55, sizeof x);
     const float untouched = x[0];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 16; i++) {
         assert_int_equal(eff_image_prepare(im, &bad[i], x, &err), EFF_EARG);
         assert_true(x[0] == untouched);
     }

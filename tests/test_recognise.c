@@ -61,36 +61,57 @@ static void same_network(const eff_table *a, const eff_table *b)
     }
 }
 
-/* Recognise `spec` written in naming `f`; the result must be the same network. */
-static eff_table round_trip(const char *spec, eff_family f)
+static bool is_torch(eff_family naming)
+{
+    return naming == EFF_FAMILY_TIMM || eff_naming_family(naming) == EFF_FAMILY_TORCHVISION;
+}
+
+/* Recognise `spec` written in naming `f`, its family claimed or not; the result must be the same network. */
+static eff_table round_trip_as(const char *spec, eff_family f, bool claimed)
 {
     eff_table t;
     eff_graph *g = build(&t, spec);
     eff_checkpoint *c = t_fake(f, &t, g);
-    const eff_claim claim = { .family = eff_family_name(f) };
+    const eff_claim claim = { .family = claimed ? eff_family_name(f) : NULL };
     eff_recognised r;
     eff_error err = { 0 };
     if (recognise(&r, c, &claim, &err) != EFF_OK) fail_msg("%s as %s: %s", spec, eff_family_name(f), err.msg);
     same_network(&r.table, &t);
-    assert_int_equal(r.family, f);
+    assert_int_equal(r.family, eff_naming_family(f));
     assert_int_equal(r.naming, f);
-    const bool torch = f == EFF_FAMILY_TIMM || f == EFF_FAMILY_TORCHVISION;
-    assert_int_equal(r.table.pad, torch ? EFF_PAD_SYMMETRIC : EFF_PAD_SAME);
+    assert_int_equal(r.table.pad, f == EFF_FAMILY_NEUTRAL ? t.pad : is_torch(f) ? EFF_PAD_SYMMETRIC : EFF_PAD_SAME);
     eff_recognised_free(&r);
     t_fake_free(c);
     eff_graph_free(g);
     return r.table;
 }
 
+static eff_table round_trip(const char *spec, eff_family f) { return round_trip_as(spec, f, true); }
+
+static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
+
+/* Does naming `f` spell the network, as far as its library has it? */
+static bool spells(eff_family f, const char *name)
+{
+    const bool b = starts_with(name, "efficientnet-b") || starts_with(name, "efficientnet-l");
+    switch (f) {
+    case EFF_FAMILY_LUKEMELAS: return b;
+    case EFF_FAMILY_TORCHVISION: return b || starts_with(name, "resnet") || starts_with(name, "efficientnet-v2");
+    case EFF_NAMING_MOBILENET: return starts_with(name, "mobilenetv2");
+    case EFF_NAMING_MNASNET: return starts_with(name, "mnasnet-b1");
+    default: return true;
+    }
+}
+
 static void test_built_in(void **state)
 {
     (void)state;
+    int trips = 0;
     for (int i = 0; i < eff_builtin_count(); i++) {
         const char *name = eff_builtin_name(i);
-        const bool b = strncmp(name, "efficientnet-b", 14) == 0, l2 = strcmp(name, "efficientnet-l2") == 0;
-        const bool lite = strncmp(name, "efficientnet-lite", 17) == 0;
-        if (!b && !l2 && !lite) continue;
-        for (int f = 0; f < EFF_FAMILY_COUNT; f++) {
+        const bool b = starts_with(name, "efficientnet-b"), v2 = starts_with(name, "efficientnet-v2");
+        for (int f = 0; f < EFF_NAMING_COUNT; f++) {
+            if (!spells((eff_family)f, name)) continue;
             char spec[64];
             const eff_table got = round_trip(name, (eff_family)f);
             assert_string_equal(got.name, name);
@@ -98,13 +119,84 @@ static void test_built_in(void **state)
             assert_int_equal(eff_table_builtin(&want, name, NULL), EFF_OK);
             assert_true(got.width == want.width && got.depth == want.depth && got.dropout == want.dropout);
             assert_int_equal(got.height, want.height);
-            const bool converted = f == EFF_FAMILY_TORCHVISION && b && name[14] >= '5' && name[14] <= '7';
-            const bool tf = f == EFF_FAMILY_NEUTRAL || f == EFF_FAMILY_LUKEMELAS || f == EFF_FAMILY_TIMM_TF;
-            assert_true(got.bn_eps == (tf || converted ? 1e-3 : 1e-5));
+            const bool converted = eff_naming_family((eff_family)f) == EFF_FAMILY_TORCHVISION &&
+                                   (v2 || (b && name[14] >= '5' && name[14] <= '7'));
+            assert_true(got.bn_eps == (f == EFF_FAMILY_NEUTRAL                    ? want.bn_eps
+                                       : is_torch((eff_family)f) && !converted ? 1e-5
+                                                                               : 1e-3));
             snprintf(spec, sizeof spec, "%s@classes=%d", name, 2 + i);
-            if (!l2) assert_int_equal(round_trip(spec, (eff_family)f).classes, 2 + i);
+            if (strcmp(name, "efficientnet-l2") != 0) assert_int_equal(round_trip(spec, (eff_family)f).classes, 2 + i);
+            trips++;
         }
     }
+    assert_int_equal(trips, eff_builtin_count() * 3 + 15 + 28 + 1 + 1);
+}
+
+/* What needs no claim: names of torchvision alone, and networks that only PyTorch has. */
+static void test_unclaimed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        eff_family naming;
+    } t[] = {
+        { "resnet18", EFF_FAMILY_TORCHVISION }, { "resnet101", EFF_FAMILY_TORCHVISION },
+        { "mobilenetv2-1.0", EFF_NAMING_MOBILENET }, { "mnasnet-b1", EFF_NAMING_MNASNET },
+        { "efficientnet-v2-m", EFF_FAMILY_TORCHVISION }, { "mobilenetv1-1.0", EFF_FAMILY_TIMM },
+        { "mobilenetv2-1.4", EFF_FAMILY_TIMM }, { "mnasnet-a1", EFF_FAMILY_TIMM }, { "resnet50", EFF_FAMILY_NEUTRAL },
+        { "mobilenetv2_050", EFF_NAMING_MOBILENET }, { "mnasnet_050", EFF_NAMING_MNASNET },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) round_trip_as(t[i].spec, t[i].naming, false);
+}
+
+/* Comparators at other widths and depths, and the names that these get. */
+static void test_scaled_comparators(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *name; /* NULL = the same */
+        eff_family naming;
+    } t[] = {
+        { "mobilenetv2_035", NULL, EFF_FAMILY_TIMM },
+        { "mobilenetv2_075", NULL, EFF_NAMING_MOBILENET },
+        { "mobilenetv2-0.5", NULL, EFF_NAMING_MOBILENET },
+        { "mobilenetv2-1.4", NULL, EFF_NAMING_MOBILENET },
+        { "mobilenetv2_050@depth=2", "mobilenetv2_050@depth=2", EFF_NAMING_MOBILENET },
+        { "mobilenetv1-1.25", NULL, EFF_FAMILY_TIMM },
+        { "mobilenetv1-0.25", NULL, EFF_FAMILY_NEUTRAL },
+        { "mnasnet_050", NULL, EFF_NAMING_MNASNET },
+        { "mnasnet_130", NULL, EFF_NAMING_MNASNET },
+        { "semnasnet_075", NULL, EFF_FAMILY_TIMM },
+        { "efficientnet-edgetpu-s@width=0.5", "efficientnet-edgetpu-s@width=0.5", EFF_FAMILY_TIMM },
+        { "efficientnet-v2-s@width=0.5", "efficientnet-v2-s@width=0.5", EFF_FAMILY_TORCHVISION },
+        { "efficientnet-v2-b0@width=0.6,depth=0.5", "efficientnet-v2-b0@width=0.6,depth=0.5", EFF_FAMILY_TIMM_TF },
+        { "efficientnet-v2-m@width=0.25,depth=0.2", "efficientnet-v2-m@width=0.25,depth=0.2", EFF_FAMILY_TIMM },
+        { "resnet50@width=2", "resnet50@width=2", EFF_FAMILY_TORCHVISION },
+        { "resnet18@width=0.25", "resnet18@width=0.25", EFF_FAMILY_TIMM },
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+        assert_string_equal(round_trip(t[i].spec, t[i].naming).name, t[i].name ? t[i].name : t[i].spec);
+}
+
+/* Inner and outer widths of a bottleneck are measured apart: a wide ResNet. */
+static void test_wide_resnet(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_table t;
+    eff_graph_free(build(&t, "resnet50"));
+    for (int s = 0; s < 4; s++) t.stage[s].expand = 2;
+    eff_graph *g;
+    T_OK(eff_graph_build(&g, &t, 0, 0, &err), err);
+    eff_checkpoint *c = t_fake(EFF_FAMILY_TORCHVISION, &t, g);
+    const eff_claim open = { 0 };
+    eff_recognised r;
+    T_OK(recognise(&r, c, &open, &err), err);
+    same_network(&r.table, &t);
+    assert_string_equal(r.table.name, "resnet50-custom");
+    eff_recognised_free(&r);
+    t_fake_free(c);
+    eff_graph_free(g);
 }
 
 /* Widths and depths that nobody published. The name found may be another of the many that give the same network. */
@@ -247,11 +339,28 @@ static void test_refusals(void **state)
         { EFF_FAMILY_LUKEMELAS, "b0", .add = "_aux.weight", .want = EFF_EFORMAT,
           .says = { "tensor _aux.weight belongs to no parameter" } },
         { EFF_FAMILY_TORCHVISION, "b0", .add = "features.1.0.block.0.1.num_batches_tracked", .want = EFF_OK },
-        /* other networks with familiar spellings */
-        { EFF_FAMILY_TIMM_TF, "mobilenetv2-1.0", .claim_family = "timm", .want = EFF_EFORMAT,
-          .says = { "no known architecture fits" } },
-        { EFF_FAMILY_NEUTRAL, "resnet18", .want = EFF_EFORMAT, .says = { "no known architecture fits" } },
-        { EFF_FAMILY_NEUTRAL, "efficientnet-v2-s", .want = EFF_EFORMAT, .says = { "no known architecture fits" } },
+        /* the comparators */
+        { EFF_FAMILY_TORCHVISION, "resnet18", .claim_family = "lukemelas", .want = EFF_EARG,
+          .says = { "those of timm or torchvision", "conv1.weight" } },
+        { EFF_NAMING_MOBILENET, "mobilenetv2-1.0", .claim_family = "timm", .want = EFF_EARG,
+          .says = { "those of torchvision", "features.0.0.weight" } },
+        { EFF_FAMILY_TIMM, "efficientnet-edgetpu-s", .want = EFF_EARG, .says = { "timm and timm_tf", "--family" } },
+        { EFF_FAMILY_TIMM, "efficientnet-v2-s", .want = EFF_EARG, .says = { "timm and timm_tf", "--family" } },
+        { EFF_FAMILY_TIMM, "efficientnet-v2-s", .hint = "tf_efficientnetv2_s", .want = EFF_OK },
+        { EFF_FAMILY_TORCHVISION, "resnet50", .remove = "layer3.2.bn3.bias", .want = EFF_EFORMAT,
+          .says = { "like resnet50: tensor layer3.2.bn3.bias is missing" } },
+        { EFF_FAMILY_TORCHVISION, "resnet18", .add = "layer1.0.se.fc1.weight", .want = EFF_EFORMAT,
+          .says = { "tensor layer1.0.se.fc1.weight belongs to no parameter of resnet18" } },
+        { EFF_FAMILY_TORCHVISION, "resnet34", .wrong = "layer4.0.downsample.0.weight", .want = EFF_EFORMAT,
+          .says = { "like resnet18: tensor layer4.0.downsample.0.weight: expected shape [512, 256, 1, 1]" } },
+        { EFF_NAMING_MOBILENET, "mobilenetv2-1.0", .remove = "features.4.conv.1.1.running_var", .want = EFF_EFORMAT,
+          .says = { "like mobilenetv2-1.0: tensor features.4.conv.1.1.running_var is missing" } },
+        { EFF_NAMING_MNASNET, "mnasnet-b1", .remove = "layers.9.1.layers.6.weight", .want = EFF_EFORMAT,
+          .says = { "like mnasnet-b1: tensor layers.9.1.layers.6.weight is missing" } },
+        { EFF_FAMILY_TIMM, "mobilenetv1-1.0", .wrong = "blocks.3.0.conv_pw.weight", .want = EFF_EFORMAT,
+          .says = { "like mobilenetv1-1.0: tensor blocks.3.0.conv_pw.weight: expected shape [512, 256, 1, 1]" } },
+        { EFF_FAMILY_TORCHVISION, "efficientnet-v2-s", .remove = "features.1.1.block.0.1.weight", .want = EFF_EFORMAT,
+          .says = { "like efficientnet-v2-b0: tensor features.1.1.block.0.1.weight is missing" } },
         /* neutral names say nothing of whose weights they are */
         { EFF_FAMILY_NEUTRAL, "b0", .claim_family = "timm", .want = EFF_OK },
     };
@@ -273,9 +382,18 @@ static void test_nothing_fits(void **state)
     assert_int_equal(recognise(&r, c, &open, &err), EFF_EFORMAT);
     assert_non_null(strstr(err.msg, "the first is t"));
     t_fake_add(c, "state_dict.module.conv_stem.weight", EFF_F32, 4, 32, 3, 3, 3);
+    assert_int_equal(recognise(&r, c, &open, &err), EFF_EFORMAT); /* a name alone may be chance */
+    t_fake_add(c, "state_dict.module.classifier.weight", EFF_F32, 2, 10, 8, 0, 0);
     assert_int_equal(recognise(&r, c, &open, &err), EFF_EUNSUPPORTED);
     assert_non_null(strstr(err.msg, "training checkpoint"));
     assert_non_null(strstr(err.msg, "state_dict.module.conv_stem.weight"));
+    t_fake_remove(c, "state_dict.module.conv_stem.weight");
+    t_fake_remove(c, "state_dict.module.classifier.weight");
+    t_fake_add(c, "model.conv1.weight", EFF_F32, 4, 64, 3, 7, 7);
+    t_fake_add(c, "model.layer1.0.conv1.weight", EFF_F32, 4, 64, 64, 3, 3);
+    t_fake_add(c, "model.fc.weight", EFF_F32, 2, 10, 8, 0, 0);
+    assert_int_equal(recognise(&r, c, &open, &err), EFF_EUNSUPPORTED);
+    assert_non_null(strstr(err.msg, "the network lies under model (tensor model.conv1.weight)"));
     t_fake_free(c);
 }
 
@@ -402,8 +520,8 @@ static void test_options(void **state)
     fails(path, (eff_model_opts){ .family = "timm", .architecture = "b0@width=0.35" }, EFF_EFORMAT, "is missing, and ");
     fails(path, (eff_model_opts){ .family = "timm", .architecture = "b99" }, EFF_EARG, "unknown model");
     fails(path, (eff_model_opts){ .family = "timm", .architecture = "nowhere/t.json" }, EFF_EFORMAT, "no such file");
-    fails(path, (eff_model_opts){ .family = "timm", .architecture = "resnet18" }, EFF_EUNSUPPORTED,
-          "resnet18 is not known");
+    fails(path, (eff_model_opts){ .family = "timm", .architecture = "resnet18" }, EFF_EFORMAT,
+          "tensor bn1.weight: expected shape [64], found [16]");
 
     eff_model *m = load(path, (eff_model_opts){ .family = "timm", .architecture = arch, .classes = 10 });
     same_weights(m, small);
@@ -513,6 +631,25 @@ static void test_defaults(void **state)
           "short=292,filter=bicubic,crop=256,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
         { EFF_FAMILY_TIMM, "b5",
           "squash=448,filter=bicubic,crop=448,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "resnet18",
+          "short=256,filter=bilinear,crop=224,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "resnet50",
+          "short=232,filter=bilinear,crop=224,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "mobilenetv2-1.0",
+          "short=232,filter=bilinear,crop=224,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "mnasnet_075",
+          "short=232,filter=bilinear,crop=224,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "efficientnet-v2-s",
+          "short=384,filter=bilinear,crop=384,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TORCHVISION, "efficientnet-v2-l", "short=480,filter=bicubic,crop=480,mean=127.5,std=127.5" },
+        { EFF_FAMILY_TIMM, "resnet50",
+          "short=235,filter=bicubic,crop=224,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TIMM, "mobilenetv1-1.0", "short=256,filter=bicubic,crop=224,mean=127.5,std=127.5" },
+        { EFF_FAMILY_TIMM, "efficientnet-v2-s",
+          "short=288,filter=bicubic,crop=288,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
+        { EFF_FAMILY_TIMM_TF, "efficientnet-edgetpu-m", "short=272,filter=bicubic,crop=240,mean=127.5,std=127.5" },
+        { EFF_FAMILY_TIMM_TF, "efficientnet-v2-s", "short=384,filter=bicubic,crop=384,mean=127.5,std=127.5" },
+        { EFF_FAMILY_TIMM_TF, "efficientnet-v2-xl", "squash=512,filter=bicubic,crop=512,mean=127.5,std=127.5" },
         { EFF_FAMILY_NEUTRAL, "b6",
           "short=603,filter=bicubic,crop=528,mean=123.675:116.28:103.53,std=58.395:57.12:57.375" },
         { EFF_FAMILY_TIMM, "b0@width=0.35,depth=0.5",
@@ -546,6 +683,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_built_in),      cmocka_unit_test(test_scaled),
+        cmocka_unit_test(test_unclaimed),     cmocka_unit_test(test_scaled_comparators),
+        cmocka_unit_test(test_wide_resnet),
         cmocka_unit_test(test_custom),        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_nothing_fits),  cmocka_unit_test(test_hostile_shapes),
         cmocka_unit_test(test_claims_more_than_the_file), cmocka_unit_test(test_weights_arrive),

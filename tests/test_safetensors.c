@@ -81,6 +81,28 @@ static size_t craft(unsigned char *out, const char *header, size_t data)
     return 8 + n + data;
 }
 
+/* Header lengths whose first bytes are those of a pickle (80 02), of a zip archive or of another format's magic. */
+static void lengths_like_magic(void **state)
+{
+    (void)state;
+    static const unsigned lengths[] = { 0x80, 0x180, 0x280, 0x380, 0x480, 0x580, 0x10280, 0x8b1f, 0xd8ff, 0x308 };
+    static const char tensor[] = "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *const header = calloc(lengths[i] + 1, 1);
+        unsigned char *const b = malloc(lengths[i] + 64);
+        eff_error err = { 0 };
+        eff_checkpoint *c;
+        memset(header, ' ', lengths[i]);
+        memcpy(header, tensor, sizeof tensor - 1);
+        T_OK(t_open_bytes(&c, b, craft(b, header, 8), &err), err);
+        assert_string_equal(eff_checkpoint_format(c), "safetensors");
+        assert_int_equal(c->count, 1);
+        eff_checkpoint_close(c);
+        free(b);
+        free(header);
+    }
+}
+
 static void headers(void **state)
 {
     (void)state;
@@ -318,7 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),    cmocka_unit_test(golden_halves), cmocka_unit_test(headers),
         cmocka_unit_test(limits),    cmocka_unit_test(round_trip),    cmocka_unit_test(writer_refuses),
-        cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),
+        cmocka_unit_test(disk_full), cmocka_unit_test(no_memory),     cmocka_unit_test(lengths_like_magic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,8 @@ need_build()
     [ -e /usr/include/stdio.h ] || need libc6-dev
     module libjpeg libjpeg-dev
     module libpng libpng-dev
+    module libwebpdemux libwebp-dev
+    module lcms2 liblcms2-dev
     module jansson libjansson-dev
     module libzip libzip-dev
     module libcrypto libssl-dev
@@ -34,10 +36,17 @@ need_fetch()
     [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates
 }
 
-# For continuous integration: the second compiler with its sanitizer run-time.
+# For continuous integration: the second compiler with its sanitizer run-time, C++ for the headers, and what tests the
+# installed thing: an emulator of older CPUs, valgrind, the shells that it completes in, a reader of man pages.
 need_ci()
 {
     program clang clang
+    program g++ g++
+    program qemu-x86_64 qemu-user
+    program valgrind valgrind
+    program zsh zsh
+    program fish fish
+    program mandoc mandoc
     [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.*' 2> /dev/null | head -n 1)" ] || need libclang-rt-dev
 }
 

@@ -10,36 +10,40 @@ extern "C" {
 #endif
 
 typedef struct eff_peak {
-    const char *level;        /* CPU level                                                    */
+    const char *level;             /* CPU level                                               */
     double gflops_one, gflops_all; /* float32 multiply-adds, two operations each: one thread, all */
 } eff_peak;
 
 typedef struct eff_bandwidth {
-    const char *where;        /* "L1", "L2", "L3", "memory"                                   */
-    size_t bytes;             /* read again and again, a thread                               */
-    double gb_one, gb_all;    /* 1e9 bytes a second read                                      */
+    const char *where;     /* "L1", "L2", "L3", "memory"                                      */
+    size_t bytes;          /* read again and again: by each thread in L1 and L2, by all together elsewhere */
+    double gb_one, gb_all; /* 1e9 bytes a second read                                         */
 } eff_bandwidth;
 
 typedef struct eff_machine {
-    char cpu[128];            /* the processor's own name                                     */
-    int threads;              /* that "all" means                                             */
-    size_t l1, l2, l3;        /* bytes, 0 when the system does not say                        */
+    char cpu[128];     /* the processor's own name                                            */
+    int threads;       /* that "all" means                                                    */
+    size_t l1, l2, l3; /* bytes, 0 when the system does not say                               */
     int npeaks, nbandwidths;
     eff_peak peak[8];
     eff_bandwidth bandwidth[4];
 } eff_machine;
 
-/** Measure for about `seconds`; threads 0 = every CPU the process may use. */
-EFF_API eff_status eff_machine_measure(eff_machine *out, int threads, double seconds, eff_error *err);
+/** Measure peaks up to the level `cpu` (NULL = EFFNET_CPU or the best found) and bandwidths, for about `seconds`.
+ * @param threads  that "all" means; 0 = every CPU the process may use */
+EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int threads, double seconds, eff_error *err);
 
-/** One step of an engine's plan, times summed over the runs since eff_engine_profile(). */
+/** Measure the one peak of the level that an engine with this cap uses, for about `seconds`. */
+EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads, double seconds, eff_error *err);
+
+/** One step of an engine's plan, times summed over the images since eff_engine_profile(). */
 typedef struct eff_layer {
-    const char *name;         /* "blocks.3.1.project"                                         */
-    const char *op;           /* "conv", "dwconv", "se", "maxpool", "mean", "act", "add"      */
+    const char *name; /* "blocks.3.1.project"                                                 */
+    const char *op;   /* "conv", "dwconv", "se", "maxpool", "mean", "act", "add"              */
     int kernel, stride;
-    int in[3], out[3];        /* height, width, channels                                      */
-    uint64_t macs;            /* one image                                                    */
-    double ms;                /* mean of a run                                                */
+    int in[3], out[3]; /* height, width, channels                                             */
+    uint64_t macs;     /* one image                                                           */
+    double ms;         /* mean of an image                                                    */
 } eff_layer;
 
 /** Measure every step from now on; called again, start from zero. Costs about 50 ns a step. */

@@ -83,11 +83,15 @@ typedef struct eff_preprocess {
     double fraction;    /* EFF_GEOM_SQUARE, 0..1                      */
     float mean[3];      /* RGB on the 0..255 scale                    */
     float std[3];
-    uint8_t reserved[32];
+    int icc;            /* 1: an embedded colour profile is converted to sRGB; 0: it is ignored          */
+    int scaled_dct;     /* 1: a large JPEG may be decoded at half size where that changes no value by more
+                         * than one level; 0: never                                                      */
+    uint8_t reserved[24];
 } eff_preprocess;
 
 /** Replace the keys that SPEC names ("short=256,filter=bicubic,crop=224,mean=127,std=128") in *p.
- * Keys: short, squash (pixels); square (fraction); crop, size (N or HxW); filter; mean, std (one or r:g:b).
+ * Keys: short, squash (pixels); square (fraction); crop, size (N or HxW); filter; mean, std (one or r:g:b);
+ * icc (ignore or srgb); scaled-dct (on or off).
  * @return EFF_EARG naming the key, with *p unchanged. */
 EFF_API eff_status eff_preprocess_parse(eff_preprocess *p, const char *spec, eff_error *err);
 
@@ -98,7 +102,8 @@ EFF_API int eff_preprocess_format(const eff_preprocess *p, char *buf, size_t siz
 
 typedef struct eff_image eff_image; /* decoded RGB, 8 bits a channel; immutable */
 
-/** Decode a JPEG or PNG file (the content decides, not the suffix). Release with eff_image_free(). */
+/** Decode a JPEG, PNG or WebP file (the content decides, not the suffix) and turn it upright as its EXIF orientation
+ * says. Release with eff_image_free(). */
 EFF_API eff_status eff_image_load(eff_image **out, const char *path, eff_error *err);
 
 /** Decode an image from memory; `bytes` is borrowed for the call. */
@@ -115,6 +120,11 @@ EFF_API void eff_image_free(eff_image *im);
 /** Resize, crop and normalise by the rule `p`.
  * @param x  float32 [p->height][p->width][3] RGB, written only on EFF_OK */
 EFF_API eff_status eff_image_prepare(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err);
+
+/** eff_image_load() or eff_image_decode() and eff_image_prepare() in one, with the same result but for `scaled_dct`: rows
+ * are resized as they are decoded, so that a photograph of any size needs little memory. */
+EFF_API eff_status eff_prepare_file(const char *path, const eff_preprocess *p, float *x, eff_error *err);
+EFF_API eff_status eff_prepare_bytes(const void *bytes, size_t size, const eff_preprocess *p, float *x, eff_error *err);
 
 /* -------------------------------------------------------------------------------------------- models */
 

@@ -60,3 +60,17 @@ eff_status eff_image_prepare(const eff_image *im, const eff_preprocess *p, float
         return eff_fail(err, EFF_EARG, "image preparation: expected an image, a rule and a result, found NULL");
     return eff_preprocess_apply(im, p, x, err);
 }
+
+eff_status eff_prepare_file(const char *path, const eff_preprocess *p, float *x, eff_error *err)
+{
+    if (!path || !p || !x)
+        return eff_fail(err, EFF_EARG, "image preparation: expected a path, a rule and a result, found NULL");
+    return eff_preprocess_file(path, p, x, err);
+}
+
+eff_status eff_prepare_bytes(const void *bytes, size_t size, const eff_preprocess *p, float *x, eff_error *err)
+{
+    if ((!bytes && size) || !p || !x)
+        return eff_fail(err, EFF_EARG, "image preparation: expected bytes, a rule and a result, found NULL");
+    return eff_preprocess_bytes(bytes, size, p, x, err);
+}

@@ -91,5 +91,5 @@ int eff_cpu_count(void)
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
     const int n = CPU_COUNT(&set);
-    return n > 0 ? n : 1;
+    return n < 1 ? 1 : n > EFF_MAX_THREADS ? EFF_MAX_THREADS : n;
 }

@@ -20,7 +20,9 @@ unsigned eff_cpu_detect(void);
  * @return EFF_EARG naming the levels when `level` is not one */
 eff_status eff_cpu_select(const char *level, unsigned *features, eff_error *err);
 
-/** CPUs this process may run on (its affinity mask), at least 1. */
+enum { EFF_MAX_THREADS = 256 };
+
+/** CPUs this process may run on (its affinity mask), in 1..EFF_MAX_THREADS. */
 int eff_cpu_count(void);
 
 #endif

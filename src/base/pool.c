@@ -115,7 +115,8 @@ void eff_pool_run(eff_pool *p, eff_task_fn *fn, void *ctx, int tasks)
 eff_status eff_pool_create(eff_pool **out, int threads, eff_error *err)
 {
     *out = NULL;
-    if (threads < 1 || threads > 256) return eff_fail(err, EFF_EARG, "threads: expected 1..256, found %d", threads);
+    if (threads < 1 || threads > EFF_MAX_THREADS)
+        return eff_fail(err, EFF_EARG, "threads: expected 1..%d, found %d", EFF_MAX_THREADS, threads);
     eff_pool *p = eff_calloc(1, sizeof *p);
     if (!p) return eff_fail_memory(err, sizeof *p);
     p->threads = threads;

@@ -11,7 +11,7 @@ typedef struct eff_pool eff_pool;
 /** fn(ctx, task, worker): task 0..tasks-1, worker 0..threads-1 (for per-worker scratch). */
 typedef void eff_task_fn(void *ctx, int task, int worker);
 
-/** @param threads  1..256; the caller's own thread is worker 0, so threads-1 are started */
+/** @param threads  1..EFF_MAX_THREADS; the caller's own thread is worker 0, so threads-1 are started */
 eff_status eff_pool_create(eff_pool **out, int threads, eff_error *err);
 
 /** Run all tasks and return when every one is done. Not re-entrant: one job at a time. pool NULL runs them here. */

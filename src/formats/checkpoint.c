@@ -321,6 +321,15 @@ static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n
                     h[1], h[2], h[3]);
 }
 
+/* A safetensors header of 0x280 bytes begins as a pickle does; the brace and a length that the file can hold do not. */
+static bool looks_like_safetensors(const unsigned char *h, size_t n, uint64_t size)
+{
+    uint64_t length = 0;
+    if (n < 9 || h[8] != '{') return false;
+    for (int i = 7; i >= 0; i--) length = length << 8 | h[i];
+    return length <= size - 8;
+}
+
 static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
 {
     unsigned char h[HEAD_BYTES];
@@ -328,6 +337,7 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
     if (n == 0) return eff_fail(err, EFF_EFORMAT, "the file is empty");
     const eff_status s = eff_file_read_at(c->fd, h, n, 0, err);
     if (s != EFF_OK) return s;
+    if (looks_like_safetensors(h, n, size)) return eff_safetensors_open(c, size, err);
     if (n >= 4 && h[0] == 'P' && h[1] == 'K' && (!memcmp(h + 2, "\3\4", 2) || !memcmp(h + 2, "\5\6", 2)))
         return eff_pytorch_open_zip(c, err);
     if (n >= 2 && h[0] == 0x80 && h[1] <= 5) return eff_pytorch_open_legacy(c, size, err);

@@ -66,6 +66,9 @@ static json_t *numbers_to_json(char *text, char separator, size_t want)
     return list;
 }
 
+/* Keys that are written only where they say something else than a rule without them. */
+static const char *const optional[] = { "icc", "scaled-dct" };
+
 static json_t *preprocess_to_json(const eff_preprocess *p)
 {
     char spec[512];
@@ -77,7 +80,8 @@ static json_t *preprocess_to_json(const eff_preprocess *p)
         char *value = strchr(item, '=');
         *value++ = '\0';
         json_t *v;
-        if (strcmp(item, "filter") == 0) v = json_string(value);
+        if (strcmp(item, "filter") == 0 || strcmp(item, optional[0]) == 0 || strcmp(item, optional[1]) == 0)
+            v = json_string(value);
         else if (strcmp(item, "crop") == 0 || strcmp(item, "size") == 0) v = numbers_to_json(value, 'x', 2);
         else if (strcmp(item, "mean") == 0 || strcmp(item, "std") == 0) v = numbers_to_json(value, ':', 3);
         else v = json_loads(value, JSON_DECODE_ANY, NULL);
@@ -109,11 +113,14 @@ static eff_status preprocess_from_json(eff_preprocess *out, const json_t *o, eff
     const char *key;
     json_t *v;
     if (!json_is_object(o)) return eff_fail(err, EFF_EFORMAT, "preprocess: expected an object");
-    if (json_object_size(o) != 5)
+    size_t want = 5;
+    for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
+        if (json_object_get(o, optional[i])) want++;
+    if (json_object_size(o) != want)
         return eff_fail(err, EFF_EFORMAT,
-                        "preprocess: expected 5 keys (short, square or squash; filter; crop or size; mean; std),"
-                        " found %zu",
-                        json_object_size(o));
+                        "preprocess: expected 5 keys (short, square or squash; filter; crop or size; mean; std)"
+                        " besides icc and scaled-dct, found %zu",
+                        json_object_size(o) + 5 - want);
     json_object_foreach((json_t *)(uintptr_t)o, key, v) {
         const size_t n = strlen(spec);
         bool ok = snprintf(spec + n, sizeof spec - n, "%s%.20s=", n ? "," : "", key) < (int)(sizeof spec - n);

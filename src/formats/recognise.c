@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recognition by trial: the family follows from the spelling of stem and head; each skeleton, with its repeats
- * and channels read off the file, becomes a graph whose every parameter must be there in exactly its shape. So
- * whatever is recognised also loads, and where nothing fits, the message is that of the skeleton that came
- * nearest. */
+/* Recognition by trial: the naming follows from the spelling of stem, first block and head; each skeleton, with
+ * its repeats and channels read off the file, becomes a graph whose every parameter must be there in exactly its
+ * shape. So whatever is recognised also loads, and where nothing fits, the message is that of the skeleton that
+ * came nearest. */
 #include "formats/recognise.h"
 
-#include "base/mem.h"
-#include "base/number.h"
+#include "formats/measure.h"
+#include "formats/netname.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Networks whose strides and activations are assumed where shapes agree; all have MBConv stages only. */
-static const char *const skeletons[] = { "efficientnet-b0", "efficientnet-lite0" };
+/* Networks whose kernels, strides, expansions and activations are assumed where shapes agree. V2-B0 and V2-S differ
+ * only in what their coefficients mean. */
+static const char *const skeletons[] = {
+    "efficientnet-b0",   "efficientnet-lite0", "efficientnet-v2-b0", "efficientnet-v2-s", "efficientnet-v2-m",
+    "efficientnet-edgetpu-s", "mobilenetv2-1.0", "mobilenetv1-1.0", "mnasnet-b1", "mnasnet-a1", "resnet50", "resnet18",
+};
 enum { NSKELETONS = sizeof skeletons / sizeof *skeletons };
 
 #define TRY(call)                     \
@@ -24,26 +27,37 @@ enum { NSKELETONS = sizeof skeletons / sizeof *skeletons };
 
 /* ------------------------------------------------------------------------------------------ family */
 
-static const char *const landmarks[][2] = { { "stem.conv", "weight" },     { "stem.bn", "weight" },
-                                            { "stem.bn", "running_mean" }, { "head.conv", "weight" },
-                                            { "head.bn", "weight" },       { "head.fc", "weight" },
-                                            { "head.fc", "bias" } };
+/* Where a file shows whose names it has: like a B0 (inverted residuals) or like a ResNet. */
+static const struct landmark {
+    eff_op op;
+    int stage; /* STEM, the first, or past the last */
+    const char *part, *leaf;
+} landmarks[] = {
+    { EFF_OP_MBCONV, EFF_STAGE_STEM, "stem.conv", "weight" }, { EFF_OP_MBCONV, EFF_STAGE_STEM, "stem.bn", "weight" },
+    { EFF_OP_MBCONV, EFF_STAGE_STEM, "stem.bn", "running_mean" }, { EFF_OP_MBCONV, 0, "dw.conv", "weight" },
+    { EFF_OP_MBCONV, 0, "project.bn", "weight" }, { EFF_OP_MBCONV, 7, "head.conv", "weight" },
+    { EFF_OP_MBCONV, 7, "head.bn", "weight" }, { EFF_OP_MBCONV, 7, "head.fc", "weight" },
+    { EFF_OP_MBCONV, 7, "head.fc", "bias" },
+    { EFF_OP_BASIC, EFF_STAGE_STEM, "stem.conv", "weight" }, { EFF_OP_BASIC, EFF_STAGE_STEM, "stem.bn", "weight" },
+    { EFF_OP_BASIC, EFF_STAGE_STEM, "stem.bn", "running_mean" }, { EFF_OP_BASIC, 0, "conv1.conv", "weight" },
+    { EFF_OP_BASIC, 0, "conv1.bn", "weight" }, { EFF_OP_BASIC, 7, "head.fc", "weight" },
+    { EFF_OP_BASIC, 7, "head.fc", "bias" },
+};
 enum { NLANDMARKS = sizeof landmarks / sizeof *landmarks };
 
-static void landmark_name(char name[EFF_TENSOR_NAME], eff_family f, int i)
+static bool landmark_name(char name[EFF_TENSOR_NAME], eff_family f, const struct landmark *l)
 {
-    const bool stem = strncmp(landmarks[i][0], "stem", 4) == 0;
-    const eff_place p = { .net = 1u << EFF_OP_MBCONV, .nstages = 7, .stage = stem ? EFF_STAGE_STEM : 7 };
-    eff_name_format(name, f, &p, landmarks[i][0], landmarks[i][1]);
+    const eff_place p = { .net = 1u << l->op, .op = l->op, .nstages = 7, .stage = l->stage, .blocks = 17 };
+    return eff_name_format(name, f, &p, l->part, l->leaf);
 }
 
-static int count_landmarks(const eff_index *x, eff_family f, const eff_tensor **first)
+static int count_landmarks(const eff_index *x, eff_family f, eff_op op, const eff_tensor **first)
 {
     char name[EFF_TENSOR_NAME];
     int n = 0;
     *first = NULL;
     for (int i = 0; i < NLANDMARKS; i++) {
-        landmark_name(name, f, i);
+        if (landmarks[i].op != op || !landmark_name(name, f, &landmarks[i])) continue;
         const eff_tensor *t = eff_index_find(x, name);
         if (t && !*first) *first = t;
         n += t != NULL;
@@ -51,32 +65,37 @@ static int count_landmarks(const eff_index *x, eff_family f, const eff_tensor **
     return n;
 }
 
-/* "state_dict.module" when a tensor is called "state_dict.module.conv_stem.weight"; NULL when the file has no
- * such nesting. */
-static const eff_tensor *find_nested(const eff_checkpoint *c, size_t *prefix_len)
+/* "state_dict.module" when a tensor is called "state_dict.module.conv_stem.weight" and the classifier lies beside it;
+ * NULL when the file has no such nesting. */
+static const eff_tensor *find_nested(const eff_index *x, size_t *prefix_len)
 {
-    char tail[EFF_FAMILY_COUNT][EFF_TENSOR_NAME + 1];
-    for (int f = 0; f < EFF_FAMILY_COUNT; f++) {
-        tail[f][0] = '.';
-        landmark_name(tail[f] + 1, (eff_family)f, 0);
-    }
-    for (size_t i = 0; i < c->count; i++) {
-        const size_t n = strlen(c->tensor[i].name);
-        for (int f = 0; f < EFF_FAMILY_COUNT; f++) {
-            const size_t k = strlen(tail[f]);
-            if (n > k && strcmp(c->tensor[i].name + n - k, tail[f]) == 0) {
-                *prefix_len = n - k;
-                return &c->tensor[i];
+    static const eff_op kinds[] = { EFF_OP_MBCONV, EFF_OP_BASIC };
+    for (int f = 0; f < EFF_NAMING_COUNT; f++)
+        for (int k = 0; k < 2; k++) {
+            const struct landmark stem = { kinds[k], EFF_STAGE_STEM, "stem.conv", "weight" };
+            const struct landmark fc = { kinds[k], 7, "head.fc", "weight" };
+            char tail[EFF_TENSOR_NAME], last[EFF_TENSOR_NAME], full[4 * EFF_TENSOR_NAME];
+            if (!landmark_name(tail, (eff_family)f, &stem) || !landmark_name(last, (eff_family)f, &fc)) continue;
+            const size_t n_tail = strlen(tail);
+            for (size_t i = 0; i < x->count; i++) {
+                const char *name = x->sorted[i]->name;
+                const size_t n = strlen(name);
+                if (n <= n_tail + 1 || n >= sizeof full - sizeof last || name[n - n_tail - 1] != '.' ||
+                    strcmp(name + n - n_tail, tail) != 0)
+                    continue;
+                *prefix_len = n - n_tail - 1;
+                snprintf(full, sizeof full, "%.*s.%s", (int)*prefix_len, name, last);
+                if (eff_index_find(x, full)) return x->sorted[i];
             }
         }
-    }
     return NULL;
 }
 
-static eff_status fail_unknown(const eff_checkpoint *c, eff_error *err)
+static eff_status fail_unknown(const eff_index *x, eff_error *err)
 {
+    const eff_checkpoint *c = x->file;
     size_t prefix;
-    const eff_tensor *nested = find_nested(c, &prefix);
+    const eff_tensor *nested = find_nested(x, &prefix);
     if (nested)
         return eff_fail(
             err, EFF_EUNSUPPORTED,
@@ -92,283 +111,88 @@ static eff_status fail_unknown(const eff_checkpoint *c, eff_error *err)
 
 static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
 
+static bool is_torch_hint(const char *hint)
+{
+    static const char *const heads[] = { "efficientnet", "mobilenetv", "mnasnet", "semnasnet" };
+    for (size_t i = 0; hint && i < sizeof heads / sizeof *heads; i++)
+        if (starts_with(hint, heads[i])) return true;
+    return false;
+}
+
+/* What the landmarks say. */
+typedef struct sighting {
+    eff_family naming;
+    bool resnet;             /* spelled and computed alike in timm and torchvision */
+    int count;               /* of landmarks, 0 = none is there                    */
+    const eff_tensor *first;
+} sighting;
+
+static sighting look_around(const eff_index *x, eff_family from, eff_family to)
+{
+    sighting best = { 0 };
+    for (int f = (int)from; f <= (int)to; f++)
+        for (int k = 0; k < 2; k++) {
+            const eff_tensor *first;
+            const int n = count_landmarks(x, (eff_family)f, k ? EFF_OP_BASIC : EFF_OP_MBCONV, &first);
+            if (n > best.count) best = (sighting){ (eff_family)f, k, n, first };
+        }
+    if (best.resnet && best.naming == EFF_FAMILY_TIMM) best.naming = EFF_FAMILY_TORCHVISION;
+    return best;
+}
+
+static eff_status check_claim(eff_recognised *out, const sighting *seen, const eff_index *x, eff_error *err)
+{
+    if (out->family == eff_naming_family(seen->naming)) return EFF_OK;
+    /* a stray name in common is no sign of a family */
+    if (2 * look_around(x, out->family, out->family).count > seen->count) out->naming = out->family;
+    else if (seen->naming != EFF_FAMILY_NEUTRAL)
+        return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)",
+                        eff_family_name(out->family),
+                        seen->resnet                      ? "timm or torchvision"
+                        : seen->naming == EFF_FAMILY_TIMM ? "timm or timm_tf"
+                                                          : eff_family_name(seen->naming),
+                        seen->first->name);
+    return EFF_OK;
+}
+
 /* Fills naming and family; *sure = false when the names are timm's and nothing tells which of the two. */
 static eff_status find_family(eff_recognised *out, bool *sure, const eff_index *x, const eff_claim *claim,
                               eff_error *err)
 {
-    const eff_tensor *first, *best_first = NULL;
-    eff_family best = EFF_FAMILY_NEUTRAL;
-    int most = 0;
-    for (int f = 0; f < EFF_FAMILY_COUNT; f++) {
-        const int n = count_landmarks(x, (eff_family)f, &first);
-        if (n > most) {
-            most = n;
-            best = (eff_family)f;
-            best_first = first;
-        }
-    }
     *sure = true;
-    out->naming = out->family = best;
     if (claim->family) TRY(eff_family_parse(&out->family, claim->family, err));
-    if (most == 0) return fail_unknown(x->file, err);
-    if (claim->family) {
-        if (count_landmarks(x, out->family, &first)) out->naming = out->family;
-        else if (best != EFF_FAMILY_NEUTRAL)
-            return eff_fail(err, EFF_EARG, "family %s does not fit: the names are those of %s (tensor %.90s)",
-                            claim->family, best == EFF_FAMILY_TIMM ? "timm or timm_tf" : eff_family_name(best),
-                            best_first->name);
-    } else if (best == EFF_FAMILY_TIMM) {
-        const char *hint = x->file->arch_hint;
-        if (hint && starts_with(hint, "tf_")) out->naming = out->family = EFF_FAMILY_TIMM_TF;
-        else *sure = hint && starts_with(hint, "efficientnet_");
-    }
+    const sighting seen = look_around(x, EFF_FAMILY_NEUTRAL, (eff_family)(EFF_NAMING_COUNT - 1));
+    if (!seen.count) return fail_unknown(x, err);
+    out->naming = seen.naming;
+    if (claim->family) return check_claim(out, &seen, x, err);
+    out->family = eff_naming_family(seen.naming);
+    if (seen.naming != EFF_FAMILY_TIMM) return EFF_OK;
+    const char *hint = x->file->arch_hint;
+    if (hint && starts_with(hint, "tf_")) out->naming = out->family = EFF_FAMILY_TIMM_TF;
+    else *sure = is_torch_hint(hint);
     return EFF_OK;
 }
 
-void eff_family_rules(eff_family f, const char *table_name, eff_pad *pad, double *bn_eps)
-{
-    const bool torch = f == EFF_FAMILY_TIMM || f == EFF_FAMILY_TORCHVISION;
-    /* torchvision's B5, B6 and B7 are TensorFlow's weights run with symmetric padding (reference §1.7, §1.8) */
-    const bool converted = f == EFF_FAMILY_TORCHVISION &&
-                           (strcmp(table_name, "efficientnet-b5") == 0 || strcmp(table_name, "efficientnet-b6") == 0 ||
-                            strcmp(table_name, "efficientnet-b7") == 0);
-    *pad = torch ? EFF_PAD_SYMMETRIC : EFF_PAD_SAME;
-    *bn_eps = torch && !converted ? 1e-5 : 1e-3;
-}
-
-/* -------------------------------------------------------------------------------------- measuring */
-
-static const eff_tensor *part_at(const eff_index *x, eff_family f, const eff_place *p, const char *part,
-                                 const char *leaf)
-{
-    char name[EFF_TENSOR_NAME];
-    return eff_name_format(name, f, p, part, leaf) ? eff_index_find(x, name) : NULL;
-}
-
-/* Channels that a convolution with its BN gives, or `otherwise` when neither tells. The BN is asked first: its
- * shape has one reading, and a convolution in another layout is then found to be the one that is wrong. */
-static int channels_of(const eff_index *x, eff_family f, const eff_place *p, const char *part, int otherwise)
-{
-    static const char *const where[][2] = { { "bn", "weight" }, { "bn", "bias" }, { "conv", "weight" } };
-    char full[32];
-    for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
-        snprintf(full, sizeof full, "%s.%s", part, where[i][0]);
-        const eff_tensor *t = part_at(x, f, p, full, where[i][1]);
-        if (t && t->ndim >= 1 && t->dim[0] >= 1 && t->dim[0] <= INT_MAX) return (int)t->dim[0];
-    }
-    return otherwise;
-}
-
-static int classes_of(const eff_index *x, eff_family f, eff_place p, int otherwise)
-{
-    p.stage = p.nstages;
-    const eff_tensor *fc = part_at(x, f, &p, "head.fc", "bias");
-    if (!fc) fc = part_at(x, f, &p, "head.fc", "weight");
-    return fc && fc->ndim >= 1 && fc->dim[0] >= 1 && fc->dim[0] <= EFF_MAX_CLASSES ? (int)fc->dim[0] : otherwise;
-}
-
-static eff_place place_of(const eff_table *t)
-{
-    eff_place p = { .nstages = t->nstages, .stage = EFF_STAGE_STEM };
-    for (int i = 0; i < t->nstages; i++) p.net |= 1u << t->stage[i].op;
-    return p;
-}
-
-static bool block_exists(const eff_index *x, eff_family f, const eff_place *p)
-{
-    return part_at(x, f, p, "dw.conv", "weight") || part_at(x, f, p, "project.conv", "weight") ||
-           part_at(x, f, p, "project.bn", "weight");
-}
-
-static void enter_stage(eff_place *p, const eff_table *t, int stage)
-{
-    p->stage = stage;
-    p->block = 0;
-    p->op = t->stage[stage].op;
-    p->expand = t->stage[stage].expand != 1.0;
-    p->se = t->stage[stage].se > 0;
-}
-
-static int sum_repeats(const eff_table *t)
-{
-    int n = 0;
-    for (int i = 0; i < t->nstages; i++) n += t->stage[i].repeats;
-    return n;
-}
-
-static void scale_repeats(eff_table *t, const eff_table *base, double depth)
+static bool has_op(const eff_table *t, eff_op op)
 {
     for (int i = 0; i < t->nstages; i++)
-        t->stage[i].repeats = base->stage[i].fixed_repeats ? base->stage[i].repeats
-                                                           : eff_round_repeats(base->stage[i].repeats, depth);
+        if (t->stage[i].op == op) return true;
+    return false;
 }
 
-/* Depth coefficients in steps of 1/96: every vector of repeats that ceil() gives for base repeats up to 4 is
- * among them. */
-enum { DEPTH_STEPS = 96, MAX_DEPTH = 32 };
-
-/* Kernel and output of a block; what the file does not show keeps its value. */
-static void look_at_block(const eff_index *x, eff_family f, const eff_place *p, int64_t *kernel, int64_t *out)
+void eff_family_rules(eff_family f, const eff_table *t, eff_pad *pad, double *bn_eps)
 {
-    const eff_tensor *dw = part_at(x, f, p, "dw.conv", "weight"), *bn = part_at(x, f, p, "project.bn", "weight");
-    if (dw && dw->ndim == 4) *kernel = dw->dim[3];
-    if (bn && bn->ndim == 1) *out = bn->dim[0];
-}
-
-/* Do the blocks of each stage of `t` look alike? */
-static bool stages_are_even(const eff_table *t, const eff_index *x, eff_family f, eff_place p)
-{
-    p.index = 0;
-    for (int s = 0; s < t->nstages; s++) {
-        int64_t kernel = 0, out = 0;
-        for (int j = 0; j < t->stage[s].repeats; j++, p.index++) {
-            int64_t k = kernel, o = out;
-            look_at_block(x, f, &p, &k, &o);
-            if (j && (k != kernel || o != out)) return false;
-            kernel = k;
-            out = o;
-        }
-    }
-    return true;
-}
-
-/* lukemelas numbers blocks over all stages, so only their total is seen. Each stage's repeats grow with the
- * depth, hence a total belongs to at most one vector of them. Where that does not agree with the blocks, they
- * are cut where their looks change. */
-static void split_blocks(eff_table *t, const eff_table *base, const eff_index *x, eff_family f, eff_place p)
-{
-    int total = 0;
-    for (p.index = 0; total < EFF_MAX_BLOCKS && block_exists(x, f, &p); p.index = ++total) {}
-    for (int d = 1; d <= MAX_DEPTH * DEPTH_STEPS; d++) {
-        scale_repeats(t, base, (double)d / DEPTH_STEPS);
-        const int sum = sum_repeats(t);
-        if (sum > total) break;
-        if (sum == total && stages_are_even(t, x, f, p)) return;
-    }
-    memcpy(t->stage, base->stage, sizeof t->stage);
-    int64_t kernel = 0, out = 0;
-    int s = -1;
-    for (p.index = 0; p.index < total; p.index++) {
-        int64_t k = kernel, o = out;
-        look_at_block(x, f, &p, &k, &o);
-        if (s < 0 || k != kernel || o != out) {
-            if (s + 1 == t->nstages) return;
-            t->stage[++s].repeats = 0;
-        }
-        t->stage[s].repeats += t->stage[s].repeats < EFF_MAX_REPEATS;
-        kernel = k;
-        out = o;
-    }
-}
-
-/* *t = `base` with the repeats, channels and classes that the file shows. */
-static void measure(eff_table *t, const eff_table *base, const eff_index *x, eff_family f)
-{
-    eff_place p = place_of(base);
-    *t = *base;
-    t->stem_channels = channels_of(x, f, &p, "stem", base->stem_channels);
-    const bool global = f == EFF_FAMILY_LUKEMELAS;
-    if (global) {
-        enter_stage(&p, base, 0);
-        split_blocks(t, base, x, f, p);
-    }
-    int index = 0;
-    for (int s = 0; s < base->nstages; s++) {
-        enter_stage(&p, base, s);
-        if (!global) {
-            while (p.block < EFF_MAX_REPEATS && block_exists(x, f, &p)) p.block++;
-            if (p.block) t->stage[s].repeats = p.block;
-        }
-        p.block = 0;
-        p.index = index;
-        t->stage[s].channels = channels_of(x, f, &p, "project", base->stage[s].channels);
-        index += t->stage[s].repeats;
-    }
-    p.stage = p.nstages;
-    t->head_channels = channels_of(x, f, &p, "head", base->head_channels);
-    t->classes = classes_of(x, f, p, base->classes);
-}
-
-/* ----------------------------------------------------------------------------------------- naming */
-
-static bool same_network(const eff_table *a, const eff_table *b)
-{
-    if (a->nstages != b->nstages || a->stem_channels != b->stem_channels || a->stem_kernel != b->stem_kernel ||
-        a->stem_stride != b->stem_stride || a->stem_pool != b->stem_pool || a->head_channels != b->head_channels ||
-        a->act != b->act)
-        return false;
-    for (int i = 0; i < a->nstages; i++) {
-        const eff_stage *s = &a->stage[i], *r = &b->stage[i];
-        if (s->op != r->op || s->kernel != r->kernel || s->stride != r->stride || s->expand != r->expand ||
-            s->channels != r->channels || s->repeats != r->repeats || s->se != r->se || s->act != r->act ||
-            s->skip != r->skip || s->expand_from != r->expand_from)
-            return false;
-    }
-    return true;
-}
-
-static bool same_channels(const eff_table *a, const eff_table *b)
-{
-    if (a->stem_channels != b->stem_channels || a->head_channels != b->head_channels) return false;
-    for (int i = 0; i < a->nstages; i++)
-        if (a->stage[i].channels != b->stage[i].channels) return false;
-    return true;
-}
-
-static bool same_repeats(const eff_table *a, const eff_table *b)
-{
-    for (int i = 0; i < a->nstages; i++)
-        if (a->stage[i].repeats != b->stage[i].repeats) return false;
-    return true;
-}
-
-/* Coefficients are tried in steps that people use, coarse first: many values give the same network. */
-static const int steps[] = { 1, 2, 10, 20, 100, 1000 }; /* of one */
-enum { NSTEPS = sizeof steps / sizeof *steps, MAX_COEF = 16 };
-
-static double find_width(const eff_table *t, const eff_table *base)
-{
-    for (int k = 0; k < NSTEPS; k++)
-        for (int i = 1; i <= MAX_COEF * steps[k]; i++) {
-            const double width = (double)i / steps[k];
-            eff_table trial = *base;
-            if (width != 1) eff_table_round_channels(&trial, width);
-            if (same_channels(t, &trial)) return width;
-        }
-    return 0;
-}
-
-/* The largest value of a step: ceil() makes it the one that loses nothing (0.5, not 0.4, for half the blocks). */
-static double find_depth(const eff_table *t, const eff_table *base)
-{
-    for (int k = 0; k < NSTEPS; k++)
-        for (int i = MAX_COEF * steps[k]; i >= 1; i--) {
-            const double depth = (double)i / steps[k];
-            eff_table trial = *base;
-            scale_repeats(&trial, base, depth);
-            if (same_repeats(t, &trial)) return depth;
-        }
-    return 0;
-}
-
-void eff_name_network(eff_table *t, const char *base_name)
-{
-    eff_table found;
-    for (int i = 0; i < eff_builtin_count(); i++)
-        if (eff_table_builtin(&found, eff_builtin_name(i), NULL) == EFF_OK && same_network(t, &found)) {
-            found.classes = t->classes;
-            *t = found;
-            return;
-        }
-    eff_table base;
-    char spec[EFF_NAME_LEN + 64];
-    if (eff_table_builtin(&base, base_name, NULL) != EFF_OK) return;
-    const double width = find_width(t, &base), depth = find_depth(t, &base);
-    if (width == 0 || depth == 0) return;
-    eff_number_print(spec, sizeof spec, "%s@width=%.6g,depth=%.6g", base_name, width, depth);
-    if (eff_table_builtin(&found, spec, NULL) != EFF_OK || !same_network(t, &found)) return;
-    found.classes = t->classes;
-    *t = found;
+    *pad = t->pad;
+    *bn_eps = t->bn_eps;
+    if (f == EFF_FAMILY_NEUTRAL) return;
+    const bool torch = f == EFF_FAMILY_TIMM || f == EFF_FAMILY_TORCHVISION;
+    /* torchvision's B5, B6 and B7 are TensorFlow's weights run with symmetric padding (reference §1.7, §1.8); its V2
+     * have TensorFlow's epsilon too */
+    const bool converted = f == EFF_FAMILY_TORCHVISION &&
+                           (strcmp(t->name, "efficientnet-b5") == 0 || strcmp(t->name, "efficientnet-b6") == 0 ||
+                            strcmp(t->name, "efficientnet-b7") == 0 || has_op(t, EFF_OP_FUSED));
+    *pad = torch ? EFF_PAD_SYMMETRIC : EFF_PAD_SAME;
+    *bn_eps = torch && !converted ? 1e-5 : 1e-3;
 }
 
 /* ------------------------------------------------------------------------------------------ trial */
@@ -395,25 +219,41 @@ static eff_status try_table(const eff_table *t, eff_fit *fit, int *right, int *n
     return EFF_EFORMAT;
 }
 
+/* Where several skeletons fit, the first one that has a name for the network. */
 static eff_status try_skeletons(eff_recognised *out, const eff_index *x, eff_error *err)
 {
     eff_error nearest_error = { 0 };
     const char *nearest = NULL;
     int most = -2, missing = 0;
+    bool found = false;
     for (int i = 0; i < NSKELETONS; i++) {
-        eff_table base;
+        eff_table base, t;
+        eff_fit fit;
         eff_error e = { 0 };
         int right, nparams;
         TRY(eff_table_builtin(&base, skeletons[i], err));
-        measure(&out->table, &base, x, out->naming);
-        snprintf(out->table.name, sizeof out->table.name, "%s-custom", skeletons[i]);
-        eff_name_network(&out->table, skeletons[i]);
-        const eff_status s = try_table(&out->table, &out->fit, &right, &nparams, x, out->naming, &e);
-        if (s == EFF_OK) return EFF_OK;
+        eff_measure_table(&t, &base, x, out->naming);
+        const eff_status s = try_table(&t, &fit, &right, &nparams, x, out->naming, &e);
+        if (s == EFF_OK) {
+            const bool named = eff_name_network(&t, skeletons[i]);
+            if (!named) snprintf(t.name, sizeof t.name, "%s-custom", skeletons[i]);
+            if (found && !named) {
+                eff_fit_free(&fit);
+                continue;
+            }
+            eff_fit_free(&out->fit);
+            out->table = t;
+            out->fit = fit;
+            found = true;
+            if (named) return EFF_OK;
+            continue;
+        }
         if (s == EFF_ENOMEM) {
+            eff_fit_free(&out->fit);
             if (err) *err = e;
             return s;
         }
+        if (s == EFF_EUNSUPPORTED) right = -1; /* no names for it */
         const bool mostly = 2 * right > nparams;
         if (right > most || (right == most && mostly && nparams - right < missing)) {
             most = right;
@@ -422,6 +262,7 @@ static eff_status try_skeletons(eff_recognised *out, const eff_index *x, eff_err
             nearest = skeletons[i];
         }
     }
+    if (found) return EFF_OK;
     eff_error_prefix(&nearest_error, "no known architecture fits; as a network like %s", nearest);
     nearest_error.code = EFF_EFORMAT;
     if (err) *err = nearest_error;
@@ -436,19 +277,20 @@ eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_clai
     TRY(find_family(out, &sure, x, claim, err));
     if (claim->table) {
         out->table = *claim->table;
-        if (!out->table.classes) out->table.classes = classes_of(x, out->naming, place_of(&out->table), 1000);
+        if (!out->table.classes) out->table.classes = eff_measure_classes(x, out->naming, &out->table, 1000);
         TRY(try_table(&out->table, &out->fit, &right, &nparams, x, out->naming, err));
     } else {
         TRY(try_skeletons(out, x, err));
     }
-    if (!sure) {
+    /* networks that pad symmetrically in their tables exist in PyTorch only */
+    if (!sure && out->table.pad != EFF_PAD_SYMMETRIC) {
         eff_recognised_free(out);
         return eff_fail(err, EFF_EARG, "the names fit timm and timm_tf alike, which pad differently (symmetric, SAME):"
                         " say which with --family");
     }
     eff_pad pad;
     double eps;
-    eff_family_rules(out->family, out->table.name, &pad, &eps);
+    eff_family_rules(out->family, &out->table, &pad, &eps);
     if (!claim->keep_padding) out->table.pad = pad;
     if (!claim->keep_eps) out->table.bn_eps = eps;
     return EFF_OK;

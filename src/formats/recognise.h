@@ -26,11 +26,7 @@ typedef struct eff_recognised {
 eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_claim *claim, eff_error *err);
 void eff_recognised_free(eff_recognised *r);
 
-/** Padding and BN epsilon of weights published in a family. */
-void eff_family_rules(eff_family f, const char *table_name, eff_pad *pad, double *bn_eps);
-
-/** Name a table by the built-in that has the same network, or by the coefficients that give it, and take over
- * what shapes do not show (input size, dropout). A table that no coefficients give keeps its name. */
-void eff_name_network(eff_table *t, const char *base);
+/** Padding and BN epsilon of weights published in a family for a network like `t`; neutral: the table's own. */
+void eff_family_rules(eff_family f, const eff_table *t, eff_pad *pad, double *bn_eps);
 
 #endif

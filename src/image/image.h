@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoded images and the decoders' common limits. */
+/* Decoded images and their limits. */
 #ifndef EFF_IMAGE_IMAGE_H
 #define EFF_IMAGE_IMAGE_H
 
-#include "base/error.h"
+#include "image/decode.h"
 
 struct eff_image {
     int width, height;
-    uint8_t *rgb; /* [height][width][3] */
+    uint8_t *rgb; /* [height][width][3], upright */
+    /* where the file has a profile: what a conversion to sRGB needs */
+    eff_pixels pixels;
+    uint8_t *icc;
+    size_t icc_size;
+    uint8_t *ink; /* [height][width][4] of a CMYK picture with a profile, else NULL */
 };
 
 enum { EFF_IMAGE_MAX_SIDE = 65500 };               /* JPEG's own limit                                       */
 #define EFF_IMAGE_MAX_PIXELS ((uint64_t)128 << 20) /* 134 million: above any camera, 400 MB decoded          */
 #define EFF_IMAGE_MAX_FILE   ((uint64_t)512 << 20) /* bytes of a file read                                   */
+
+/** Are these sides within the limits? EFF_EFORMAT naming the size if not. */
+eff_status eff_image_check(uint64_t width, uint64_t height, eff_error *err);
 
 /** Allocate after checking the limits; EFF_EFORMAT naming the size when it is too large. */
 eff_status eff_image_new(eff_image **out, uint64_t width, uint64_t height, eff_error *err);
@@ -20,12 +28,9 @@ eff_status eff_image_new(eff_image **out, uint64_t width, uint64_t height, eff_e
 /** Release what eff_image_new() and the decoders made; NULL is fine. */
 void eff_image_destroy(eff_image *im);
 
-/** Decode a whole file, or bytes borrowed for the call. The content decides the format, never the name. */
+/** Decode a whole file, or bytes borrowed for the call, and turn the picture upright. */
 eff_status eff_image_read(eff_image **out, const char *path, eff_error *err);
 eff_status eff_image_decode_bytes(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
-
-eff_status eff_jpeg_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
-eff_status eff_png_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
 
 /** Write RGB as PNG (tests, overlays). Atomic. */
 eff_status eff_png_save(const eff_image *im, const char *path, eff_error *err);

@@ -2,7 +2,8 @@
 /* JPEG through libjpeg-turbo: integer inverse DCT and smooth chroma upsampling, which is what Pillow decodes with, so
  * the pixels are the same to the bit. libjpeg reports errors by a callback that must not return; the jump out of it
  * never leaves this file. Damage that libjpeg would paint over with grey is an error here. */
-#include "image/image.h"
+#include "image/decode.h"
+#include "image/jpeg_extra.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -25,7 +26,8 @@ typedef struct jpeg_job {
     jmp_buf jump;
     const uint8_t *bytes;
     size_t size;
-    eff_image *im;
+    const eff_sink *sink;
+    eff_jpeg_extra extra;
     eff_error *err;
     eff_status status;
     int max_scans;
@@ -47,14 +49,13 @@ static void on_error(j_common_ptr c)
     case JERR_NO_BACKING_STORE: leave(j, eff_fail(j->err, EFF_ENOMEM, "JPEG: out of memory while decoding"));
     case JERR_SOF_UNSUPPORTED:
     case JERR_BAD_PRECISION:
-    case JERR_CONVERSION_NOTIMPL:
         leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG of a kind that is not read: %s", text));
         break;
     default: leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is damaged: %s", text));
     }
 }
 
-/* level -1 is a warning: data were missing or made no sense. Four of them say nothing about the pixels: stray bytes
+/* level -1 is a warning: data were missing or made no sense. Three of them say nothing about the pixels: stray bytes
  * between segments (many cameras leave some) and odd contents of the APPn segments. */
 static void on_message(j_common_ptr c, int level)
 {
@@ -63,8 +64,7 @@ static void on_message(j_common_ptr c, int level)
     switch (c->err->msg_code) {
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR:
-    case JWRN_BOGUS_ICC: return;
+    case JWRN_JFIF_MAJOR: return;
     default: break;
     }
     char text[JMSG_LENGTH_MAX];
@@ -74,12 +74,15 @@ static void on_message(j_common_ptr c, int level)
 
 static void on_output(j_common_ptr c) { (void)c; }
 
+static __attribute__((noreturn)) void too_many_scans(jpeg_job *j)
+{
+    leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG scans: expected at most %d for this size, found more", j->max_scans));
+}
+
 static void on_progress(j_common_ptr c)
 {
     jpeg_job *const j = c->client_data;
-    if (((j_decompress_ptr)c)->input_scan_number > j->max_scans)
-        leave(j,
-              eff_fail(j->err, EFF_EFORMAT, "JPEG scans: expected at most %d for this size, found more", j->max_scans));
+    if (((j_decompress_ptr)c)->input_scan_number > j->max_scans) too_many_scans(j);
 }
 
 /* Refused before anything is decoded or allocated for the pixels. */
@@ -87,12 +90,17 @@ static void check_header(jpeg_job *j)
 {
     const struct jpeg_decompress_struct *c = &j->cinfo;
     const uint64_t pixels = (uint64_t)c->image_width * c->image_height;
-    if (c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK)
-        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG in CMYK colours is not read yet; convert it to RGB"));
-    if (c->jpeg_color_space != JCS_YCbCr && c->jpeg_color_space != JCS_RGB && c->jpeg_color_space != JCS_GRAYSCALE)
-        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "JPEG components: expected 1 (grey) or 3 (colour), found %d",
-                          c->num_components));
-    const eff_status s = eff_image_new(&j->im, c->image_width, c->image_height, j->err);
+    switch (c->jpeg_color_space) {
+    case JCS_GRAYSCALE:
+    case JCS_YCbCr:
+    case JCS_RGB:
+    case JCS_CMYK:
+    case JCS_YCCK: break;
+    default:
+        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED,
+                          "JPEG components: expected 1 (grey), 3 (colour) or 4 (CMYK), found %d", c->num_components));
+    }
+    const eff_status s = eff_decode_check(c->image_width, c->image_height, j->size, j->err);
     if (s != EFF_OK) leave(j, s);
     /* every block costs at least one Huffman code of one bit, and in a sequential file a second one that ends it */
     uint64_t bits = 0;
@@ -103,6 +111,41 @@ static void check_header(jpeg_job *j)
         leave(j, eff_fail(j->err, EFF_EFORMAT, "JPEG is truncated or corrupt: %zu bytes cannot hold %u x %u pixels",
                           j->size, c->image_width, c->image_height));
     j->max_scans = pixels > LARGE_PIXELS ? MAX_SCANS_LARGE : MAX_SCANS;
+    if ((c->progressive_mode || c->comps_in_scan < c->num_components) &&
+        eff_jpeg_count_scans(j->bytes, j->size, j->max_scans + 1) > j->max_scans)
+        too_many_scans(j);
+}
+
+static void settle(jpeg_job *j)
+{
+    struct jpeg_decompress_struct *const c = &j->cinfo;
+    eff_picture p = { .width = (int)c->image_width,
+                      .height = (int)c->image_height,
+                      .full_width = (int)c->image_width,
+                      .full_height = (int)c->image_height,
+                      .reduced = 1,
+                      .orientation = j->extra.orientation,
+                      .pixels = EFF_PIXELS_RGB,
+                      .icc = j->extra.icc,
+                      .icc_size = j->extra.icc_size };
+    c->out_color_space = JCS_RGB;
+    if (c->jpeg_color_space == JCS_GRAYSCALE) {
+        p.pixels = EFF_PIXELS_GRAY;
+        c->out_color_space = JCS_GRAYSCALE;
+    } else if (c->num_components == 4) {
+        p.pixels = EFF_PIXELS_CMYK;
+        c->out_color_space = JCS_CMYK;
+    }
+    c->dct_method = JDCT_ISLOW;
+    c->do_fancy_upsampling = TRUE;
+    if (j->sink->reduce) p.reduced = j->sink->reduce(j->sink->ctx, &p);
+    c->scale_num = 1;
+    c->scale_denom = (unsigned)p.reduced;
+    jpeg_calc_output_dimensions(c);
+    p.width = (int)c->output_width;
+    p.height = (int)c->output_height;
+    const eff_status s = j->sink->begin(j->sink->ctx, &p, j->err);
+    if (s != EFF_OK) leave(j, s);
 }
 
 static void decode(jpeg_job *j)
@@ -114,26 +157,22 @@ static void decode(jpeg_job *j)
     jpeg_mem_src(c, j->bytes, (unsigned long)j->size);
     jpeg_read_header(c, TRUE);
     check_header(j);
-
-    c->out_color_space = JCS_RGB; /* grey too: libjpeg repeats the value */
-    c->dct_method = JDCT_ISLOW;
-    c->do_fancy_upsampling = TRUE;
+    const eff_status s = eff_jpeg_extra_read(&j->extra, j->bytes, j->size, j->err);
+    if (s != EFF_OK) leave(j, s);
+    settle(j);
     c->progress = &j->progress;
     jpeg_start_decompress(c);
-    const size_t row = (size_t)j->im->width * 3;
     while (c->output_scanline < c->output_height) {
-        JSAMPROW rows[4]; /* the most that one step yields */
-        const JDIMENSION left = c->output_height - c->output_scanline, n = left < 4 ? left : 4;
-        for (JDIMENSION i = 0; i < n; i++) rows[i] = j->im->rgb + (c->output_scanline + i) * row;
-        jpeg_read_scanlines(c, rows, n);
+        JSAMPROW row = j->sink->row(j->sink->ctx);
+        jpeg_read_scanlines(c, &row, 1);
+        if (!j->sink->done(j->sink->ctx)) leave(j, EFF_ECANCELLED);
     }
     jpeg_finish_decompress(c); /* reads on to the end marker, so a file cut behind its last row is noticed */
     j->status = EFF_OK;
 }
 
-eff_status eff_jpeg_decode(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err)
+eff_status eff_jpeg_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err)
 {
-    *out = NULL;
     jpeg_job j; /* not local to the function that calls setjmp: its fields keep their values across the jump */
     memset(&j, 0, sizeof j);
     j.cinfo.err = jpeg_std_error(&j.mgr);
@@ -144,14 +183,11 @@ eff_status eff_jpeg_decode(eff_image **out, const uint8_t *bytes, size_t size, e
     j.progress.progress_monitor = on_progress;
     j.bytes = bytes;
     j.size = size;
+    j.sink = sink;
     j.err = err;
     j.max_scans = MAX_SCANS;
     decode(&j);
     jpeg_destroy_decompress(&j.cinfo);
-    if (j.status != EFF_OK) {
-        eff_image_destroy(j.im);
-        return j.status;
-    }
-    *out = j.im;
-    return EFF_OK;
+    eff_jpeg_extra_free(&j.extra);
+    return j.status;
 }

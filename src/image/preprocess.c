@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Geometry and normalisation of each family's evaluation rule, and the text form of a rule. A rule is checked as a
- * whole before it is used or taken over, so that every size below is positive and bounded and a crop lies inside what
- * it is cut from. */
+/* A preprocessing rule: its check and its text form. A rule is checked as a whole before it is used or taken over, so
+ * that every size is positive and bounded and a crop lies inside what it is cut from. */
 #include "image/preprocess.h"
 
 #include "base/mem.h"
 #include "base/number.h"
-#include "image/resize.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -65,6 +63,10 @@ eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err)
         if (!(p->std[c] >= 1e-6f && p->std[c] <= 1e6f))
             return eff_fail(err, EFF_EARG, "preprocessing std: expected 1e-6..1e6, found %g", (double)p->std[c]);
     }
+    if (p->icc != 0 && p->icc != 1)
+        return eff_fail(err, EFF_EARG, "preprocessing icc: expected 0 or 1, found %d", p->icc);
+    if (p->scaled_dct != 0 && p->scaled_dct != 1)
+        return eff_fail(err, EFF_EARG, "preprocessing scaled-dct: expected 0 or 1, found %d", p->scaled_dct);
     return EFF_OK;
 }
 
@@ -125,8 +127,17 @@ static eff_status read_filter(eff_preprocess *p, const char *value, eff_error *e
     return eff_fail(err, EFF_EARG, "preprocessing filter: expected one of %s; found '%.40s'", known, value);
 }
 
-enum { KEY_SHORT, KEY_SQUARE, KEY_SQUASH, KEY_CROP, KEY_SIZE, KEY_FILTER, KEY_MEAN, KEY_STD, N_KEYS };
-static const char *const key_names[N_KEYS] = { "short", "square", "squash", "crop", "size", "filter", "mean", "std" };
+static eff_status read_choice(int *v, const char *key, const char *value, const char *off, const char *on,
+                              eff_error *err)
+{
+    *v = !strcmp(value, on);
+    if (*v || !strcmp(value, off)) return EFF_OK;
+    return eff_fail(err, EFF_EARG, "preprocessing %s: expected %s or %s, found '%.40s'", key, off, on, value);
+}
+
+enum { KEY_SHORT, KEY_SQUARE, KEY_SQUASH, KEY_CROP, KEY_SIZE, KEY_FILTER, KEY_MEAN, KEY_STD, KEY_ICC, KEY_DCT, N_KEYS };
+static const char *const key_names[N_KEYS] = { "short",  "square", "squash", "crop", "size",
+                                               "filter", "mean",   "std",    "icc",  "scaled-dct" };
 
 static eff_status read_key(eff_preprocess *p, int key, char *value, eff_error *err)
 {
@@ -150,7 +161,9 @@ static eff_status read_key(eff_preprocess *p, int key, char *value, eff_error *e
     case KEY_SIZE: return read_size(p, key_names[key], value, err);
     case KEY_FILTER: return read_filter(p, value, err);
     case KEY_MEAN: return read_channels(p->mean, key_names[key], value, err);
-    default: return read_channels(p->std, key_names[key], value, err);
+    case KEY_STD: return read_channels(p->std, key_names[key], value, err);
+    case KEY_ICC: return read_choice(&p->icc, key_names[key], value, "ignore", "srgb", err);
+    default: return read_choice(&p->scaled_dct, key_names[key], value, "off", "on", err);
     }
 }
 
@@ -168,7 +181,8 @@ static eff_status read_spec(eff_preprocess *p, char *spec, eff_error *err)
         while (key < N_KEYS && strcmp(item, key_names[key])) key++;
         if (key == N_KEYS)
             return eff_fail(err, EFF_EARG,
-                            "preprocessing key '%s': expected short, square, squash, crop, size, filter, mean or std",
+                            "preprocessing key '%.40s': expected short, square, squash, crop, size, filter, mean, std, "
+                            "icc or scaled-dct",
                             item);
         /* crop and size are one thing, and so is the choice of geometry */
         const unsigned group = key <= KEY_SQUASH ? 1u : key <= KEY_SIZE ? 2u : 1u << key;
@@ -230,87 +244,8 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
         snprintf(box, sizeof box, "%dx%d", p->height, p->width);
     write_channels(mean, sizeof mean, p->mean);
     write_channels(std, sizeof std, p->std);
-    return snprintf(buf, size, "%s=%s,filter=%s,%s=%s,mean=%s,std=%s", geometry, extent, filter,
-                    p->geometry == EFF_GEOM_SQUARE ? "size" : "crop", box, mean, std);
-}
-
-/* ------------------------------------------------------------------------------------ the application */
-
-/* Where a centred crop of `crop` of `n` pixels begins: half the rest, rounded to the even number as Python's round()
- * does. */
-static int centre(int n, int crop)
-{
-    const int rest = n - crop, half = rest / 2;
-    return rest % 2 ? half + half % 2 : half;
-}
-
-/* A long side of a million pixels is no worry: the resize computes only the crop. */
-static int long_side(int side, int longer, int shorter) { return (int)((double)side * longer / shorter); }
-
-static void plan(const eff_image *im, const eff_preprocess *p, eff_box *from, int *out_w, int *out_h, eff_box *crop)
-{
-    const int w = im->width, h = im->height;
-    *from = (eff_box){ 0, 0, w, h };
-    *out_w = *out_h = p->side;
-    switch (p->geometry) {
-    case EFF_GEOM_SHORT:
-        if (w <= h)
-            *out_h = long_side(p->side, h, w);
-        else
-            *out_w = long_side(p->side, w, h);
-        break;
-    case EFF_GEOM_SQUARE: {
-        int c = (int)((float)p->fraction * (float)(w < h ? w : h)); /* TensorFlow multiplies in float32 */
-        if (c < 1) c = 1;
-        *from = (eff_box){ (w - c + 1) / 2, (h - c + 1) / 2, c, c };
-        *out_w = p->width;
-        *out_h = p->height;
-        break;
-    }
-    default: break;
-    }
-    *crop = (eff_box){ centre(*out_w, p->width), centre(*out_h, p->height), p->width, p->height };
-}
-
-/* There are only 256 values a channel, so the division (exact, as the references divide) is done for those. */
-static void normalise_u8(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p)
-{
-    float r[256], g[256], b[256];
-    for (int v = 0; v < 256; v++) {
-        r[v] = ((float)v - p->mean[0]) / p->std[0];
-        g[v] = ((float)v - p->mean[1]) / p->std[1];
-        b[v] = ((float)v - p->mean[2]) / p->std[2];
-    }
-    for (size_t i = 0; i < pixels; i++, x += 3, rgb += 3) {
-        x[0] = r[rgb[0]];
-        x[1] = g[rgb[1]];
-        x[2] = b[rgb[2]];
-    }
-}
-
-static void normalise_f32(float *x, size_t pixels, const eff_preprocess *p)
-{
-    for (size_t i = 0; i < pixels; i++, x += 3)
-        for (int c = 0; c < 3; c++) x[c] = (x[c] - p->mean[c]) / p->std[c];
-}
-
-eff_status eff_preprocess_apply(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err)
-{
-    eff_status s = eff_preprocess_check(p, err);
-    if (s != EFF_OK) return s;
-    eff_box from, crop;
-    int out_w, out_h;
-    plan(im, p, &from, &out_w, &out_h, &crop);
-    const size_t pixels = (size_t)p->width * (size_t)p->height;
-    if (p->filter >= EFF_FILTER_TF1_BILINEAR) {
-        s = eff_resize_tf(x, crop, im->rgb, im->width, im->height, from, out_w, out_h, p->filter, err);
-        if (s == EFF_OK) normalise_f32(x, pixels, p);
-        return s;
-    }
-    uint8_t *const rgb = eff_malloc(pixels * 3);
-    if (!rgb) return eff_fail_memory(err, pixels * 3);
-    s = eff_resize_pillow(rgb, crop, im->rgb, im->width, im->height, from, out_w, out_h, p->filter, err);
-    if (s == EFF_OK) normalise_u8(x, rgb, pixels, p);
-    eff_free(rgb);
-    return s;
+    /* the last two only where they differ from what a rule without them means */
+    return snprintf(buf, size, "%s=%s,filter=%s,%s=%s,mean=%s,std=%s%s%s", geometry, extent, filter,
+                    p->geometry == EFF_GEOM_SQUARE ? "size" : "crop", box, mean, std, p->icc ? ",icc=srgb" : "",
+                    p->scaled_dct ? ",scaled-dct=on" : "");
 }

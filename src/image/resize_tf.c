@@ -17,21 +17,6 @@
 
 enum { TABLE_STEPS = 1024 };
 
-/* Output i is the sum over t < count[i] of weight[i * taps + t] * input[first[i] + t]. */
-typedef struct axis {
-    int taps;
-    int32_t *first, *count;
-    float *weight;
-} axis;
-
-static void axis_free(axis *a)
-{
-    eff_free(a->first);
-    eff_free(a->count);
-    eff_free(a->weight);
-    *a = (axis){ 0 };
-}
-
 static int clamp(int v, int lo, int hi) { return v < lo ? lo : v > hi ? hi : v; }
 
 /* Keys' kernel at distance x: the inner piece below 1, the outer below 2. */
@@ -40,9 +25,9 @@ static float keys_outer(float x, float a) { return ((a * x - 5 * a) * x + 8 * a)
 
 /** Up to four taps around `at` (the floor of the position is `base`), held inside 0..in-1: weights that fall on one
  * pixel add. */
-static void put_clamped(axis *a, int i, int base, const float *w, int n, int in)
+static void put_clamped(eff_axis *a, int i, int base, const float *w, int n, int in)
 {
-    float *const to = a->weight + (size_t)i * (size_t)a->taps;
+    float *const to = a->real + (size_t)i * (size_t)a->taps;
     const int lo = clamp(base, 0, in - 1);
     for (int t = 0; t < a->taps; t++) to[t] = 0;
     for (int t = 0; t < n; t++) to[clamp(base + t, 0, in - 1) - lo] += w[t];
@@ -50,13 +35,13 @@ static void put_clamped(axis *a, int i, int base, const float *w, int n, int in)
     a->count[i] = clamp(base + n - 1, 0, in - 1) - lo + 1;
 }
 
-static void put_bilinear(axis *a, int i, float at, int in)
+static void put_bilinear(eff_axis *a, int i, float at, int in)
 {
     const float base = floorf(at), w[2] = { 1 - (at - base), at - base };
     put_clamped(a, i, (int)base, w, 2, in);
 }
 
-static void put_bicubic(axis *a, int i, float at, int in, bool keys)
+static void put_bicubic(eff_axis *a, int i, float at, int in, bool keys)
 {
     const float base = floorf(at), alpha = keys ? -0.5f : -0.75f;
     const int step = (int)lrintf((at - base) * TABLE_STEPS);
@@ -81,9 +66,9 @@ static float antialias_weight(float x, eff_filter f)
     return x < 1 ? keys_inner(x, -0.5f) : x < 2 ? keys_outer(x, -0.5f) : 0;
 }
 
-static void put_antialiased(axis *a, int i, float at, float radius, float widen, int in, eff_filter f)
+static void put_antialiased(eff_axis *a, int i, float at, float radius, float widen, int in, eff_filter f)
 {
-    float *const w = a->weight + (size_t)i * (size_t)a->taps;
+    float *const w = a->real + (size_t)i * (size_t)a->taps;
     const int lo = clamp((int)ceilf(at - radius - 0.5f), 0, in - 1);
     const int hi = clamp((int)floorf(at + radius - 0.5f), 0, in - 1);
     const int n = clamp(hi - lo + 1, 1, a->taps);
@@ -98,7 +83,7 @@ static void put_antialiased(axis *a, int i, float at, float radius, float widen,
     a->count[i] = n;
 }
 
-static eff_status axis_build(axis *a, int in, int out, int from, int n, eff_filter f, eff_error *err)
+eff_status eff_axis_tf(eff_axis *a, int in, int out, int from, int n, eff_filter f, eff_error *err)
 {
     const float scale = (float)in / (float)out, widen = scale < 1 ? 1 : scale;
     const bool aa = f == EFF_FILTER_TF2_BILINEAR_AA || f == EFF_FILTER_TF2_BICUBIC_AA;
@@ -108,15 +93,15 @@ static eff_status axis_build(axis *a, int in, int out, int from, int n, eff_filt
         const int most = 2 * (int)ceilf(radius) + 1;
         taps = most < in ? most : in;
     }
-    *a = (axis){ .taps = taps };
+    *a = (eff_axis){ .n = n, .taps = taps };
     size_t cells = 0;
     if (!eff_mul((size_t)n, (size_t)taps, &cells)) return eff_fail_memory(err, SIZE_MAX);
     a->first = eff_malloc((size_t)n * sizeof *a->first);
     a->count = eff_malloc((size_t)n * sizeof *a->count);
-    a->weight = eff_calloc(cells, sizeof *a->weight);
-    if (!a->first || !a->count || !a->weight) {
-        axis_free(a);
-        return eff_fail_memory(err, cells * sizeof *a->weight);
+    a->real = eff_calloc(cells, sizeof *a->real);
+    if (!a->first || !a->count || !a->real) {
+        eff_axis_free(a);
+        return eff_fail_memory(err, cells * sizeof *a->real);
     }
     for (int i = 0; i < n; i++) {
         const float x = (float)(from + i);
@@ -131,67 +116,41 @@ static eff_status axis_build(axis *a, int in, int out, int from, int n, eff_filt
     return EFF_OK;
 }
 
-static void across(float *dst, const uint8_t *src, const axis *x, int n)
-{
-    for (int i = 0; i < n; i++) {
-        const uint8_t *const p = src + (size_t)x->first[i] * 3;
-        const float *const w = x->weight + (size_t)i * (size_t)x->taps;
-        const int count = x->count[i];
-        float r = 0, g = 0, b = 0;
-        for (int t = 0; t < count; t++) {
-            r += w[t] * p[3 * t];
-            g += w[t] * p[3 * t + 1];
-            b += w[t] * p[3 * t + 2];
-        }
-        dst[3 * (size_t)i] = r;
-        dst[3 * (size_t)i + 1] = g;
-        dst[3 * (size_t)i + 2] = b;
+/* Both passes add their terms in the order in which the upright picture has them. The bodies below are written once for
+ * bytes and for floats. */
+#define ACROSS(name, type)                                                                                             \
+    void name(float *dst, const type *src, const eff_axis *x)                                                          \
+    {                                                                                                                  \
+        for (int i = 0; i < x->n; i++, dst += 3) {                                                                     \
+            const type *const p = src + (size_t)x->first[i] * 3;                                                       \
+            const float *const w = x->real + (size_t)i * (size_t)x->taps;                                              \
+            const int count = x->count[i];                                                                             \
+            float r = 0, g = 0, b = 0;                                                                                 \
+            for (int k = 0; k < count; k++) {                                                                          \
+                const int t = x->backward ? count - 1 - k : k;                                                         \
+                r += w[t] * (float)p[3 * t];                                                                           \
+                g += w[t] * (float)p[3 * t + 1];                                                                       \
+                b += w[t] * (float)p[3 * t + 2];                                                                       \
+            }                                                                                                          \
+            dst[0] = r;                                                                                                \
+            dst[1] = g;                                                                                                \
+            dst[2] = b;                                                                                                \
+        }                                                                                                              \
     }
-}
+ACROSS(eff_tf_across_u8, uint8_t)
+ACROSS(eff_tf_across_f32, float)
 
-static void add_row(float *restrict dst, const float *restrict row, float w, size_t n)
-{
-    for (size_t i = 0; i < n; i++) dst[i] += w * row[i];
-}
-
-static bool inside(eff_box b, int w, int h)
-{
-    return b.w > 0 && b.h > 0 && b.x >= 0 && b.y >= 0 && b.x <= w - b.w && b.y <= h - b.h;
-}
-
-eff_status eff_resize_tf(float *dst, eff_box crop, const uint8_t *src, int src_w, int src_h, eff_box from, int out_w,
-                         int out_h, eff_filter filter, eff_error *err)
-{
-    if ((unsigned)filter < EFF_FILTER_TF1_BILINEAR || (unsigned)filter > EFF_FILTER_TF2_BICUBIC_AA ||
-        !inside(from, src_w, src_h) || !inside(crop, out_w, out_h))
-        return eff_fail(err, EFF_EARG, "resize: the filter or the boxes do not fit %d x %d to %d x %d", src_w, src_h,
-                        out_w, out_h);
-    axis x = { 0 }, y = { 0 };
-    float *ring = NULL; /* rows after the pass across, as many as one output row looks at */
-    eff_status s = axis_build(&x, from.w, out_w, crop.x, crop.w, filter, err);
-    if (s == EFF_OK) s = axis_build(&y, from.h, out_h, crop.y, crop.h, filter, err);
-    if (s != EFF_OK) goto end;
-    const size_t n = (size_t)crop.w * 3;
-    size_t bytes = 0;
-    if (!eff_mul(n * sizeof *ring, (size_t)y.taps, &bytes) || !(ring = eff_malloc(bytes))) {
-        s = eff_fail_memory(err, bytes);
-        goto end;
+#define DOWN(name, type)                                                                                               \
+    void name(float *dst, const type *const *rows, const eff_axis *y, int i, size_t n)                                 \
+    {                                                                                                                  \
+        const int count = y->count[i];                                                                                 \
+        memset(dst, 0, n * sizeof *dst);                                                                               \
+        for (int k = 0; k < count; k++) {                                                                              \
+            const int t = y->backward ? count - 1 - k : k;                                                             \
+            const float w = y->real[(size_t)i * (size_t)y->taps + (size_t)t];                                          \
+            const type *const row = rows[t];                                                                           \
+            for (size_t j = 0; j < n; j++) dst[j] += w * (float)row[j];                                                \
+        }                                                                                                              \
     }
-    int next = y.first[0];
-    for (int i = 0; i < crop.h; i++) {
-        const int lo = y.first[i], count = y.count[i];
-        if (next < lo) next = lo;
-        for (; next < lo + count; next++)
-            across(ring + (size_t)(next % y.taps) * n,
-                   src + ((size_t)(from.y + next) * (size_t)src_w + (size_t)from.x) * 3, &x, crop.w);
-        float *const d = dst + (size_t)i * n;
-        memset(d, 0, n * sizeof *d);
-        for (int t = 0; t < count; t++)
-            add_row(d, ring + (size_t)((lo + t) % y.taps) * n, y.weight[(size_t)i * (size_t)y.taps + (size_t)t], n);
-    }
-end:
-    eff_free(ring);
-    axis_free(&y);
-    axis_free(&x);
-    return s;
-}
+DOWN(eff_tf_down_u8, uint8_t)
+DOWN(eff_tf_down_f32, float)

@@ -4,7 +4,6 @@
 
 #include "base/cpu.h"
 #include "base/mem.h"
-#include "image/image.h"
 #include "image/preprocess.h"
 
 enum { CHUNK_BYTES = 48 << 20, CHUNK_MAX = 64 }; /* prepared images that wait to be scored */
@@ -73,12 +72,9 @@ static void task_prepare(void *ctx, int task, int worker)
 {
     (void)worker;
     const chunk *c = ctx;
-    eff_image *im = NULL;
     eff_error *f = &c->failure[task];
     *f = (eff_error){ .code = EFF_OK };
-    if (eff_image_read(&im, c->paths[task], f) == EFF_OK)
-        f->code = eff_preprocess_apply(im, c->rule, c->x + (size_t)task * c->image, f);
-    eff_image_free(im);
+    f->code = eff_preprocess_file(c->paths[task], c->rule, c->x + (size_t)task * c->image, f);
 }
 
 eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,

@@ -9,17 +9,21 @@
 #include "base/pool.h"
 #include "kernels/kernels.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { MEMORY_BYTES = 1 << 29 }; /* read at most, for the bandwidth of memory */
 
 typedef struct trial {
     eff_kernels k;
     long rounds;
     float *buffer; /* threads * floats, or NULL: multiply-adds */
     size_t floats;
-    volatile float sink[256]; /* results, so that nothing is left out */
+    volatile float *sink; /* [threads]: results, so that nothing is left out */
 } trial;
 
 static double seconds_now(void)
@@ -76,78 +80,136 @@ static void cpu_name(char *out, size_t size)
     if (f) fclose(f);
 }
 
-static size_t cache_size(int name)
+/* A line of the system's description of one cache of the first CPU; empty when there is none. */
+static void cache_field(char *out, int size, int index, const char *field)
 {
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, field);
+    FILE *f = fopen(path, "r");
+    if (!f || !fgets(out, size, f)) out[0] = '\0';
+    if (f) fclose(f);
+}
+
+/* Bytes of the data cache of a level. The kernel knows what is shared within the machine; the C library guesses. */
+static size_t cache_size(int level, int name)
+{
+    char text[32];
+    for (int i = 0; i < 8; i++) {
+        cache_field(text, sizeof text, i, "level");
+        if (atoi(text) != level) continue;
+        cache_field(text, sizeof text, i, "type");
+        if (text[0] != 'D' && text[0] != 'U') continue; /* Data or Unified */
+        cache_field(text, sizeof text, i, "size");
+        const long kib = atol(text); /* "32768K" */
+        if (kib > 0 && kib < 1L << 24) return (size_t)kib << 10;
+    }
     const long n = sysconf(name);
     return n > 0 ? (size_t)n : 0;
 }
 
-static void measure_peaks(eff_machine *m, trial *t, eff_pool *pool, double budget)
+/* The level of kernels `k` is measured by `t`. */
+static eff_peak measure_peak(trial *t, eff_pool *pool, int threads, double budget)
+{
+    eff_peak p = { .level = t->k.name };
+    t->buffer = NULL;
+    p.gflops_one = rate(t, NULL, 1, t->k.fma_flops, budget / 2);
+    p.gflops_all = threads > 1 ? rate(t, pool, threads, t->k.fma_flops, budget / 2) : p.gflops_one;
+    return p;
+}
+
+static void measure_peaks(eff_machine *m, trial *t, eff_pool *pool, unsigned allowed, double budget)
 {
     static const char *const levels[] = { "ref", "avx2", "avx512", "neon" };
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         unsigned features;
-        eff_kernels k;
         if (eff_cpu_select(levels[i], &features, NULL) != EFF_OK) continue;
-        eff_kernels_init(&k, features);
-        if (strcmp(k.name, levels[i]) != 0) continue; /* this machine does not have it */
-        t->k = k;
-        t->buffer = NULL;
-        eff_peak *p = &m->peak[m->npeaks++];
-        p->level = levels[i];
-        p->gflops_one = rate(t, NULL, 1, k.fma_flops, budget / 2);
-        p->gflops_all = rate(t, pool, m->threads, k.fma_flops, budget / 2);
+        eff_kernels_init(&t->k, features & allowed);
+        if (!strcmp(t->k.name, levels[i])) m->peak[m->npeaks++] = measure_peak(t, pool, m->threads, budget);
     }
 }
 
-static eff_status measure_bandwidths(eff_machine *m, trial *t, eff_pool *pool, double budget, eff_error *err)
+static eff_status measure_bandwidths(eff_machine *m, trial *t, eff_pool *pool, unsigned allowed, double budget,
+                                     eff_error *err)
 {
-    /* half of each cache, so that it holds what is read beside what else it holds; memory: well past the last cache */
-    const size_t l3 = m->l3 ? m->l3 : 8u << 20;
+    /* Half of each cache, so that it holds what is read beside what else it holds; memory: well past the last cache.
+     * L3 and memory are shared: there all threads together read what one reads alone. */
+    const size_t l3 = m->l3 ? m->l3 : 8u << 20, past = l3 < MEMORY_BYTES / 4 ? 4 * l3 : MEMORY_BYTES;
     const struct {
         const char *where;
         size_t bytes;
-    } rows[] = { { "L1", m->l1 ? m->l1 / 2 : 16u << 10 }, { "L2", m->l2 ? m->l2 / 2 : 128u << 10 },
-                 { "L3", l3 / 2 / (size_t)m->threads }, { "memory", l3 * 4 } };
-    eff_kernels k;
-    unsigned features;
-    eff_status s = eff_cpu_select(NULL, &features, err);
-    if (s != EFF_OK) return s;
-    eff_kernels_init(&k, features);
-    t->k = k;
+        bool shared;
+    } rows[] = { { "L1", m->l1 ? m->l1 / 2 : 16u << 10, false },
+                 { "L2", m->l2 ? m->l2 / 2 : 128u << 10, false },
+                 { "L3", l3 / 2, true },
+                 { "memory", past, true } };
+    const size_t n = (size_t)m->threads;
+    eff_kernels_init(&t->k, allowed);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        t->floats = rows[i].bytes / sizeof(float) / 128 * 128;
-        const size_t bytes = t->floats * sizeof(float) * (size_t)m->threads;
-        t->buffer = eff_malloc_aligned(bytes);
-        if (!t->buffer) return eff_fail_memory(err, bytes);
-        for (size_t j = 0; j < bytes / sizeof(float); j++) t->buffer[j] = (float)(j & 3);
+        const size_t line = 128, one = eff_round_up(rows[i].bytes / sizeof(float), line);
+        const size_t each = rows[i].shared ? eff_round_up(one / n, line) : one;
+        const size_t floats = each * n > one ? each * n : one;
+        t->buffer = eff_malloc_aligned(floats * sizeof(float));
+        if (!t->buffer) return eff_fail_memory(err, floats * sizeof(float));
+        for (size_t j = 0; j < floats; j++) t->buffer[j] = (float)(j & 3);
         eff_bandwidth *b = &m->bandwidth[m->nbandwidths++];
-        *b = (eff_bandwidth){ .where = rows[i].where, .bytes = t->floats * sizeof(float) };
-        b->gb_one = rate(t, NULL, 1, (double)b->bytes, budget / 2);
-        b->gb_all = rate(t, pool, m->threads, (double)b->bytes, budget / 2);
+        *b = (eff_bandwidth){ .where = rows[i].where, .bytes = one * sizeof(float) };
+        t->floats = one;
+        b->gb_one = b->gb_all = rate(t, NULL, 1, (double)(t->floats * sizeof(float)), budget / 2);
+        t->floats = each;
+        if (n > 1) b->gb_all = rate(t, pool, m->threads, (double)(t->floats * sizeof(float)), budget / 2);
         eff_free(t->buffer);
         t->buffer = NULL;
     }
     return EFF_OK;
 }
 
-EFF_API eff_status eff_machine_measure(eff_machine *out, int threads, double seconds, eff_error *err)
+/* What every measurement needs: the level's features, workers, a trial. */
+static eff_status prepare(trial *t, eff_pool **pool, unsigned *allowed, const char *cpu, int threads, eff_error *err)
 {
-    if (!out || !(seconds > 0)) return eff_fail(err, EFF_EARG, "eff_machine_measure: out and a time above 0 are needed");
-    *out = (eff_machine){ .threads = threads ? threads : eff_cpu_count(), .l1 = cache_size(_SC_LEVEL1_DCACHE_SIZE),
-                          .l2 = cache_size(_SC_LEVEL2_CACHE_SIZE), .l3 = cache_size(_SC_LEVEL3_CACHE_SIZE) };
-    cpu_name(out->cpu, sizeof out->cpu);
-    eff_pool *pool;
-    eff_status s = eff_pool_create(&pool, out->threads, err);
+    eff_status s = eff_cpu_select(cpu, allowed, err);
+    if (s == EFF_OK) s = eff_pool_create(pool, threads, err);
     if (s != EFF_OK) return s;
-    trial *t = eff_calloc(1, sizeof *t);
-    s = t ? EFF_OK : eff_fail_memory(err, sizeof *t);
+    t->sink = eff_calloc((size_t)threads, sizeof *t->sink);
+    return t->sink ? EFF_OK : eff_fail_memory(err, (size_t)threads * sizeof *t->sink);
+}
+
+EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int threads, double seconds, eff_error *err)
+{
+    if (!out || threads < 0 || !(seconds > 0))
+        return eff_fail(err, EFF_EARG, "eff_machine_measure: out, threads from 0 and a time above 0 are needed");
+    *out = (eff_machine){ .threads = threads ? threads : eff_cpu_count(),
+                          .l1 = cache_size(1, _SC_LEVEL1_DCACHE_SIZE),
+                          .l2 = cache_size(2, _SC_LEVEL2_CACHE_SIZE),
+                          .l3 = cache_size(3, _SC_LEVEL3_CACHE_SIZE) };
+    cpu_name(out->cpu, sizeof out->cpu);
+    eff_pool *pool = NULL;
+    trial t = { 0 };
+    unsigned allowed;
+    eff_status s = prepare(&t, &pool, &allowed, cpu, out->threads, err);
     if (s == EFF_OK) {
         const double budget = seconds / 7; /* three levels, four sizes */
-        measure_peaks(out, t, pool, budget);
-        s = measure_bandwidths(out, t, pool, budget, err);
+        measure_peaks(out, &t, pool, allowed, budget);
+        s = measure_bandwidths(out, &t, pool, allowed, budget, err);
     }
-    eff_free(t);
+    eff_free((void *)t.sink);
+    eff_pool_free(pool);
+    return s;
+}
+
+EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads, double seconds, eff_error *err)
+{
+    if (!out || threads < 0 || !(seconds > 0))
+        return eff_fail(err, EFF_EARG, "eff_peak_measure: out, threads from 0 and a time above 0 are needed");
+    if (!threads) threads = eff_cpu_count();
+    eff_pool *pool = NULL;
+    trial t = { 0 };
+    unsigned allowed;
+    const eff_status s = prepare(&t, &pool, &allowed, cpu, threads, err);
+    if (s == EFF_OK) {
+        eff_kernels_init(&t.k, allowed);
+        *out = measure_peak(&t, pool, threads, seconds);
+    }
+    eff_free((void *)t.sink);
     eff_pool_free(pool);
     return s;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choice of level, and what is the same at every level: packing, patches, max pooling. */
 #include "kernels/kernels.h"
+#include "kernels/train.h"
 
 #include "base/cpu.h"
 
@@ -13,6 +14,16 @@ void eff_kernels_init(eff_kernels *k, unsigned features)
 #if defined(__x86_64__)
     if (features & EFF_CPU_AVX2) eff_kernels_init_avx2(k);
     if (features & EFF_CPU_AVX512) eff_kernels_init_avx512(k);
+#endif
+    (void)features;
+}
+
+void eff_train_kernels_init(eff_train_kernels *k, unsigned features)
+{
+    eff_train_kernels_init_ref(k);
+#if defined(__x86_64__)
+    if (features & EFF_CPU_AVX2) eff_train_kernels_init_avx2(k);
+    if (features & EFF_CPU_AVX512) eff_train_kernels_init_avx512(k);
 #endif
     (void)features;
 }
@@ -35,6 +46,37 @@ void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int 
                 const int col = j0 + j;
                 *dst++ = col < n ? w[(size_t)col * (size_t)depth + (size_t)d] * (scale ? scale[col] : 1.0f) : 0.0f;
             }
+    }
+}
+
+void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)
+{
+    const int width = k->vl * k->group, padded = (int)eff_padded(k, out);
+    for (int j0 = 0; j0 < padded; j0 += width) {
+        const int gw = padded - j0 < width ? padded - j0 : width, real = out - j0 < gw ? out - j0 : gw;
+        const float *from = w + (size_t)j0 * (size_t)in * (size_t)taps;
+        for (int tap = 0; tap < taps; tap++)
+            for (int i = 0; i < in; i++, dst += gw) {
+                const float *p = from + (size_t)i * (size_t)taps + (size_t)tap;
+                int j = 0;
+                for (; j < real; j++, p += (size_t)in * (size_t)taps) dst[j] = *p;
+                for (; j < gw; j++) dst[j] = 0.0f;
+            }
+    }
+}
+
+void eff_gemm_pack_conv_back(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)
+{
+    const int n = taps * in, width = k->vl * k->group, padded = (int)eff_padded(k, n);
+    for (int j0 = 0; j0 < padded; j0 += width) {
+        const int gw = padded - j0 < width ? padded - j0 : width;
+        for (int o = 0; o < out; o++, dst += gw) {
+            const float *from = w + (size_t)o * (size_t)n;
+            for (int j = 0; j < gw; j++) {
+                const int col = j0 + j; /* column tap * in + i is weight i * taps + tap */
+                dst[j] = col < n ? from[taps == 1 ? col : col % in * taps + col / in] : 0.0f;
+            }
+        }
     }
 }
 

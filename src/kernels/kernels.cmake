@@ -1,9 +1,9 @@
 # The reference without contraction; one portable vector source a level, with that level's instruction set. No other file
 # gets these flags, so the program starts on any x86-64.
-target_sources(effnet_objects PRIVATE kernels/ref/ref.c)
-set_source_files_properties(kernels/ref/ref.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
+target_sources(effnet_objects PRIVATE kernels/ref/ref.c kernels/ref/train_ref.c)
+set_source_files_properties(kernels/ref/ref.c kernels/ref/train_ref.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
 
-set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/elementwise.c kernels/vec/peak.c)
+set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/elementwise.c kernels/vec/peak.c kernels/vec/train_vec.c)
 function(eff_vec_level level vl)
   add_library(effnet_${level} OBJECT ${EFF_VEC_SOURCES})
   target_compile_definitions(effnet_${level} PRIVATE EFF_VL=${vl} EFF_LEVEL=${level})

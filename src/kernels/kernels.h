@@ -79,6 +79,10 @@ int eff_gemm_groups(const eff_kernels *k, int n);
 size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth);
 /** Pack w[n][depth] (a convolution's or linear layer's weight, output-major) times scale[n] (NULL = 1). */
 void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
+/** Pack a convolution's weight [out][in][taps] for patches [tap][in]: depth = taps * in, n = out. */
+void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps);
+/** The same weight for the gradient of patches: depth = out, n = taps * in. */
+void eff_gemm_pack_conv_back(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps);
 /** Floats of a bias or depthwise tap row for c channels. */
 static inline size_t eff_padded(const eff_kernels *k, int c) { return ((size_t)c + (size_t)k->vl - 1) / (size_t)k->vl * (size_t)k->vl; }
 

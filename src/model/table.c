@@ -197,6 +197,13 @@ void eff_table_round_channels(eff_table *t, double width)
     }
 }
 
+void eff_table_scale_repeats(eff_table *t, const eff_table *base, double depth)
+{
+    for (int i = 0; i < t->nstages; i++)
+        t->stage[i].repeats = base->stage[i].fixed_repeats ? base->stage[i].repeats
+                                                           : eff_round_repeats(base->stage[i].repeats, depth);
+}
+
 static void rename_scaled(eff_table *t, double width, double depth)
 {
     char tail[48], name[EFF_NAME_LEN + 48];
@@ -216,8 +223,7 @@ eff_status eff_table_scale(eff_table *out, const eff_table *base, double width, 
 
     eff_table t = *base;
     if (width != 1) eff_table_round_channels(&t, width); /* at 1 a table keeps the channels that its author wrote */
-    for (int i = 0; i < t.nstages; i++)
-        if (!t.stage[i].fixed_repeats) t.stage[i].repeats = eff_round_repeats(t.stage[i].repeats, depth);
+    eff_table_scale_repeats(&t, base, depth);
     if (resolution) t.height = t.width_px = resolution;
     t.width *= width;
     t.depth *= depth;

@@ -83,6 +83,9 @@ eff_status eff_table_check(const eff_table *t, eff_error *err);
 /** Apply round_filters to every channel count that is not fixed. The result is not checked. */
 void eff_table_round_channels(eff_table *t, double width);
 
+/** Repeats of `base`, with as many stages, times `depth` where they are not fixed. The result is not checked. */
+void eff_table_scale_repeats(eff_table *t, const eff_table *base, double depth);
+
 /** Channels between a block's convolutions when its input has `in` (a bottleneck's follow from its output). */
 int eff_stage_mid(const eff_stage *s, int in);
 bool eff_op_residual(eff_op op); /* always has a shortcut */

@@ -26,9 +26,9 @@ effnet info b0 --cpu sse9
 effnet info b0 --seed -1
 effnet info b0 --seed 18446744073709551616
 effnet info b0 --family caffe
-effnet info b0 --train --batch 8
+effnet info b0 --train --batch 8 --threads 1 --cpu ref --json | sed "s/.*\(\"training\".*\)/\1/"
 effnet bench b0 --dtype bf16
-effnet bench b0 --machine
+effnet bench b0 --features
 effnet bench b0 --min-time nan
 effnet bench b0 --min-time 1e9
 effnet predict b0
@@ -56,3 +56,11 @@ effnet scale --phi 1 -p 2 --json | cut -c1-42
 effnet info --json -- b0 | cut -c1-42
 effnet info -qv b0 --json | cut -c1-42
 effnet info b0 --threads=256 --seed 18446744073709551615 --cpu ref --progress --no-progress --json | cut -c1-42
+
+# Training that does not fit is refused before it starts, with what would fit.
+effnet bench b0 --train --batch 64 --threads 1 --cpu ref --memory 1G
+effnet bench b0 --train --batch 8 --threads 1 --cpu ref --memory 150M
+effnet bench b0 --train --batch 8 --threads 1 --cpu ref --memory 10M
+effnet bench b0 --train --memory lots
+effnet bench b0 --memory 1G
+effnet bench b0 --train --profile

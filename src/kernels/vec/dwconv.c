@@ -44,14 +44,17 @@ INLINE void columns(const int kernel, const int cols, const int stride, const in
 static void column(const row *r, int ox, float *y)
 {
     const eff_dwconv *d = r->d;
-    const int ix0 = ox * d->stride - d->pad_left;
+    const int ix0 = ox * d->stride - d->pad_left, kx0 = ix0 < 0 ? -ix0 : 0;
+    const int taps = (ix0 + d->kernel > d->w_in ? d->w_in - ix0 : d->kernel) - kx0;
     vf acc = r->bias;
-    for (int ky = r->ky0; ky < r->ky1; ky++)
-        for (int kx = 0; kx < d->kernel; kx++) {
-            if (ix0 + kx < 0 || ix0 + kx >= d->w_in) continue;
-            const float *x = r->x + ((size_t)(r->iy0 + ky) * (size_t)d->w_in + (size_t)(ix0 + kx)) * (size_t)d->c;
-            acc += load_x(x, r->part) * vload(r->w + (size_t)(ky * d->kernel + kx) * r->wstride);
-        }
+    for (int ky = r->ky0; ky < r->ky1; ky++) {
+        const float *x = r->x + ((size_t)(r->iy0 + ky) * (size_t)d->w_in + (size_t)(ix0 + kx0)) * (size_t)d->c;
+        const float *w = r->w + (size_t)(ky * d->kernel + kx0) * r->wstride;
+        if (r->part == VL)
+            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc += vload(x) * vload(w);
+        else
+            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc += vload_part(x, r->part) * vload(w);
+    }
     if (r->part < VL) vstore_part(y, acc, r->part);
     else vstore(y, acc);
 }

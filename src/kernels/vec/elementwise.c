@@ -39,12 +39,9 @@ static void scale(float *x, const float *s, size_t pixels, int c)
     }
 }
 
-#define TEXT2(x) #x
-#define TEXT(x) TEXT2(x)
-
 void LEVEL_NAME(eff_kernels_init)(eff_kernels *k)
 {
-    k->name = TEXT(EFF_LEVEL);
+    k->name = EFF_TEXT(EFF_LEVEL);
     LEVEL_NAME(eff_gemm_init)(k);
     LEVEL_NAME(eff_dwconv_init)(k);
     LEVEL_NAME(eff_peak_init)(k);

@@ -28,6 +28,8 @@ typedef float vfu __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 #define EFF_PASTE2(a, b) a##_##b
 #define EFF_PASTE(a, b) EFF_PASTE2(a, b)
 #define LEVEL_NAME(f) EFF_PASTE(f, EFF_LEVEL)
+#define EFF_TEXT2(x) #x
+#define EFF_TEXT(x) EFF_TEXT2(x)
 
 INLINE vf vload(const float *p) { return *(const vfu *)p; }
 INLINE void vstore(float *p, vf v) { *(vfu *)p = v; }

@@ -1,0 +1,7 @@
+# Images: decoders, what is written beside the pixels, the rule. Seeds: build/tests/tool_pictures fuzz/corpus
+eff_fuzz(jpeg fuzz_image.c)
+eff_fuzz(png fuzz_image.c)
+eff_fuzz(webp fuzz_image.c)
+eff_fuzz(exif)
+eff_fuzz(icc)
+eff_fuzz(preprocess)

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The readable reference of the training kernels. */
+#include "kernels/train.h"
+
+#include <math.h>
+
+static float activate(float x, eff_act act)
+{
+    switch (act) {
+    case EFF_ACT_NONE: return x;
+    case EFF_ACT_RELU: return x < 0.0f ? 0.0f : x;
+    case EFF_ACT_RELU6: return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
+    case EFF_ACT_SILU: return x / (1.0f + expf(-x));
+    case EFF_ACT_HSWISH: return x * activate(x + 3.0f, EFF_ACT_RELU6) / 6.0f;
+    case EFF_ACT_SIGMOID: return 1.0f / (1.0f + expf(-x));
+    }
+    return x;
+}
+
+/* At a kink the derivative is the left one, as PyTorch's. */
+static float slope(float x, eff_act act)
+{
+    switch (act) {
+    case EFF_ACT_NONE: return 1.0f;
+    case EFF_ACT_RELU: return x > 0.0f ? 1.0f : 0.0f;
+    case EFF_ACT_RELU6: return x > 0.0f && x < 6.0f ? 1.0f : 0.0f;
+    case EFF_ACT_SILU: {
+        const float s = 1.0f / (1.0f + expf(-x));
+        return s * (1.0f + x * (1.0f - s));
+    }
+    case EFF_ACT_HSWISH: return x <= -3.0f ? 0.0f : x < 3.0f ? x / 3.0f + 0.5f : 1.0f;
+    case EFF_ACT_SIGMOID: {
+        const float s = 1.0f / (1.0f + expf(-x));
+        return s * (1.0f - s);
+    }
+    }
+    return 1.0f;
+}
+
+static void outer_ref(const eff_outer *g)
+{
+    for (int i = 0; i < g->m; i++)
+        for (int j = 0; j < g->n; j++) {
+            float sum = g->c[(size_t)i * g->ldc + (size_t)j];
+            for (int p = 0; p < g->k; p++) sum += g->a[(size_t)p * g->lda + (size_t)i] * g->b[(size_t)p * g->ldb + (size_t)j];
+            g->c[(size_t)i * g->ldc + (size_t)j] = sum;
+        }
+}
+
+static void affine_act_ref(float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c, eff_act act)
+{
+    for (size_t p = 0; p < pixels; p++, y += c, z += c)
+        for (int j = 0; j < c; j++) y[j] = activate(scale[j] * z[j] + shift[j], act);
+}
+
+static void affine_act_back_ref(float *d, const float *z, const float *scale, const float *shift, const float *mean,
+                                size_t pixels, int c, eff_act act, float *s1, float *s2)
+{
+    for (size_t p = 0; p < pixels; p++, d += c, z += c)
+        for (int j = 0; j < c; j++) {
+            d[j] *= slope(scale[j] * z[j] + shift[j], act);
+            s1[j] += d[j];
+            s2[j] += d[j] * (z[j] - mean[j]);
+        }
+}
+
+static void affine2_ref(float *dz, const float *d, const float *z, const float *a, const float *b, const float *c0, size_t pixels,
+                        int c)
+{
+    for (size_t p = 0; p < pixels; p++, dz += c, d += c, z += c)
+        for (int j = 0; j < c; j++) dz[j] = a[j] * d[j] + b[j] * z[j] + c0[j];
+}
+
+static void moments_ref(const float *z, const float *pivot, size_t pixels, int c, float *s1, float *s2)
+{
+    for (size_t p = 0; p < pixels; p++, z += c)
+        for (int j = 0; j < c; j++) {
+            const float t = z[j] - pivot[j];
+            s1[j] += t;
+            s2[j] += t * t;
+        }
+}
+
+static void column_dot_ref(const float *x, const float *y, size_t pixels, int c, float *s)
+{
+    for (size_t p = 0; p < pixels; p++)
+        for (int j = 0; j < c; j++) s[j] += x[p * (size_t)c + (size_t)j] * (y ? y[p * (size_t)c + (size_t)j] : 1.0f);
+}
+
+static void gate_back_ref(float *d, const float *gate, const float *add, size_t pixels, int c)
+{
+    for (size_t p = 0; p < pixels; p++, d += c)
+        for (int j = 0; j < c; j++) d[j] = d[j] * gate[j] + add[j];
+}
+
+/* Calls body for every output pixel and tap whose input pixel is inside the image. */
+#define FOR_TAPS(d, body) \
+    for (int oy = 0; oy < (d)->out_h; oy++) \
+        for (int ox = 0; ox < (d)->out_w; ox++) \
+            for (int t = 0; t < (d)->kernel * (d)->kernel; t++) { \
+                const int iy = oy * (d)->stride - (d)->pad_top + t / (d)->kernel; \
+                const int ix = ox * (d)->stride - (d)->pad_left + t % (d)->kernel; \
+                if (iy < 0 || iy >= (d)->h || ix < 0 || ix >= (d)->w_in) continue; \
+                const size_t in = ((size_t)iy * (size_t)(d)->w_in + (size_t)ix) * (size_t)(d)->c; \
+                const size_t out = ((size_t)oy * (size_t)(d)->out_w + (size_t)ox) * (size_t)(d)->c; \
+                const size_t tap = (size_t)t * (size_t)(d)->c; \
+                for (size_t j = 0; j < (size_t)(d)->c; j++) body; \
+            }
+
+static void dw_dx_ref(const eff_dw_back *d)
+{
+    const size_t n = (size_t)d->h * (size_t)d->w_in * (size_t)d->c;
+    for (size_t i = 0; i < n; i++) d->dx[i] = 0.0f;
+    FOR_TAPS(d, d->dx[in + j] += d->dy[out + j] * d->w[tap + j])
+}
+
+static void dw_dw_ref(const eff_dw_back *d) { FOR_TAPS(d, d->dw[tap + j] += d->dy[out + j] * d->x[in + j]) }
+
+void eff_train_kernels_init_ref(eff_train_kernels *k)
+{
+    *k = (eff_train_kernels){ .name = "ref", .outer = outer_ref, .affine_act = affine_act_ref,
+                              .affine_act_back = affine_act_back_ref, .affine2 = affine2_ref, .moments = moments_ref,
+                              .column_dot = column_dot_ref, .gate_back = gate_back_ref, .dw_dx = dw_dx_ref, .dw_dw = dw_dw_ref };
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels that only training needs, one table a CPU level. Every one works on one image in one thread: training is parallel over
+ * images, which is also what fixes the order of its sums. Activations are NHWC float32; "pixels" is height times width. */
+#ifndef EFF_KERNELS_TRAIN_H
+#define EFF_KERNELS_TRAIN_H
+
+#include "base/act.h"
+
+#include <stddef.h>
+
+/** c[i][j] += sum over p of a[p][i] * b[p][j]: the gradient of a weight from activations and output gradients. */
+typedef struct eff_outer {
+    const float *a, *b; /* row p at a + p * lda, b + p * ldb  */
+    float *c;           /* row i at c + i * ldc               */
+    size_t lda, ldb, ldc;
+    int m, n, k;        /* i < m, j < n, p < k                */
+} eff_outer;
+typedef void eff_outer_fn(const eff_outer *g);
+
+/** y[p][j] = act(scale[j] * z[p][j] + shift[j]). */
+typedef void eff_affine_act_fn(float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c, eff_act act);
+
+/** Backward of the above: d[p][j] *= act'(y), y = scale * z + shift, in place; and the sums batch norm needs,
+ * s1[j] += d, s2[j] += d * (z - mean[j]). */
+typedef void eff_affine_act_back_fn(float *d, const float *z, const float *scale, const float *shift, const float *mean,
+                                    size_t pixels, int c, eff_act act, float *s1, float *s2);
+
+/** dz[p][j] = a[j] * d[p][j] + b[j] * z[p][j] + c0[j]: batch norm's backward once its sums are known. dz may be d. */
+typedef void eff_affine2_fn(float *dz, const float *d, const float *z, const float *a, const float *b, const float *c0,
+                            size_t pixels, int c);
+
+/** s1[j] += sum of (z - pivot[j]), s2[j] += sum of (z - pivot[j])^2. */
+typedef void eff_moments_fn(const float *z, const float *pivot, size_t pixels, int c, float *s1, float *s2);
+
+/** s[j] += sum over p of x[p][j] * y[p][j] (y NULL: of x). */
+typedef void eff_column_dot_fn(const float *x, const float *y, size_t pixels, int c, float *s);
+
+/** d[p][j] = d[p][j] * gate[j] + add[j]: the backward of squeeze-and-excitation onto its input. */
+typedef void eff_gate_back_fn(float *d, const float *gate, const float *add, size_t pixels, int c);
+
+/** Depthwise gradients of one image. w, dw: [kernel*kernel][c padded to vl]. dx is overwritten, dw accumulated. */
+typedef struct eff_dw_back {
+    const float *x, *dy, *w;
+    float *dx, *dw;
+    int h, w_in, c, out_h, out_w, kernel, stride, pad_top, pad_left;
+} eff_dw_back;
+typedef void eff_dw_back_fn(const eff_dw_back *d);
+
+typedef struct eff_train_kernels {
+    const char *name;
+    eff_outer_fn *outer;
+    eff_affine_act_fn *affine_act;
+    eff_affine_act_back_fn *affine_act_back;
+    eff_affine2_fn *affine2;
+    eff_moments_fn *moments;
+    eff_column_dot_fn *column_dot;
+    eff_gate_back_fn *gate_back;
+    eff_dw_back_fn *dw_dx, *dw_dw;
+} eff_train_kernels;
+
+/** Fill *k for the features of base/cpu.h. Packing of depthwise weights follows eff_kernels at the same features. */
+void eff_train_kernels_init(eff_train_kernels *k, unsigned features);
+
+void eff_train_kernels_init_ref(eff_train_kernels *k);
+void eff_train_kernels_init_avx2(eff_train_kernels *k);
+void eff_train_kernels_init_avx512(eff_train_kernels *k);
+void eff_train_kernels_init_avx512_lowered(eff_train_kernels *k);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The backward pass, last op first. An op's gradient buffer g goes through three states:
+ *   1. the gradient of its view, summed over its readers;
+ *   2. the gradient of what batch norm puts out: through SE and the activation, in place, with the sums batch norm needs;
+ *   3. the gradient dz of the stored tensor, formed chunk by chunk where it is used and never stored.
+ * Step 2 of an op runs in the task of the reader that finishes it, while the image is in cache; step 3 needs the sums over all
+ * images, so it waits for the op's own turn. Tasks are groups of images: each sums its own weight gradients, in image order. */
+#include "train/train_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A group's sum of the weight gradient of the op at work. */
+static float *part_of(const eff_trainer *t, int group) { return t->part_sums + (size_t)group * t->part_floats; }
+
+static size_t part_floats(const eff_trainer *t, const eff_tape_op *o)
+{
+    if (!o->trainable) return 0;
+    if (o->kind == EFF_TAPE_CONV) return t->graph->param[o->node->param[0]].count;
+    if (o->kind != EFF_TAPE_DWCONV) return 0;
+    return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
+}
+
+/* ----------------------------------------------------------------------- step 2: to batch norm's output */
+
+/* d = dL/d(view), where view = act * gate. The reader has summed d * view in dgate; times (1 - gate) that is the gradient before
+ * the sigmoid, without a division. It goes on through the two small layers to the mean. */
+static void back_gate(const eff_trainer *t, int i, int b, float *d, float *scratch)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const se_state *se = &t->op[i].se;
+    const size_t c = (size_t)o->c, q = (size_t)o->se->squeeze, pixels = pixels_of(o);
+    float *dgate = se->dgate + (size_t)b * c, *dmid = se->dmid + (size_t)b * q;
+    const float *gate = se->gate + (size_t)b * c, *mid = se->mid + (size_t)b * q;
+    for (size_t j = 0; j < c; j++) dgate[j] *= 1.0f - gate[j];
+    const eff_gemm to_mid = { .a = dgate, .b = se->w2t, .bias = t->zeros, .c = dmid, .m = 1, .k = o->c, .n = (int)q,
+                              .groups = eff_gemm_groups(&t->k, (int)q) };
+    t->k.gemm(&to_mid);
+    memset(scratch, 0, 2 * q * sizeof *scratch);
+    t->tk.affine_act_back(dmid, mid, t->ones, t->zeros, t->zeros, 1, (int)q, o->se->act, scratch, scratch + q);
+    float *dmean = scratch;
+    const eff_gemm to_mean = { .a = dmid, .b = se->w1t, .bias = t->zeros, .c = dmean, .m = 1, .k = (int)q, .n = o->c,
+                               .groups = eff_gemm_groups(&t->k, o->c) };
+    t->k.gemm(&to_mean);
+    for (size_t j = 0; j < c; j++) dmean[j] /= (float)pixels;
+    t->tk.gate_back(d, gate, dmean, pixels, o->c);
+}
+
+/* All readers of op i have added their part for image b. */
+static void complete(const eff_trainer *t, int i, int b, float *scratch)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const op_state *s = &t->op[i];
+    float *d = image_of(s->g, o, b);
+    if (o->se) back_gate(t, i, b, d, scratch);
+    if (!o->bn && o->act == EFF_ACT_NONE) return;
+    const size_t c = (size_t)o->c;
+    float *s1 = o->bn ? s->bn.s1 + (size_t)b * c : scratch, *s2 = o->bn ? s->bn.s2 + (size_t)b * c : scratch + c;
+    memset(s1, 0, c * sizeof *s1);
+    memset(s2, 0, c * sizeof *s2);
+    t->tk.affine_act_back(d, image_of(s->z, o, b), o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros,
+                          o->bn ? s->bn.mean : t->zeros, pixels_of(o), o->c, o->act, s1, s2);
+}
+
+/* Reader `reader` has finished with image b of op i. */
+static void hand_back(const eff_trainer *t, int i, int reader, int b, float *scratch)
+{
+    if (t->tape.op[i].needs_grad && t->tape.op[i].first_reader == reader) complete(t, i, b, scratch);
+}
+
+/* Does `reader` come first in time (backward), so that it writes the gradient instead of adding to it? */
+static bool writes(const eff_trainer *t, int i, int reader) { return t->tape.op[i].last_reader == reader; }
+
+/* --------------------------------------------------------------------------- step 3: convolutions */
+
+/* Pixels first..first+n-1 of dz of image b, in `out`, or g itself where there is no batch norm. */
+static const float *stored_gradient(const eff_trainer *t, int i, int b, size_t first, size_t n, float *out)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const op_state *s = &t->op[i];
+    const size_t at = first * (size_t)o->c;
+    const float *g = image_of(s->g, o, b) + at;
+    if (!o->bn) return g;
+    t->tk.affine2(out, g, image_of(s->z, o, b) + at, s->bn.a, s->bn.b, s->bn.c0, n, o->c);
+    return out;
+}
+
+/* Gradient of the patches back onto the pixels they came from. */
+static void scatter_patches(float *dx, const float *patch, const eff_patches *e, int first, int count)
+{
+    const size_t c = (size_t)e->c;
+    for (int i = first; i < first + count; i++) {
+        const int y0 = i / e->out_w * e->stride - e->pad_top, x0 = i % e->out_w * e->stride - e->pad_left;
+        for (int ky = 0; ky < e->kernel; ky++)
+            for (int kx = 0; kx < e->kernel; kx++, patch += c) {
+                const int y = y0 + ky, x = x0 + kx;
+                if (y < 0 || y >= e->h || x < 0 || x >= e->w) continue;
+                float *at = dx + ((size_t)y * (size_t)e->w + (size_t)x) * c;
+                for (size_t j = 0; j < c; j++) at[j] += patch[j];
+            }
+    }
+}
+
+static void back_conv(const eff_trainer *t, int i, int b, int group, float *scratch)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const int input = o->in[0];
+    const eff_tape_op *in = &t->tape.op[input];
+    const op_state *s = &t->op[i];
+    const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
+    const size_t pixels = pixels_of(o), step = chunk_pixels(depth > o->c ? depth : o->c);
+    const bool dx = in->needs_grad;
+    float *gin = dx ? image_of(t->op[input].g, in, b) : NULL;
+    /* scratch: dz chunk, patch or view chunk, gradient of patches, then the input's whole view */
+    float *dz_chunk = scratch, *x_chunk = dz_chunk + step * (size_t)o->c, *dp_chunk = x_chunk + step * (size_t)depth;
+    float *rest = dp_chunk + (pointwise ? 0 : step * (size_t)depth);
+    const float *x = !pointwise || eff_tape_plain(in) ? eff_train_view_image(t, input, b, rest) : NULL;
+    const eff_patches e = eff_train_patches(in, o, x);
+    if (dx && !pointwise && writes(t, input, i)) memset(gin, 0, eff_tape_floats(in) * sizeof *gin);
+    float *dgate = in->se ? t->op[input].se.dgate + (size_t)b * (size_t)in->c : NULL;
+    if (dgate) memset(dgate, 0, (size_t)in->c * sizeof *dgate);
+    for (size_t p = 0; p < pixels; p += step) {
+        const size_t n = pixels - p < step ? pixels - p : step;
+        const float *dz = stored_gradient(t, i, b, p, n, dz_chunk), *a = x_chunk;
+        if (pointwise && x) a = x + p * (size_t)in->c;
+        else if (pointwise && (o->trainable || dgate)) eff_train_view(t, input, b, p, n, x_chunk);
+        else if (!pointwise) eff_patches_gather(x_chunk, &e, (int)p, (int)n);
+        if (o->trainable) { /* vectors run over the wider side */
+            const bool wide_in = depth >= o->c;
+            const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part_of(t, group),
+                                  .lda = (size_t)(wide_in ? o->c : depth), .ldb = (size_t)(wide_in ? depth : o->c),
+                                  .ldc = (size_t)(wide_in ? depth : o->c), .m = wide_in ? o->c : depth,
+                                  .n = wide_in ? depth : o->c, .k = (int)n };
+            t->tk.outer(&w);
+        }
+        if (!dx) continue;
+        float *out = pointwise ? gin + p * (size_t)in->c : dp_chunk;
+        const eff_gemm g = { .a = dz, .b = s->wt, .bias = t->zeros, .c = out, .lda = (size_t)o->c, .ldc = (size_t)depth,
+                             .res = pointwise && !writes(t, input, i) ? out : NULL, .ldr = (size_t)depth, .m = (int)n, .k = o->c,
+                             .n = depth, .groups = eff_gemm_groups(&t->k, depth) };
+        t->k.gemm(&g);
+        if (!pointwise) scatter_patches(gin, dp_chunk, &e, (int)p, (int)n);
+        else if (dgate) t->tk.column_dot(out, a, n, in->c, dgate);
+    }
+    if (dgate && !pointwise) t->tk.column_dot(gin, x, pixels_of(in), in->c, dgate);
+}
+
+static void back_dwconv(const eff_trainer *t, int i, int b, int group, float *scratch)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const int input = o->in[0];
+    const eff_tape_op *in = &t->tape.op[input];
+    const eff_node *d = o->node;
+    float *dz_image = scratch, *view = dz_image + eff_tape_floats(o), *dx_image = view + eff_tape_floats(in);
+    const float *dz = stored_gradient(t, i, b, 0, pixels_of(o), dz_image);
+    eff_dw_back a = { .dy = dz, .w = t->op[i].w, .dw = part_of(t, group), .h = in->h, .w_in = in->w, .c = in->c,
+                      .out_h = o->h, .out_w = o->w, .kernel = d->kernel, .stride = d->stride, .pad_top = d->pad_top,
+                      .pad_left = d->pad_left };
+    if (o->trainable) {
+        a.x = eff_train_view_image(t, input, b, view);
+        t->tk.dw_dw(&a);
+    }
+    if (!in->needs_grad) return;
+    float *gin = image_of(t->op[input].g, in, b);
+    float *dx = writes(t, input, i) ? gin : dx_image;
+    if (d->stride == 1) { /* a convolution with the kernel turned round */
+        const eff_dwconv f = { .x = dz, .w = t->op[i].wt, .bias = t->zeros, .y = dx, .h = o->h, .w_in = o->w, .c = o->c,
+                               .out_h = in->h, .out_w = in->w, .kernel = d->kernel, .stride = 1,
+                               .pad_top = d->kernel - 1 - d->pad_top, .pad_left = d->kernel - 1 - d->pad_left, .rows = in->h };
+        t->k.dwconv(&f);
+    } else {
+        a.dx = dx;
+        t->tk.dw_dx(&a);
+    }
+    if (dx != gin) t->k.add(gin, dx, eff_tape_floats(in));
+}
+
+/* ------------------------------------------------------------------------------------------- others */
+
+static void give(const eff_trainer *t, int to, int reader, int b, const float *d, float factor)
+{
+    const eff_tape_op *o = &t->tape.op[to];
+    if (!o->needs_grad) return;
+    float *g = image_of(t->op[to].g, o, b);
+    const size_t n = eff_tape_floats(o);
+    const bool write = writes(t, to, reader);
+    if (write && factor == 1.0f) memcpy(g, d, n * sizeof *g);
+    else if (write)
+        for (size_t j = 0; j < n; j++) g[j] = d[j] * factor;
+    else if (factor == 1.0f) t->k.add(g, d, n);
+    else
+        for (size_t j = 0; j < n; j++) g[j] += d[j] * factor;
+}
+
+static void back_add(const eff_trainer *t, int i, int b)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const float *d = image_of(t->op[i].g, o, b);
+    give(t, o->in[0], i, b, d, eff_train_drop_scale(t, i, b));
+    give(t, o->in[1], i, b, d, 1.0f);
+}
+
+/* The gradient goes to the first largest element of each window, as PyTorch's does. */
+static void back_maxpool(const eff_trainer *t, int i, int b, float *scratch)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const int input = o->in[0];
+    const eff_tape_op *in = &t->tape.op[input];
+    if (!in->needs_grad) return;
+    const eff_node *d = o->node;
+    const float *x = eff_train_view_image(t, input, b, scratch), *dy = image_of(t->op[i].g, o, b);
+    float *g = image_of(t->op[input].g, in, b);
+    if (writes(t, input, i)) memset(g, 0, eff_tape_floats(in) * sizeof *g);
+    for (int oy = 0; oy < o->h; oy++)
+        for (int ox = 0; ox < o->w; ox++)
+            for (int j = 0; j < o->c; j++) {
+                size_t best = SIZE_MAX;
+                for (int t2 = 0; t2 < d->kernel * d->kernel; t2++) {
+                    const int iy = oy * d->stride - d->pad_top + t2 / d->kernel, ix = ox * d->stride - d->pad_left + t2 % d->kernel;
+                    if (iy < 0 || iy >= in->h || ix < 0 || ix >= in->w) continue;
+                    const size_t at = ((size_t)iy * (size_t)in->w + (size_t)ix) * (size_t)in->c + (size_t)j;
+                    if (best == SIZE_MAX || x[at] > x[best]) best = at;
+                }
+                if (best != SIZE_MAX) g[best] += *dy;
+                dy++;
+            }
+}
+
+static void back_head(const eff_trainer *t, int i, int b)
+{
+    const int input = t->tape.op[i].in[0];
+    const eff_tape_op *in = &t->tape.op[input];
+    if (!in->needs_grad) return;
+    const size_t c = (size_t)in->c, pixels = pixels_of(in);
+    const float *df = t->dfeatures + (size_t)b * c;
+    float *g = image_of(t->op[input].g, in, b);
+    for (size_t j = 0; j < c; j++) g[j] = df[j] * eff_train_dropout(t, b, (int)j) / (float)pixels;
+    for (size_t p = 1; p < pixels; p++) memcpy(g + p * c, g, c * sizeof *g);
+}
+
+static void task_backward(void *ctx, int group, int worker)
+{
+    const eff_trainer *t = ctx;
+    const int i = t->now, first = group * t->pass->n / t->groups, end = (group + 1) * t->pass->n / t->groups;
+    const eff_tape_op *o = &t->tape.op[i];
+    float *scratch = t->scratch + (size_t)worker * t->scratch_floats;
+    memset(part_of(t, group), 0, part_floats(t, o) * sizeof(float));
+    for (int b = first; b < end; b++) {
+        switch (o->kind) {
+        case EFF_TAPE_INPUT: break;
+        case EFF_TAPE_CONV: back_conv(t, i, b, group, scratch); break;
+        case EFF_TAPE_DWCONV: back_dwconv(t, i, b, group, scratch); break;
+        case EFF_TAPE_ADD: back_add(t, i, b); break;
+        case EFF_TAPE_MAXPOOL: back_maxpool(t, i, b, scratch); break;
+        case EFF_TAPE_HEAD: back_head(t, i, b); break;
+        }
+        for (int j = 0; j < 2; j++)
+            if (o->in[j] > 0) hand_back(t, o->in[j], i, b, scratch);
+    }
+}
+
+/* ------------------------------------------------------------------------- joining the groups' sums */
+
+typedef struct join {
+    const eff_trainer *t;
+    float *grad;              /* [out][in][taps]                                        */
+    size_t in, out, taps, span;
+    bool transposed;          /* the sums are [taps][in][out], not [out][taps][in]      */
+} join;
+
+/* Rows of the groups' sums, read in memory order and added where they belong. */
+static void task_join(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const join *j = ctx;
+    const size_t rows = j->transposed ? j->taps * j->in : j->out * j->taps, width = j->transposed ? j->out : j->in;
+    const size_t from = (size_t)task * j->span, to = from + j->span < rows ? from + j->span : rows;
+    for (size_t r = from; r < to; r++) {
+        /* element e of row r of the sums is element at + e * stride of the gradient */
+        const size_t at = j->transposed ? r % j->in * j->taps + r / j->in : r / j->taps * j->in * j->taps + r % j->taps;
+        const size_t stride = j->transposed ? j->in * j->taps : j->taps;
+        for (size_t e = 0; e < width; e++) {
+            float sum = 0;
+            for (int g = 0; g < j->t->groups; g++) sum += part_of(j->t, g)[r * width + e];
+            j->grad[at + e * stride] += sum;
+        }
+    }
+}
+
+static void join_conv(const eff_trainer *t, int i)
+{
+    enum { ELEMENTS = 8192 }; /* a task */
+    const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
+    float *grad = t->grad[o->node->param[0]];
+    if (!grad) return;
+    const int taps = o->node->kernel * o->node->kernel;
+    join j = { .t = t, .grad = grad, .in = (size_t)in->c, .out = (size_t)o->c, .taps = (size_t)taps,
+               .transposed = taps * in->c < o->c };
+    const size_t rows = j.transposed ? j.taps * j.in : j.out * j.taps, width = j.transposed ? j.out : j.in;
+    j.span = ELEMENTS / width + 1;
+    eff_pool_run(t->pool, task_join, &j, (int)((rows + j.span - 1) / j.span));
+}
+
+static void join_dwconv(const eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    float *grad = t->grad[o->node->param[0]];
+    if (!grad) return;
+    const size_t taps = (size_t)o->node->kernel * (size_t)o->node->kernel, padded = eff_padded(&t->k, o->c);
+    for (size_t j = 0; j < (size_t)o->c; j++)
+        for (size_t tap = 0; tap < taps; tap++) {
+            float sum = 0;
+            for (int g = 0; g < t->groups; g++) sum += part_of(t, g)[tap * padded + j];
+            grad[j * taps + tap] += sum;
+        }
+}
+
+/* Gradients of SE's layers from the vectors that each image kept. */
+static void join_se(const eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const se_state *se = &t->op[i].se;
+    const int n = t->pass->n, c = o->c, q = o->se->squeeze;
+    float *w1 = t->grad[o->se->param[0]], *b1 = t->grad[o->se->param[1]];
+    float *w2 = t->grad[o->se->param[2]], *b2 = t->grad[o->se->param[3]];
+    if (b1) t->tk.column_dot(se->dmid, NULL, (size_t)n, q, b1);
+    if (b2) t->tk.column_dot(se->dgate, NULL, (size_t)n, c, b2);
+    if (w1) { /* [squeeze][c] */
+        const eff_outer g = { .a = se->dmid, .b = se->pooled, .c = w1, .lda = (size_t)q, .ldb = (size_t)c, .ldc = (size_t)c,
+                              .m = q, .n = c, .k = n };
+        t->tk.outer(&g);
+    }
+    if (w2) { /* [c][squeeze] */
+        const eff_outer g = { .a = se->dgate, .b = se->act, .c = w2, .lda = (size_t)c, .ldb = (size_t)q, .ldc = (size_t)q,
+                              .m = c, .n = q, .k = n };
+        t->tk.outer(&g);
+    }
+}
+
+/* The images' sums become the gradients of gamma and beta and the coefficients of dz. */
+static void finish_bn(const eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const bn_state *bn = &t->op[i].bn;
+    const float *gamma = t->m->weights[o->bn->param[0]];
+    float *dgamma = t->grad[o->bn->param[0]], *dbeta = t->grad[o->bn->param[1]];
+    const double count = (double)t->pass->n * (double)pixels_of(o);
+    for (int j = 0; j < o->c; j++) {
+        double s1 = 0, s2 = 0;
+        for (int b = 0; b < t->pass->n; b++) {
+            s1 += (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
+            s2 += (double)bn->s2[(size_t)b * (size_t)o->c + (size_t)j];
+        }
+        const double rstd = (double)bn->rstd[j], a = (double)gamma[j] * rstd;
+        if (dgamma) dgamma[j] += (float)(s2 * rstd);
+        if (dbeta) dbeta[j] += (float)s1;
+        bn->a[j] = (float)a;
+        if (t->o.bn == EFF_BN_FROZEN) {
+            bn->b[j] = bn->c0[j] = 0.0f;
+            continue;
+        }
+        const double slope = -a * rstd * rstd * s2 / count;
+        bn->b[j] = (float)slope;
+        bn->c0[j] = (float)(-a * s1 / count - slope * (double)bn->mean[j]);
+    }
+}
+
+static void back_linear(eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
+    float *dw = t->grad[o->node->param[0]], *db = t->grad[o->node->param[1]];
+    const int n = t->pass->n;
+    if (db) t->tk.column_dot(t->dlogits, NULL, (size_t)n, o->c, db);
+    if (dw) {
+        const eff_outer g = { .a = t->dlogits, .b = t->features, .c = dw, .lda = (size_t)o->c, .ldb = (size_t)in->c,
+                              .ldc = (size_t)in->c, .m = o->c, .n = in->c, .k = n };
+        t->tk.outer(&g);
+    }
+    if (!in->needs_grad) return;
+    const eff_gemm g = { .a = t->dlogits, .b = t->op[i].wt, .bias = t->zeros, .c = t->dfeatures, .lda = (size_t)o->c,
+                         .ldc = (size_t)in->c, .m = n, .k = o->c, .n = in->c, .groups = eff_gemm_groups(&t->k, in->c) };
+    t->k.gemm(&g);
+}
+
+void eff_train_backward(eff_trainer *t)
+{
+    for (int i = t->tape.n - 1; i > 0; i--) {
+        const eff_tape_op *o = &t->tape.op[i];
+        if (!o->needs_grad) continue;
+        if (o->kind == EFF_TAPE_HEAD) back_linear(t, i);
+        if (o->bn) finish_bn(t, i);
+        if (o->se) join_se(t, i);
+        t->now = i;
+        eff_pool_run(t->pool, task_backward, t, t->groups);
+        if (o->kind == EFF_TAPE_CONV) join_conv(t, i);
+        if (o->kind == EFF_TAPE_DWCONV) join_dwconv(t, i);
+    }
+}

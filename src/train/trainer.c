@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a trainer: its tape, its memory, its packed weights; and one pass over a batch. */
+#include "train/trainer.h"
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "infer/memory.h"
+#include "train/loss.h"
+#include "train/train_internal.h"
+
+#include <string.h>
+
+enum { LINE = EFF_ALIGN / sizeof(float) };
+
+/* ------------------------------------------------------------------------------------------ memory */
+
+static bool learns(const eff_trainer *t, int param)
+{
+    return !eff_param_is_buffer(t->graph->param[param].kind) && (!t->o.learns || t->o.learns[param]);
+}
+
+/* Vectors are handed out twice: first to count (block NULL), then for real. */
+typedef struct vectors {
+    float *block;
+    size_t used;
+} vectors;
+
+static float *take(vectors *v, size_t n)
+{
+    float *at = v->block ? v->block + v->used : NULL;
+    v->used += eff_round_up(n, LINE);
+    return at;
+}
+
+static void lay_out_bn(vectors *v, bn_state *bn, size_t c, size_t batch)
+{
+    float **const all[] = { &bn->scale, &bn->shift, &bn->mean, &bn->rstd, &bn->a, &bn->b, &bn->c0 };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] = take(v, c);
+    bn->s1 = take(v, batch * c);
+    bn->s2 = take(v, batch * c);
+}
+
+static void lay_out_se(vectors *v, const eff_trainer *t, se_state *se, int c, int q)
+{
+    const size_t batch = (size_t)t->o.batch;
+    se->pooled = take(v, batch * (size_t)c);
+    se->gate = take(v, batch * (size_t)c);
+    se->dgate = take(v, batch * (size_t)c);
+    se->mid = take(v, batch * (size_t)q);
+    se->act = take(v, batch * (size_t)q);
+    se->dmid = take(v, batch * (size_t)q);
+    se->w1 = take(v, eff_gemm_packed_size(&t->k, q, c));
+    se->w2 = take(v, eff_gemm_packed_size(&t->k, c, q));
+    se->w1t = take(v, eff_gemm_packed_size(&t->k, c, q));
+    se->w2t = take(v, eff_gemm_packed_size(&t->k, q, c));
+    se->b1 = take(v, eff_padded(&t->k, q));
+    se->b2 = take(v, eff_padded(&t->k, c));
+}
+
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+static void lay_out(eff_trainer *t, vectors *v)
+{
+    size_t widest = 0;
+    for (int i = 1; i < t->tape.n; i++) {
+        const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
+        op_state *s = &t->op[i];
+        const int taps = o->node->kernel * o->node->kernel, depth = o->kind == EFF_TAPE_HEAD ? in->c : taps * in->c;
+        widest = max_size(widest, max_size((size_t)depth, (size_t)o->c));
+        if (o->kind == EFF_TAPE_CONV || o->kind == EFF_TAPE_HEAD) {
+            s->w = take(v, eff_gemm_packed_size(&t->k, o->c, depth));
+            s->wt = in->needs_grad ? take(v, eff_gemm_packed_size(&t->k, depth, o->c)) : NULL;
+        } else if (o->kind == EFF_TAPE_DWCONV) {
+            s->w = take(v, eff_padded(&t->k, o->c) * (size_t)taps);
+            s->wt = in->needs_grad ? take(v, eff_padded(&t->k, o->c) * (size_t)taps) : NULL;
+        }
+        if (o->kind == EFF_TAPE_HEAD) s->bias = take(v, eff_padded(&t->k, o->c));
+        if (o->bn) lay_out_bn(v, &s->bn, (size_t)o->c, (size_t)t->o.batch);
+        if (o->se) lay_out_se(v, t, &s->se, o->c, o->se->squeeze);
+    }
+    t->zeros = take(v, widest + LINE);
+    t->ones = take(v, widest + LINE);
+    const eff_tape_op *head = &t->tape.op[t->tape.n - 1], *last = &t->tape.op[head->in[0]];
+    t->features = take(v, (size_t)t->o.batch * (size_t)last->c);
+    t->dfeatures = take(v, (size_t)t->o.batch * (size_t)last->c);
+    t->logits = take(v, (size_t)t->o.batch * (size_t)head->c);
+    t->dlogits = take(v, (size_t)t->o.batch * (size_t)head->c);
+    for (int i = 1; i < t->tape.n; i++)
+        if (t->tape.op[i].kind == EFF_TAPE_CONV || t->tape.op[i].kind == EFF_TAPE_DWCONV) t->op[i].bias = t->zeros;
+}
+
+/* Floats a worker needs for op i, both ways; the layout is that of forward.c and backward.c. */
+static size_t scratch_for(const eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
+    const size_t c = (size_t)o->c, view = eff_tape_plain(in) ? 0 : eff_tape_floats(in), gated = in->se ? view : 0;
+    size_t need = chunk_pixels(o->c) * c;
+    if (o->kind == EFF_TAPE_CONV) {
+        const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
+        const size_t step = chunk_pixels(depth > o->c ? depth : o->c), fwd = chunk_pixels(depth) * (size_t)depth;
+        need = max_size(need, fwd + (pointwise ? gated : view));
+        need = max_size(need, step * (c + (size_t)depth * (pointwise ? 1 : 2)) + (pointwise ? 0 : view));
+    } else if (o->kind == EFF_TAPE_DWCONV) need = max_size(need, eff_tape_floats(o) + 2 * eff_tape_floats(in));
+    else if (o->kind == EFF_TAPE_MAXPOOL) need = max_size(need, eff_tape_floats(in));
+    else if (o->kind == EFF_TAPE_HEAD) need = max_size(need, chunk_pixels(in->c) * (size_t)in->c);
+    if (o->se) need = max_size(need, 2 * (size_t)o->se->squeeze + c);
+    return max_size(need, 2 * c);
+}
+
+static size_t part_size(const eff_trainer *t, const eff_tape_op *o)
+{
+    if (o->kind == EFF_TAPE_CONV) return t->graph->param[o->node->param[0]].count;
+    if (o->kind == EFF_TAPE_DWCONV) return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
+    return 0;
+}
+
+/* Stored tensors and gradients in one arena. Time: op i runs forward at i and backward at 2n - i. */
+static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
+{
+    const int n = t->tape.n;
+    eff_buffer *b = eff_calloc(2 * (size_t)n, sizeof *b);
+    if (!b) return eff_fail_memory(err, 2 * (size_t)n * sizeof *b);
+    for (int i = 0; i < n; i++) {
+        const eff_tape_op *o = &t->tape.op[i];
+        const size_t bytes = eff_tape_floats(o) * sizeof(float) * (size_t)t->o.batch;
+        const bool stored = o->kind != EFF_TAPE_INPUT && o->kind != EFF_TAPE_HEAD;
+        b[i] = (eff_buffer){ .bytes = stored ? bytes : 0, .first = i, .last = o->last_reader > i ? o->last_reader : i };
+        b[n + i] = (eff_buffer){ .bytes = stored && o->needs_grad ? bytes : 0, .first = 2 * n - o->last_reader, .last = 2 * n - i };
+        if (o->needs_grad && !eff_tape_plain(o)) b[i].last = 2 * n - i;
+    }
+    for (int r = 0; r < n; r++) { /* a reader that learns, or must find its maxima, reads its inputs again */
+        const eff_tape_op *o = &t->tape.op[r];
+        if (!(o->trainable || (o->kind == EFF_TAPE_MAXPOOL && o->needs_grad))) continue;
+        for (int j = 0; j < 2; j++)
+            if (o->in[j] >= 0 && b[o->in[j]].last < 2 * n - r) b[o->in[j]].last = 2 * n - r;
+    }
+    eff_status s = eff_place_buffers(b, 2 * n, &t->arena_bytes, err);
+    if (s == EFF_OK && real) {
+        t->arena = eff_malloc_aligned(t->arena_bytes);
+        if (!t->arena) s = eff_fail_memory(err, t->arena_bytes);
+        for (int i = 0; s == EFF_OK && i < n; i++) {
+            t->op[i].z = t->arena + b[i].offset / sizeof(float);
+            t->op[i].g = t->arena + b[n + i].offset / sizeof(float);
+        }
+    }
+    eff_free(b);
+    return s;
+}
+
+/* Sizes of everything, before anything is allocated. */
+static eff_status measure(eff_trainer *t, eff_error *err)
+{
+    vectors v = { 0 };
+    lay_out(t, &v);
+    t->small_floats = v.used;
+    for (int i = 1; i < t->tape.n; i++) {
+        t->scratch_floats = max_size(t->scratch_floats, scratch_for(t, i));
+        t->part_floats = max_size(t->part_floats, part_size(t, &t->tape.op[i]));
+    }
+    t->scratch_floats = eff_round_up(t->scratch_floats, LINE);
+    t->part_floats = eff_round_up(t->part_floats, LINE);
+    t->max_groups = t->o.batch < EFF_MAX_GROUPS ? (size_t)t->o.batch : EFF_MAX_GROUPS;
+    for (int i = 0; i < t->graph->nparams; i++)
+        if (learns(t, i)) t->grad_floats += eff_round_up(t->graph->param[i].count, LINE);
+    return place_arena(t, false, err);
+}
+
+static eff_status allocate(eff_trainer *t, eff_error *err)
+{
+    t->small = eff_malloc_aligned(t->small_floats * sizeof(float));
+    t->scratch = eff_malloc_aligned(t->scratch_floats * (size_t)t->o.threads * sizeof(float));
+    t->part_sums = eff_malloc_aligned(t->part_floats * t->max_groups * sizeof(float));
+    t->grad_block = eff_malloc_aligned(t->grad_floats * sizeof(float));
+    t->grad = eff_calloc((size_t)t->graph->nparams, sizeof *t->grad);
+    if (!t->small || !t->scratch || !t->part_sums || !t->grad_block || !t->grad)
+        return eff_fail_memory(err, (t->small_floats + t->grad_floats) * sizeof(float));
+    vectors v = { .block = t->small };
+    memset(t->small, 0, t->small_floats * sizeof(float));
+    lay_out(t, &v);
+    for (float *p = t->ones, *end = t->features; p < end; p++) *p = 1.0f;
+    float *at = t->grad_block;
+    for (int i = 0; i < t->graph->nparams; i++) {
+        if (!learns(t, i)) continue;
+        t->grad[i] = at;
+        at += eff_round_up(t->graph->param[i].count, LINE);
+    }
+    return place_arena(t, true, err);
+}
+
+/* ------------------------------------------------------------------------------------------ making */
+
+void eff_trainer_opts_init(eff_trainer_opts *o) { *o = (eff_trainer_opts){ .batch = 1 }; }
+
+/* Everything but the memory: tape, kernels, sizes. */
+static eff_status prepare(eff_trainer *t, const eff_model *m, const eff_trainer_opts *o, eff_error *err)
+{
+    if (o->batch < 1 || o->batch > 65536) return eff_fail(err, EFF_EARG, "batch: expected 1..65536, found %d", o->batch);
+    unsigned features;
+    eff_status s = eff_cpu_select(o->cpu, &features, err);
+    if (s != EFF_OK) return s;
+    t->o = *o;
+    if (!t->o.threads) t->o.threads = eff_cpu_count();
+    eff_kernels_init(&t->k, features);
+    eff_train_kernels_init(&t->tk, features);
+    s = eff_graph_build(&t->graph, &m->table, o->height, o->width, err);
+    if (s == EFF_OK) s = eff_tape_create(&t->tape, t->graph, o->learns, err);
+    if (s != EFF_OK) return s;
+    t->op = eff_calloc((size_t)t->tape.n, sizeof *t->op);
+    return t->op ? measure(t, err) : eff_fail_memory(err, (size_t)t->tape.n * sizeof *t->op);
+}
+
+eff_status eff_trainer_create(eff_trainer **out, eff_model *m, const eff_trainer_opts *o, eff_error *err)
+{
+    *out = NULL;
+    if (!m->weights) return eff_fail(err, EFF_EARG, "%s has no weights to train", m->table.name);
+    eff_trainer *t = eff_calloc(1, sizeof *t);
+    if (!t) return eff_fail_memory(err, sizeof *t);
+    t->m = m;
+    eff_status s = prepare(t, m, o, err);
+    if (s == EFF_OK) s = eff_pool_create(&t->pool, t->o.threads, err);
+    if (s == EFF_OK) s = allocate(t, err);
+    t->o.learns = NULL; /* borrowed only until here */
+    if (s != EFF_OK) {
+        eff_trainer_free(t);
+        return s;
+    }
+    eff_trainer_zero(t);
+    *out = t;
+    return EFF_OK;
+}
+
+eff_trainer_memory eff_trainer_memory_used(const eff_trainer *t)
+{
+    eff_trainer_memory u = { .gradients = t->grad_floats * sizeof(float), .activations = t->arena_bytes,
+                             .scratch = (t->small_floats + t->scratch_floats * (size_t)t->o.threads +
+                                         t->part_floats * t->max_groups) * sizeof(float),
+                             .input_floats = eff_tape_floats(&t->tape.op[0]) };
+    for (int i = 0; i < t->graph->nparams; i++) u.weights += eff_round_up(t->graph->param[i].count, LINE) * sizeof(float);
+    return u;
+}
+
+eff_status eff_trainer_plan_memory(eff_trainer_memory *out, const eff_model *m, const eff_trainer_opts *o, eff_error *err)
+{
+    eff_trainer *t = eff_calloc(1, sizeof *t);
+    if (!t) return eff_fail_memory(err, sizeof *t);
+    const eff_status s = prepare(t, m, o, err);
+    if (s == EFF_OK) *out = eff_trainer_memory_used(t);
+    eff_trainer_free(t);
+    return s;
+}
+
+void eff_trainer_free(eff_trainer *t)
+{
+    if (!t) return;
+    eff_pool_free(t->pool);
+    eff_tape_destroy(&t->tape);
+    eff_graph_free(t->graph);
+    eff_free(t->op);
+    eff_free(t->grad);
+    eff_free(t->grad_block);
+    eff_free(t->small);
+    eff_free(t->arena);
+    eff_free(t->scratch);
+    eff_free(t->part_sums);
+    eff_free(t);
+}
+
+void eff_trainer_zero(eff_trainer *t) { memset(t->grad_block, 0, t->grad_floats * sizeof(float)); }
+float *const *eff_trainer_grads(const eff_trainer *t) { return t->grad; }
+const float *eff_trainer_logits(const eff_trainer *t) { return t->logits; }
+eff_pool *eff_trainer_pool(const eff_trainer *t) { return t->pool; }
+const char *eff_trainer_cpu(const eff_trainer *t) { return t->tk.name; }
+int eff_trainer_threads(const eff_trainer *t) { return t->o.threads; }
+
+/* ----------------------------------------------------------------------------------------- packing */
+
+/* Row tap, column ci of output co: the order of patches, so that a row is contiguous in ci. */
+static void pack_conv(const eff_trainer *t, op_state *s, const float *w, int out, int in, int taps)
+{
+    eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps);
+    if (s->wt) eff_gemm_pack_conv_back(&t->k, s->wt, w, out, in, taps);
+}
+
+static void pack_dwconv(const eff_trainer *t, op_state *s, const float *w, int c, int taps)
+{
+    const size_t padded = eff_padded(&t->k, c);
+    for (int tap = 0; tap < taps; tap++)
+        for (int j = 0; j < c; j++) {
+            const float v = w[(size_t)j * (size_t)taps + (size_t)tap];
+            s->w[(size_t)tap * padded + (size_t)j] = v;
+            if (s->wt) s->wt[(size_t)(taps - 1 - tap) * padded + (size_t)j] = v;
+        }
+}
+
+static void pack_op(void *ctx, int task, int worker)
+{
+    (void)worker;
+    eff_trainer *t = ctx;
+    const eff_tape_op *o = &t->tape.op[task];
+    op_state *s = &t->op[task];
+    float *const *w = t->m->weights;
+    if (task == 0) return;
+    const eff_tape_op *in = &t->tape.op[o->in[0]];
+    const int taps = o->node->kernel * o->node->kernel;
+    if (o->kind == EFF_TAPE_CONV) pack_conv(t, s, w[o->node->param[0]], o->c, in->c, taps);
+    if (o->kind == EFF_TAPE_DWCONV) pack_dwconv(t, s, w[o->node->param[0]], o->c, taps);
+    if (o->kind == EFF_TAPE_HEAD) {
+        pack_conv(t, s, w[o->node->param[0]], o->c, in->c, 1);
+        memcpy(s->bias, w[o->node->param[1]], (size_t)o->c * sizeof(float));
+    }
+    if (o->se) {
+        const int c = o->c, q = o->se->squeeze;
+        eff_gemm_pack_conv(&t->k, s->se.w1, w[o->se->param[0]], q, c, 1);
+        eff_gemm_pack_conv(&t->k, s->se.w2, w[o->se->param[2]], c, q, 1);
+        eff_gemm_pack_conv_back(&t->k, s->se.w1t, w[o->se->param[0]], q, c, 1);
+        eff_gemm_pack_conv_back(&t->k, s->se.w2t, w[o->se->param[2]], c, q, 1);
+        memcpy(s->se.b1, w[o->se->param[1]], (size_t)q * sizeof(float));
+        memcpy(s->se.b2, w[o->se->param[3]], (size_t)c * sizeof(float));
+    }
+}
+
+void eff_train_pack(eff_trainer *t) { eff_pool_run(t->pool, pack_op, t, t->tape.n); }
+
+/* -------------------------------------------------------------------------------------------- pass */
+
+double eff_trainer_pass(eff_trainer *t, const eff_pass *p)
+{
+    t->pass = p;
+    t->groups = p->n < EFF_MAX_GROUPS ? p->n : EFF_MAX_GROUPS;
+    eff_train_pack(t);
+    eff_train_forward(t);
+    if (!p->target) return 0;
+    const double loss = eff_cross_entropy(t->dlogits, t->logits, p->target, p->weight, p->n, t->graph->classes);
+    eff_train_backward(t);
+    return loss;
+}

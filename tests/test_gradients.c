@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finite differences: for every operator of the tables, at awkward shapes and every CPU level, the loss must change along each
+ * parameter's gradient as the gradient says. And the bits of gradients do not depend on the number of threads. */
+#include "support.h"
+
+#include "base/rng.h"
+#include "model/table_json.h"
+#include "train/loss.h"
+#include "train/optim.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { H = 19, W = 14, CLASSES = 5 };
+
+/* Each has the operators that its name says, at widths that are no multiple of a vector, and strides at odd sizes. */
+static const char *const tables[][2] = {
+    { "mbconv-se-silu", "{\"stem\":{\"channels\":6,\"kernel\":3,\"stride\":2},\"head\":{\"channels\":11},\"act\":\"silu\",\"drop_path\":0.3,"
+      "\"dropout\":0.3,\"stages\":[{\"op\":\"mbconv\",\"kernel\":3,\"stride\":1,\"expand\":1,\"channels\":6,\"repeats\":2,\"se\":0.25},"
+      "{\"op\":\"mbconv\",\"kernel\":5,\"stride\":2,\"expand\":6,\"channels\":9,\"repeats\":2,\"se\":0.25},"
+      "{\"op\":\"mbconv\",\"kernel\":7,\"stride\":1,\"expand\":3,\"channels\":9,\"repeats\":1,\"se\":0.5}]}" },
+    { "fused-conv-hswish", "{\"padding\":\"symmetric\",\"stem\":{\"channels\":7,\"kernel\":3,\"stride\":1},\"head\":{\"channels\":0},\"act\":\"hswish\","
+      "\"stages\":[{\"op\":\"conv\",\"kernel\":3,\"stride\":1,\"channels\":7,\"repeats\":2,\"act\":\"hswish\"},"
+      "{\"op\":\"fused\",\"kernel\":3,\"stride\":2,\"expand\":4,\"channels\":10,\"repeats\":2,\"se\":0.25,\"act\":\"hswish\"}]}" },
+    { "residual-silu", "{\"padding\":\"symmetric\",\"stem\":{\"channels\":8,\"kernel\":7,\"stride\":1,\"pool\":true},\"head\":{\"channels\":0},\"act\":\"silu\","
+      "\"stages\":[{\"op\":\"basic\",\"kernel\":3,\"stride\":1,\"channels\":8,\"repeats\":1,\"act\":\"silu\"},"
+      "{\"op\":\"basic\",\"kernel\":3,\"stride\":2,\"channels\":12,\"repeats\":1,\"act\":\"silu\"},"
+      "{\"op\":\"bottleneck\",\"kernel\":3,\"stride\":2,\"expand\":4,\"channels\":20,\"repeats\":2,\"act\":\"silu\"}]}" },
+    { "dsconv-silu", "{\"stem\":{\"channels\":5,\"kernel\":3,\"stride\":2},\"head\":{\"channels\":9},\"act\":\"silu\",\"stages\":["
+      "{\"op\":\"dsconv\",\"kernel\":3,\"stride\":2,\"channels\":13,\"repeats\":2,\"act\":\"silu\"}]}" },
+};
+
+typedef struct rig {
+    eff_model *m;
+    eff_trainer *t;
+    float *x, *target, *weight;
+    int n;
+    uint64_t step;
+} rig;
+
+static eff_table parse(const char *json)
+{
+    eff_error err = { 0 };
+    json_t *j = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(j);
+    json_object_set_new(j, "classes", json_integer(CLASSES));
+    eff_table t;
+    T_OK(eff_table_from_json(&t, j, &err), err);
+    json_decref(j);
+    return t;
+}
+
+static rig make(const eff_table *table, int n, int threads, eff_bn_mode bn, bool stochastic, const char *cpu)
+{
+    eff_error err = { 0 };
+    rig r = { .n = n, .step = 7 };
+    T_OK(eff_model_new(&r.m, table, &err), err);
+    T_OK(eff_model_init(r.m, 5, &err), err);
+    for (int p = 0; p < r.m->graph->nparams; p++) { /* away from gamma 1, beta 0, bias 0, mean 0, variance 1 */
+        const eff_param *q = &r.m->graph->param[p];
+        for (size_t i = 0; q->ndim == 1 && i < q->count; i++)
+            r.m->weights[p][i] += 0.4f * (float)(eff_rng_uniform(9, (uint64_t)p, i) - 0.5);
+    }
+    eff_trainer_opts o;
+    eff_trainer_opts_init(&o);
+    o.batch = n, o.threads = threads, o.bn = bn, o.stochastic = stochastic, o.seed = 3, o.height = H, o.width = W, o.cpu = cpu;
+    T_OK(eff_trainer_create(&r.t, r.m, &o, &err), err);
+    r.x = t_uniform((size_t)n * H * W * 3, -2, 2, 21);
+    r.target = malloc((size_t)n * CLASSES * sizeof(float));
+    r.weight = malloc((size_t)n * sizeof(float));
+    for (int b = 0; b < n; b++) {
+        float other[CLASSES];
+        eff_target(r.target + b * CLASSES, b % CLASSES, CLASSES, 0.1);
+        eff_target(other, (b + 2) % CLASSES, CLASSES, 0);
+        eff_target_mix(r.target + b * CLASSES, other, CLASSES, 0.7);
+        r.weight[b] = (float)(b + 1) / (float)(n * (n + 1) / 2);
+    }
+    return r;
+}
+
+static void drop(rig *r)
+{
+    eff_trainer_free(r->t);
+    eff_model_free(r->m);
+    free(r->x), free(r->target), free(r->weight);
+}
+
+static double run(rig *r)
+{
+    const eff_pass p = { .x = r->x, .target = r->target, .weight = r->weight, .n = r->n, .step = r->step };
+    eff_trainer_zero(r->t);
+    return eff_trainer_pass(r->t, &p);
+}
+
+static void check(const char *name, const eff_table *table, eff_bn_mode bn, bool stochastic, const char *cpu)
+{
+    rig r = make(table, 5, 2, bn, stochastic, cpu);
+    run(&r);
+    const eff_graph *g = r.m->graph;
+    float **grad = calloc((size_t)g->nparams, sizeof *grad);
+    double top = 0;
+    for (int p = 0; p < g->nparams; p++) {
+        const float *v = eff_trainer_grads(r.t)[p];
+        if (!v) continue;
+        grad[p] = malloc(g->param[p].count * sizeof(float));
+        memcpy(grad[p], v, g->param[p].count * sizeof(float));
+        double norm = 0;
+        for (size_t i = 0; i < g->param[p].count; i++) norm += (double)v[i] * (double)v[i];
+        top = fmax(top, sqrt(norm));
+    }
+    double worst = 0;
+    int checked = 0;
+    for (int p = 0; p < g->nparams; p++) {
+        if (!grad[p]) continue;
+        const size_t n = g->param[p].count;
+        float *w = r.m->weights[p], *keep = malloc(n * sizeof *keep);
+        memcpy(keep, w, n * sizeof *w);
+        double norm = 0;
+        for (size_t i = 0; i < n; i++) norm += (double)grad[p][i] * (double)grad[p][i];
+        norm = sqrt(norm);
+        if (norm < 1e-4 * top) { /* a shift that the next batch norm removes */
+            free(keep);
+            continue;
+        }
+        /* Richardson: two central differences, the error of order h^4; the loss is good to about 1e-6 */
+        const double h = 4e-3 / norm < 0.02 ? 4e-3 / norm : 0.02;
+        double slope[2];
+        for (int half = 0; half < 2; half++) {
+            const double step = half ? h / 2 : h;
+            for (size_t i = 0; i < n; i++) w[i] = (float)((double)keep[i] + step * (double)grad[p][i] / norm);
+            const double up = run(&r);
+            for (size_t i = 0; i < n; i++) w[i] = (float)((double)keep[i] - step * (double)grad[p][i] / norm);
+            const double down = run(&r);
+            slope[half] = (up - down) / (2 * step);
+        }
+        memcpy(w, keep, n * sizeof *w);
+        free(keep);
+        const double got = (4 * slope[1] - slope[0]) / 3, off = fabs(got - norm) / norm;
+        /* what the expansion leaves (a kink leaves more), and the noise of the loss over the step */
+        const double bound = (strstr(name, "silu") ? 1e-3 : 0.02) + 4e-6 / (h * norm);
+        worst = fmax(worst, off / bound);
+        checked++;
+        if (!(off <= bound)) fail_msg("%s %s: slope %.6g, gradient %.6g", name, g->param[p].name, got, norm);
+    }
+    printf("%-18s %-6s %s%s: %d tensors, worst %.2f of the bound\n", name, cpu ? cpu : "best", bn == EFF_BN_BATCH ? "batch" : "frozen",
+           stochastic ? " stochastic" : "", checked, worst);
+    assert_true(checked > 8);
+    for (int p = 0; p < g->nparams; p++) free(grad[p]);
+    free(grad);
+    drop(&r);
+}
+
+static void test_slopes(void **state)
+{
+    (void)state;
+    static const char *const levels[] = { "ref", "avx2", NULL };
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        const eff_table t = parse(tables[i][1]);
+        for (int l = 0; l < 3; l++) {
+            check(tables[i][0], &t, EFF_BN_BATCH, false, levels[l]);
+            check(tables[i][0], &t, EFF_BN_FROZEN, false, levels[l]);
+        }
+    }
+    const eff_table t = parse(tables[0][1]);
+    check(tables[0][0], &t, EFF_BN_BATCH, true, NULL);
+}
+
+/* Twenty steps: the same parameters to the bit for any number of threads. */
+static void test_threads(void **state)
+{
+    (void)state;
+    static const int threads[] = { 1, 2, 3, 4, 7 };
+    eff_error err = { 0 };
+    const eff_table t = parse(tables[0][1]);
+    float **want = NULL;
+    for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
+        rig r = make(&t, 11, threads[k], EFF_BN_BATCH, true, NULL);
+        const int np = r.m->graph->nparams;
+        eff_optim_opts o;
+        eff_optim_opts_init(&o, EFF_RMSPROP);
+        o.clip_norm = 0.5, o.weight_decay = 1e-5, o.ema = 0.999, o.ema_ramp = true;
+        eff_optim *opt;
+        T_OK(eff_optim_create(&opt, r.m, eff_trainer_grads(r.t), &o, &err), err);
+        for (r.step = 0; r.step < 20; r.step++) {
+            run(&r);
+            eff_optim_step(opt, eff_trainer_pool(r.t), 0.01);
+        }
+        if (!want) {
+            want = malloc((size_t)np * sizeof *want);
+            for (int p = 0; p < np; p++) {
+                want[p] = malloc(r.m->graph->param[p].count * sizeof(float));
+                memcpy(want[p], r.m->weights[p], r.m->graph->param[p].count * sizeof(float));
+            }
+        }
+        for (int p = 0; p < np; p++)
+            if (memcmp(want[p], r.m->weights[p], r.m->graph->param[p].count * sizeof(float)))
+                fail_msg("%d threads: %s differs", threads[k], r.m->graph->param[p].name);
+        if (k + 1 == sizeof threads / sizeof *threads) {
+            for (int p = 0; p < np; p++) free(want[p]);
+            free(want);
+        }
+        eff_optim_free(opt);
+        drop(&r);
+    }
+}
+
+/* A frozen prefix gets no gradient and keeps its weights; what learns gets the gradient it had. */
+static void test_frozen_prefix(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    const eff_table t = parse(tables[0][1]);
+    rig all = make(&t, 4, 2, EFF_BN_FROZEN, false, NULL);
+    run(&all);
+    const eff_graph *g = all.m->graph;
+    bool *learns = calloc((size_t)g->nparams, sizeof *learns);
+    for (int p = 0; p < g->nparams; p++) learns[p] = g->node[g->param[p].node].stage >= 2;
+    eff_trainer_opts o;
+    eff_trainer_opts_init(&o);
+    o.batch = 4, o.threads = 2, o.bn = EFF_BN_FROZEN, o.learns = learns, o.height = H, o.width = W;
+    eff_trainer *part;
+    T_OK(eff_trainer_create(&part, all.m, &o, &err), err);
+    const eff_pass p = { .x = all.x, .target = all.target, .weight = all.weight, .n = 4, .step = all.step };
+    eff_trainer_pass(part, &p);
+    for (int i = 0; i < g->nparams; i++) {
+        const float *got = eff_trainer_grads(part)[i], *want = eff_trainer_grads(all.t)[i];
+        if (!learns[i] || eff_param_is_buffer(g->param[i].kind)) assert_null(got);
+        else assert_memory_equal(got, want, g->param[i].count * sizeof *got);
+    }
+    assert_true(eff_trainer_memory_used(part).activations < eff_trainer_memory_used(all.t).activations);
+    free(learns);
+    eff_trainer_free(part);
+    drop(&all);
+}
+
+/* Two micro-batches add up to the batch when batch norm is frozen. */
+static void test_accumulation(void **state)
+{
+    (void)state;
+    const eff_table t = parse(tables[0][1]);
+    rig r = make(&t, 6, 2, EFF_BN_FROZEN, false, NULL);
+    run(&r);
+    const eff_graph *g = r.m->graph;
+    float **whole = calloc((size_t)g->nparams, sizeof *whole);
+    for (int p = 0; p < g->nparams; p++) {
+        if (!eff_trainer_grads(r.t)[p]) continue;
+        whole[p] = malloc(g->param[p].count * sizeof(float));
+        memcpy(whole[p], eff_trainer_grads(r.t)[p], g->param[p].count * sizeof(float));
+    }
+    eff_trainer_zero(r.t);
+    for (int part = 0; part < 2; part++) {
+        const eff_pass p = { .x = r.x + (size_t)(part * 3) * H * W * 3, .target = r.target + part * 3 * CLASSES,
+                             .weight = r.weight + part * 3, .n = 3, .step = r.step };
+        eff_trainer_pass(r.t, &p);
+    }
+    for (int p = 0; p < g->nparams; p++) {
+        double top = 0, worst = 0;
+        for (size_t i = 0; whole[p] && i < g->param[p].count; i++) {
+            top = fmax(top, fabs((double)whole[p][i]));
+            worst = fmax(worst, fabs((double)whole[p][i] - (double)eff_trainer_grads(r.t)[p][i]));
+        }
+        if (!(worst <= 1e-5 * top)) fail_msg("%s: %.3e of %.3e", g->param[p].name, worst, top);
+        free(whole[p]);
+    }
+    free(whole);
+    drop(&r);
+}
+
+static void test_optimisers(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    const eff_table t = parse(tables[3][1]);
+    rig r = make(&t, 4, 1, EFF_BN_BATCH, false, NULL);
+    const eff_graph *g = r.m->graph;
+    const double loss = run(&r);
+    eff_optim_opts o; /* SGD without momentum and with clipping: the step has exactly the length lr * clip */
+    eff_optim_opts_init(&o, EFF_SGD);
+    o.momentum = 0, o.clip_norm = 0.01;
+    eff_optim *opt;
+    T_OK(eff_optim_create(&opt, r.m, eff_trainer_grads(r.t), &o, &err), err);
+    float **before = malloc((size_t)g->nparams * sizeof *before);
+    for (int p = 0; p < g->nparams; p++) {
+        before[p] = malloc(g->param[p].count * sizeof(float));
+        memcpy(before[p], r.m->weights[p], g->param[p].count * sizeof(float));
+    }
+    const double norm = eff_optim_step(opt, NULL, 1.0);
+    double moved = 0;
+    for (int p = 0; p < g->nparams; p++) {
+        for (size_t i = 0; i < g->param[p].count; i++) moved += pow((double)before[p][i] - (double)r.m->weights[p][i], 2);
+        free(before[p]);
+    }
+    free(before);
+    assert_true(norm > 0.01 && fabs(sqrt(moved) - 0.01) < 1e-4 * 0.01 + 1e-6);
+    assert_true(run(&r) < loss); /* downhill */
+    float *bad = eff_trainer_grads(r.t)[0]; /* a gradient that is not finite changes nothing */
+    bad[0] = NAN;
+    const float w0 = r.m->weights[0][0];
+    assert_true(isnan(eff_optim_step(opt, NULL, 1.0)));
+    assert_true(r.m->weights[0][0] == w0 && eff_optim_steps(opt) == 1);
+    eff_optim_free(opt);
+    float rates[256];
+    assert_true(g->nparams <= 256);
+    eff_layer_rates(rates, g, 0.5);
+    assert_true(rates[g->nparams - 1] == 1.0f && rates[0] == powf(0.5f, (float)g->blocks + 1));
+    for (int p = 1; p < g->nparams; p++) assert_true(rates[p] >= rates[p - 1]);
+    drop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_slopes),       cmocka_unit_test(test_threads),
+                                        cmocka_unit_test(test_frozen_prefix), cmocka_unit_test(test_accumulation),
+                                        cmocka_unit_test(test_optimisers) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
