@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -139,6 +140,17 @@ static void odd_keys(void **state)
     t_put(&file, list, sizeof list - 1);
     assert_int_equal(t_open_bytes(&c, file.p, file.n, &err), EFF_EFORMAT);
     assert_non_null(strstr(err.msg, "storage key 0: expected a string"));
+    file.n -= sizeof list - 1;
+    T_PUT(&file, "\x80\x02](");
+    memset(key, 's', 60);
+    key[60] = '\0';
+    t_put_str(&file, key);
+    T_PUT(&file, "e.");
+    assert_int_equal(t_open_bytes(&c, file.p, file.n, &err), EFF_EFORMAT);
+    key[40] = '\0'; /* so much of it is shown */
+    assert_non_null(strstr(err.msg, key));
+    assert_null(strstr(err.msg, "sssssssssssssssssssssssssssssssssssssssss"));
+    assert_non_null(strstr(err.msg, ": no tensor says what its elements are"));
     free(o.p);
     free(file.p);
 }
@@ -202,6 +214,28 @@ static void directory_limits(void **state)
     assert_non_null(strstr(err.msg, "the names take more than 16777216 bytes"));
     assert_int_equal(eff_checkpoint_finish(c, &err), EFF_EFORMAT); /* one name, twice and more */
     eff_checkpoint_close(c);
+}
+
+/* A header that announces more than any file of weights needs, in a file that has it. */
+static void long_header(void **state)
+{
+    (void)state;
+    const uint64_t length = 101 << 20;
+    eff_checkpoint *c;
+    eff_error err = { 0 };
+    const int fd = memfd_create("header", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, &length, 8), 8);
+    assert_int_equal(write(fd, "{}", 2), 2);
+    assert_int_equal(ftruncate(fd, (off_t)length + 8), 0); /* no memory behind it */
+    assert_int_equal(eff_checkpoint_open_fd(&c, fd, length + 8, &err), EFF_EFORMAT);
+    assert_string_equal(err.msg, "header: 105906176 bytes, at most 104857600 are read");
+
+    const float x = 0;
+    const eff_st_tensor t = { "a", EFF_F32, 1, { 1 }, &x };
+    const eff_st_meta bad[2] = { { "\xff", "v" }, { "k", "\xff" } };
+    for (int i = 0; i < 2; i++) assert_int_equal(eff_safetensors_save(t_tmp("meta"), &t, 1, &bad[i], 1, &err), EFF_EARG);
+    assert_string_equal(err.msg, "metadata k is not UTF-8 text");
 }
 
 static eff_model *tiny(int classes)
@@ -476,7 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(odd_pickles),     cmocka_unit_test(odd_keys),  cmocka_unit_test(far_strides),    cmocka_unit_test(directory_limits),
         cmocka_unit_test(metadata_limits), cmocka_unit_test(odd_rules), cmocka_unit_test(no_descriptors), cmocka_unit_test(files_that_fail),
-        cmocka_unit_test(cut_anywhere),    cmocka_unit_test(odd_folders), cmocka_unit_test(odd_options),
+        cmocka_unit_test(cut_anywhere),    cmocka_unit_test(odd_folders), cmocka_unit_test(odd_options), cmocka_unit_test(long_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

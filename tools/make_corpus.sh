@@ -3,7 +3,7 @@
 # Writes the seeds of the fuzz targets of files and options to fuzz/corpus: `sh tools/make_corpus.sh [BUILD]`
 # (the folder of a build with tests; default: the release build, which it makes).
 # Seeds come from the golden checkpoints and from what the library writes itself, and are the same every time. Inputs
-# that fuzzing found, whose names are hashes, are left as they are.
+# that fuzzing found (found_*) are left as they are.
 set -u
 me=make_corpus
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
