@@ -31,9 +31,9 @@ enum { LIMIT = 200000 };
 /* A path that stays: those of t_tmp() and t_data() are few and come round again. */
 static const char *keep(const char *path)
 {
-    static char kept[32][256];
+    static char kept[48][256];
     static int n;
-    assert_true(n < 32 && strlen(path) < sizeof *kept);
+    assert_true(n < 48 && strlen(path) < sizeof *kept);
     return strcpy(kept[n++], path);
 }
 
@@ -359,17 +359,22 @@ static eff_status list(const void *path, eff_error *err)
     return s;
 }
 
-static eff_status prepare(const void *rule, eff_error *err)
+typedef struct picture {
+    const char *path, *rule;
+} picture;
+
+static eff_status prepare(const void *arg, eff_error *err)
 {
+    const picture *const a = arg;
     eff_image *im;
     eff_preprocess p = { 0 };
     float x[32 * 32 * 3];
-    eff_status s = eff_preprocess_parse(&p, rule, err);
+    eff_status s = eff_preprocess_parse(&p, a->rule, err);
     if (s != EFF_OK) return s;
-    s = eff_image_load(&im, t_tmp("b.jpg"), err);
+    s = eff_image_load(&im, a->path, err);
     if (s == EFF_OK) s = eff_image_prepare(im, &p, x, err);
     eff_image_free(im);
-    return s;
+    return s == EFF_OK ? eff_prepare_file(a->path, &p, x, err) : s; /* row by row too */
 }
 
 static eff_status measure(const void *arg, eff_error *err)
@@ -393,7 +398,13 @@ static void others(void **state)
         "short=36,filter=bicubic,crop=32,mean=127,std=128", "square=0.875,filter=tf1-bilinear,size=32,mean=127,std=128",
         "squash=32,filter=tf2-bicubic-aa,crop=32,mean=127,std=128",
     };
-    for (size_t i = 0; i < 3; i++) at_every_index(rules[i], prepare, rules[i], NULL);
+    for (size_t i = 0; i < 3; i++) at_every_index(rules[i], prepare, &(picture){ keep(t_tmp("b.jpg")), rules[i] }, NULL);
+    /* seeds of the image fuzzers: progressive, CMYK, interlaced, with alpha, orientation, colour profiles */
+    static const char *const files[] = { "jpeg/progressive_icc", "jpeg/cmyk_icc", "jpeg/gray_icc", "jpeg/444_exif", "jpeg/ycck", "png/palette_8",
+                                         "png/rgb_alpha_16", "webp/lossy_alpha_icc", "webp/lossless_exif" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        at_every_index(files[i], prepare, &(picture){ keep(t_data("../../fuzz/corpus/%s", files[i])),
+                       "squash=32,filter=bicubic,crop=32,mean=127,std=128,icc=srgb" }, NULL);
 }
 
 int main(void)
