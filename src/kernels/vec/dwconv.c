@@ -30,7 +30,7 @@ INLINE void columns(const int kernel, const int cols, const int stride, const in
         UNROLL for (int kx = 0; kx < kernel; kx++)
         {
             const vf wv = vload(w + (size_t)kx * r->wstride);
-            UNROLL for (int t = 0; t < cols; t++) acc[t] += load_x(x + (size_t)(t * stride + kx) * c, part) * wv;
+            UNROLL for (int t = 0; t < cols; t++) acc[t] = vfma(load_x(x + (size_t)(t * stride + kx) * c, part), wv, acc[t]);
         }
     }
     UNROLL for (int t = 0; t < cols; t++)
@@ -51,9 +51,9 @@ static void column(const row *r, int ox, float *y)
         const float *x = r->x + ((size_t)(r->iy0 + ky) * (size_t)d->w_in + (size_t)(ix0 + kx0)) * (size_t)d->c;
         const float *w = r->w + (size_t)(ky * d->kernel + kx0) * r->wstride;
         if (r->part == VL)
-            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc += vload(x) * vload(w);
+            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc = vfma(vload(x), vload(w), acc);
         else
-            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc += vload_part(x, r->part) * vload(w);
+            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc = vfma(vload_part(x, r->part), vload(w), acc);
     }
     if (r->part < VL) vstore_part(y, acc, r->part);
     else vstore(y, acc);

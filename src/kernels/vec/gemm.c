@@ -43,7 +43,7 @@ INLINE void tile(const int mr, const int nv, const tile_args *t)
         UNROLL for (int i = 0; i < mr; i++)
         {
             const vf av = vset1(a[(size_t)i * lda + (size_t)p]);
-            UNROLL for (int v = 0; v < nv; v++) acc[i][v] += av * bv[v];
+            UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
         }
     }
     UNROLL for (int i = 0; i < mr; i++)

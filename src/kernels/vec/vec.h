@@ -68,6 +68,19 @@ INLINE void vstore_part(float *p, vf v, int n)
 }
 #endif
 
+/* a * b + c, rounded once. Where elements must not depend on how work is cut, contraction is not left to the compiler, which may
+ * fuse in one loop and not in another. Lowered 512-bit code is for tests of logic and takes what the compiler makes of it. */
+INLINE vf vfma(vf a, vf b, vf c)
+{
+#if VL == 16 && defined(__AVX512F__)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif VL == 8 && defined(__FMA__)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 INLINE vf vmin(vf a, vf x)
 {
 #if VL == 16 && defined(__AVX512F__)
