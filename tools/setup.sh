@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [fetch] [ci]` (default: build).
+# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci]` (default: build).
 # What is there already, from wherever, is left alone: when nothing is missing this needs neither root nor network.
 set -u
 me=setup
@@ -36,14 +36,20 @@ need_fetch()
     [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates
 }
 
+# For the tests beyond what building takes: an emulator of older CPUs, valgrind, and what linking libzip statically asks for.
+need_test()
+{
+    program qemu-x86_64 qemu-user
+    program valgrind valgrind
+    [ -e /usr/include/bzlib.h ] || need libbz2-dev
+}
+
 # For continuous integration: the second compiler with its sanitizer run-time, C++ for the headers, and what tests the
-# installed thing: an emulator of older CPUs, valgrind, the shells that it completes in, a reader of man pages.
+# installed thing: the shells that it completes in, a reader of man pages.
 need_ci()
 {
     program clang clang
     program g++ g++
-    program qemu-x86_64 qemu-user
-    program valgrind valgrind
     program zsh zsh
     program fish fish
     program mandoc mandoc
@@ -54,9 +60,10 @@ need_ci()
 for job; do
     case $job in
     build) need_build ;;
+    test) need_test ;;
     fetch) need_fetch ;;
     ci) need_ci ;;
-    *) die "unknown job '$job'; there are: build fetch ci" ;;
+    *) die "unknown job '$job'; there are: build test fetch ci" ;;
     esac
 done
 [ -n "$missing" ] || exit 0

@@ -18,7 +18,7 @@ fi
 job=
 if [ "$preset" = clang ]; then job=ci; fi
 # shellcheck disable=SC2086 # empty or one word
-sh "$root/tools/setup.sh" build $job || exit 1
+sh "$root/tools/setup.sh" build test $job || exit 1
 build "$preset"
 
 EFFNET_CACHE=$(cache_dir)
