@@ -13,14 +13,6 @@
 /* A group's sum of the weight gradient of the op at work. */
 static float *part_of(const eff_trainer *t, int group) { return t->part_sums + (size_t)group * t->part_floats; }
 
-static size_t part_floats(const eff_trainer *t, const eff_tape_op *o)
-{
-    if (!o->trainable) return 0;
-    if (o->kind == EFF_TAPE_CONV) return t->graph->param[o->node->param[0]].count;
-    if (o->kind != EFF_TAPE_DWCONV) return 0;
-    return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
-}
-
 /* ----------------------------------------------------------------------- step 2: to batch norm's output */
 
 /* d = dL/d(view), where view = act * gate. The reader has summed d * view in dgate; times (1 - gate) that is the gradient before
@@ -244,7 +236,7 @@ static void task_backward(void *ctx, int group, int worker)
     const int i = t->now, first = group * t->pass->n / t->groups, end = (group + 1) * t->pass->n / t->groups;
     const eff_tape_op *o = &t->tape.op[i];
     float *scratch = t->scratch + (size_t)worker * t->scratch_floats;
-    memset(part_of(t, group), 0, part_floats(t, o) * sizeof(float));
+    memset(part_of(t, group), 0, eff_train_part_floats(t, o) * sizeof(float));
     for (int b = first; b < end; b++) {
         switch (o->kind) {
         case EFF_TAPE_INPUT: break;

@@ -83,6 +83,9 @@ float eff_train_dropout(const eff_trainer *t, int b, int j);
 
 eff_patches eff_train_patches(const eff_tape_op *in, const eff_tape_op *o, const float *x);
 
+/** Floats of one group's sum of the weight gradient of `o`; 0 where nothing learns. */
+size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o);
+
 void eff_train_pack(eff_trainer *t);
 void eff_train_forward(eff_trainer *t);
 void eff_train_backward(eff_trainer *t);

@@ -107,11 +107,12 @@ static size_t scratch_for(const eff_trainer *t, int i)
     return max_size(need, 2 * c);
 }
 
-static size_t part_size(const eff_trainer *t, const eff_tape_op *o)
+size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o)
 {
+    if (!o->trainable) return 0;
     if (o->kind == EFF_TAPE_CONV) return t->graph->param[o->node->param[0]].count;
-    if (o->kind == EFF_TAPE_DWCONV) return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
-    return 0;
+    if (o->kind != EFF_TAPE_DWCONV) return 0;
+    return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
 }
 
 /* Stored tensors and gradients in one arena. Time: op i runs forward at i and backward at 2n - i. */
@@ -155,7 +156,7 @@ static eff_status measure(eff_trainer *t, eff_error *err)
     t->small_floats = v.used;
     for (int i = 1; i < t->tape.n; i++) {
         t->scratch_floats = max_size(t->scratch_floats, scratch_for(t, i));
-        t->part_floats = max_size(t->part_floats, part_size(t, &t->tape.op[i]));
+        t->part_floats = max_size(t->part_floats, eff_train_part_floats(t, &t->tape.op[i]));
     }
     t->scratch_floats = eff_round_up(t->scratch_floats, LINE);
     t->part_floats = eff_round_up(t->part_floats, LINE);

@@ -2,20 +2,7 @@
 /* The readable reference of the training kernels. */
 #include "kernels/train.h"
 
-#include <math.h>
-
-static float activate(float x, eff_act act)
-{
-    switch (act) {
-    case EFF_ACT_NONE: return x;
-    case EFF_ACT_RELU: return x < 0.0f ? 0.0f : x;
-    case EFF_ACT_RELU6: return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
-    case EFF_ACT_SILU: return x / (1.0f + expf(-x));
-    case EFF_ACT_HSWISH: return x * activate(x + 3.0f, EFF_ACT_RELU6) / 6.0f;
-    case EFF_ACT_SIGMOID: return 1.0f / (1.0f + expf(-x));
-    }
-    return x;
-}
+#include "kernels/ref/ref_act.h"
 
 /* At a kink the derivative is the left one, as PyTorch's. */
 static float slope(float x, eff_act act)
