@@ -6,6 +6,14 @@
 #include "options.h"
 #include "output.h"
 
+/** n values in -2..2 from a fixed sequence; release with free(). */
+float *bench_input(size_t n);
+/** Ascending; and the median of what is sorted, n above 0. */
+void bench_sort(double *seconds, int n);
+double bench_median(const double *sorted, int n);
+/** Peak memory of the process, 1e6 bytes. */
+double bench_rss_mb(void);
+
 /** bench --machine: measure and print. @return the exit status */
 int bench_machine(const cli_args *a);
 

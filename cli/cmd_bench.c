@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static const cli_opt opts[] = {
     { 'b', "batch", "N", "images in one run", CLI_INT, "1", 1, 1024 },
@@ -40,24 +39,6 @@ typedef struct timing {
     int n, room;
 } timing;
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Values in -2..2 from a fixed sequence; speed does not depend on them, but they must not be denormal or all equal. */
-static float *make_input(size_t n)
-{
-    float *x = cli_alloc(n, sizeof *x);
-    uint32_t s = 1;
-    for (size_t i = 0; i < n; i++) {
-        s = s * 1664525u + 1013904223u;
-        x[i] = (float)(s >> 8) * (4.0f / 16777216.0f) - 2.0f;
-    }
-    return x;
-}
-
 static eff_status measure(const cli_args *a, eff_engine *e, int batch, const float *x, float *logits, timing *t,
                           eff_error *err)
 {
@@ -80,14 +61,8 @@ static eff_status measure(const cli_args *a, eff_engine *e, int batch, const flo
         cli_progress_update((size_t)t->n);
     }
     cli_progress_end();
-    if (t->n) qsort(t->seconds, (size_t)t->n, sizeof *t->seconds, ascending);
+    bench_sort(t->seconds, t->n);
     return s;
-}
-
-static double rss_mb(void)
-{
-    struct rusage u;
-    return getrusage(RUSAGE_SELF, &u) == 0 ? (double)u.ru_maxrss * 1024 / 1e6 : 0; /* Linux counts in KiB */
 }
 
 /* The profile's part of the result: in *j, or printed when that is NULL. */
@@ -105,9 +80,9 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
 {
     const eff_model_info *i = eff_model_get_info(m);
     const double min = t->seconds[0];
-    const double median = t->n % 2 ? t->seconds[t->n / 2] : (t->seconds[t->n / 2 - 1] + t->seconds[t->n / 2]) / 2;
+    const double median = bench_median(t->seconds, t->n);
     const double p99 = t->seconds[(int)ceil(0.99 * t->n) - 1];
-    const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = rss_mb();
+    const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = bench_rss_mb();
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "model", cli_json_text(i->name));
@@ -149,7 +124,7 @@ static int bench(const cli_args *a, const eff_model *m)
     o.max_batch = batch;
     if (eff_engine_create(&e, m, &o, &err) != EFF_OK) return cli_fail(&err, "bench");
     timing t = { 0 };
-    float *x = make_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
+    float *x = bench_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
     float *logits = cli_alloc((size_t)batch * (size_t)i->classes, sizeof *logits);
     int status = CLI_OK;
     if (measure(a, e, batch, x, logits, &t, &err) != EFF_OK)

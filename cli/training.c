@@ -2,13 +2,13 @@
 /* Training as commands see it. The program itself and its libraries take a few megabytes beside what the library plans. */
 #include "training.h"
 
+#include "bench_parts.h"
 #include "interrupt.h"
 #include "progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { PROGRAM_BYTES = 6 << 20, MIN_STEPS = 5, WARM_STEPS = 1, MAX_STEPS = 100000 };
 
@@ -108,22 +108,15 @@ json_t *cli_train_memory_json(const eff_train_memory *t, int batch)
     return j;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static int print_steps(const cli_args *a, const eff_model *m, const eff_session *s, double *seconds, int n, double loss)
 {
     const eff_model_info *i = eff_model_get_info(m);
     const int batch = cli_int(a, "batch");
-    qsort(seconds, (size_t)n, sizeof *seconds, ascending);
-    const double median = n % 2 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2, p99 = seconds[(99 * n - 1) / 100];
+    bench_sort(seconds, n);
+    const double median = bench_median(seconds, n), p99 = seconds[(99 * n - 1) / 100];
     /* forward, and backward to the inputs and to the weights: three times the multiply-adds */
     const double gflops = 6.0 * (double)i->macs * batch / median / 1e9;
-    struct rusage u;
-    const double mb = getrusage(RUSAGE_SELF, &u) == 0 ? (double)u.ru_maxrss * 1024 / 1e6 : 0;
+    const double mb = bench_rss_mb();
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "model", cli_json_text(i->name));
@@ -160,12 +153,8 @@ int cli_bench_train(const cli_args *a, eff_model *m)
     eff_session *s = NULL;
     if (eff_session_create(&s, m, &o, &err) != EFF_OK) return cli_fail(&err, "bench");
     const size_t image = (size_t)i->height * (size_t)i->width_px * 3;
-    float *x = cli_alloc((size_t)o.batch * image, sizeof *x), *target = cli_alloc((size_t)o.batch * (size_t)i->classes, sizeof *target);
-    uint32_t r = 1;
-    for (size_t k = 0; k < (size_t)o.batch * image; k++) {
-        r = r * 1664525u + 1013904223u;
-        x[k] = (float)(r >> 8) * (4.0f / 16777216.0f) - 2.0f;
-    }
+    float *x = bench_input((size_t)o.batch * image);
+    float *target = cli_alloc((size_t)o.batch * (size_t)i->classes, sizeof *target);
     for (int b = 0; b < o.batch; b++) target[(size_t)b * (size_t)i->classes + (size_t)(b % i->classes)] = 1.0f;
     const double least = cli_number(a, "min-time");
     double *seconds = NULL, loss = 0, start = 0;
