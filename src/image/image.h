@@ -35,4 +35,7 @@ eff_status eff_image_decode_bytes(eff_image **out, const uint8_t *bytes, size_t 
 /** Write RGB as PNG (tests, overlays). Atomic. */
 eff_status eff_png_save(const eff_image *im, const char *path, eff_error *err);
 
+/** RGB [height][width][3] as a baseline JPEG in memory, quality 1..100; eff_free(*out). */
+eff_status eff_jpeg_encode(uint8_t **out, size_t *size, const uint8_t *rgb, int width, int height, int quality, eff_error *err);
+
 #endif

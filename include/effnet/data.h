@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data.h — sets of labelled images for training: what is in them, what was left out and why, how they are split. This interface
+ * may change. */
+#ifndef EFFNET_DATA_H
+#define EFFNET_DATA_H
+
+#include <effnet/effnet.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct eff_dataset eff_dataset;
+
+typedef enum eff_part { EFF_PART_TRAIN = 0, EFF_PART_VAL = 1, EFF_PART_TEST = 2 } eff_part;
+
+typedef struct eff_dataset_opts {
+    double val_fraction;  /* of each class, where the set brings no split (default 0.2)                                  */
+    uint64_t seed;        /* of the split                                                                                */
+    int min_images;       /* a class with fewer training images is left out with all its images (default 2)              */
+    const eff_model *model; /* classes and their order are those of this model; NULL: byte order of the training classes */
+    int threads;          /* for checking files; 0 = every CPU                                                           */
+    int (*progress)(void *ctx, size_t done, size_t total); /* NULL; non-zero stops with EFF_ECANCELLED                   */
+    void *ctx;
+    uint8_t reserved[32];
+} eff_dataset_opts;
+EFF_API void eff_dataset_opts_init(eff_dataset_opts *o);
+
+/** Open a set: a folder with train/ and val/ (also valid/, validation/; test/ is kept apart), a folder of class folders, which is
+ * split (stratified, seeded, whole groups on one side), or a CSV with columns path,label[,group][,split] (a header names them; paths
+ * relative to the file). Every file is decoded once: what cannot be read is left out, with the reason.
+ * @return EFF_EFORMAT when fewer than two classes with images remain, or the list is malformed (line and column named) */
+EFF_API eff_status eff_dataset_open(eff_dataset **out, const char *path, const eff_dataset_opts *o, eff_error *err);
+EFF_API void eff_dataset_free(eff_dataset *d);
+
+EFF_API int eff_dataset_classes(const eff_dataset *d);
+EFF_API const char *eff_dataset_class_name(const eff_dataset *d, int c);
+/** Images of a part, in a fixed order; and of one class of it. */
+EFF_API size_t eff_dataset_count(const eff_dataset *d, eff_part part);
+EFF_API size_t eff_dataset_class_count(const eff_dataset *d, eff_part part, int c);
+
+typedef struct eff_item {
+    const char *path;   /* as it can be opened                                                */
+    int label;          /* class, 0..classes-1                                                */
+    int width, height;  /* upright, pixels                                                    */
+    const char *group;  /* images that must stay on one side of a split, or NULL              */
+} eff_item;
+EFF_API eff_item eff_dataset_item(const eff_dataset *d, eff_part part, size_t i);
+
+/** What was left out: path (relative to the set) and reason; and things worth knowing about the set ("class x has 1 image").
+ * Borrowed; NULL past the end. */
+EFF_API const char *eff_dataset_excluded(const eff_dataset *d, size_t i, const char **reason);
+EFF_API const char *eff_dataset_remark(const eff_dataset *d, size_t i);
+
+/** Where the split came from: "given" (folders or column), "made" (with the seed). */
+EFF_API const char *eff_dataset_split_origin(const eff_dataset *d);
+
+/** Keep the split: a CSV path,label,group,split that eff_dataset_open() reads back to the same set. Paths are relative to the
+ * folder of `path` where that is possible, else absolute. Atomic. */
+EFF_API eff_status eff_dataset_save(const eff_dataset *d, const char *path, eff_error *err);
+
+/** 64 bits that change with the list of files, their labels, parts and sizes. */
+EFF_API uint64_t eff_dataset_fingerprint(const eff_dataset *d);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
