@@ -47,7 +47,7 @@ void cli_progress_begin(const cli_args *a, const char *what, size_t total)
         job.mode = LINES;
 }
 
-static void span(double seconds, char *out, size_t room)
+void cli_span(double seconds, char *out, size_t room)
 {
     const int s = seconds < 1e6 ? (int)(seconds + 0.5) : 1000000;
     if (s < 60)
@@ -58,24 +58,14 @@ static void span(double seconds, char *out, size_t room)
         snprintf(out, room, "%d h %02d min", s / 3600, s / 60 % 60);
 }
 
-static void draw(size_t done, double now)
+static void show(double part, const char *line)
 {
-    char line[160], left[40] = "", bar[BAR_WIDTH + 1];
-    const double elapsed = now - job.start, rate = elapsed > 0 ? (double)done / elapsed : 0;
-    if (done && job.total > done) {
-        char t[32];
-        span((double)(job.total - done) / rate, t, sizeof t);
-        snprintf(left, sizeof left, ", %s left", t);
-    }
-    if (job.total)
-        snprintf(line, sizeof line, "%zu/%zu %s, %.1f/s%s", done, job.total, job.what, rate, left);
-    else
-        snprintf(line, sizeof line, "%zu %s, %.1f/s", done, job.what, rate);
+    char bar[BAR_WIDTH + 1];
     if (job.mode == LINES) {
         fprintf(stderr, "effnet: %s\n", line);
         return;
     }
-    const int full = job.total ? (int)((double)done * BAR_WIDTH / (double)job.total) : 0;
+    const int full = part > 0 ? (int)(part * BAR_WIDTH) : 0;
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', (size_t)(full < BAR_WIDTH ? full : BAR_WIDTH));
     bar[BAR_WIDTH] = 0;
@@ -84,13 +74,39 @@ static void draw(size_t done, double now)
     job.drawn = true;
 }
 
+static void draw(size_t done, double now)
+{
+    char line[160], left[40] = "";
+    const double elapsed = now - job.start, rate = elapsed > 0 ? (double)done / elapsed : 0;
+    if (done && job.total > done) {
+        char t[32];
+        cli_span((double)(job.total - done) / rate, t, sizeof t);
+        snprintf(left, sizeof left, ", %s left", t);
+    }
+    if (job.total)
+        snprintf(line, sizeof line, "%zu/%zu %s, %.1f/s%s", done, job.total, job.what, rate, left);
+    else
+        snprintf(line, sizeof line, "%zu %s, %.1f/s", done, job.what, rate);
+    show(job.total ? (double)done / (double)job.total : 0, line);
+}
+
+/* Is it time to show something again? */
+static bool due(void)
+{
+    const double now = cli_now();
+    if (job.mode == OFF || now - job.start < 1 || now - job.last < (job.mode == BAR ? 0.2 : 5)) return false;
+    job.last = now;
+    return true;
+}
+
 void cli_progress_update(size_t done)
 {
-    if (job.mode == OFF) return;
-    const double now = cli_now();
-    if (now - job.start < 1 || now - job.last < (job.mode == BAR ? 0.2 : 5)) return;
-    job.last = now;
-    draw(done, now);
+    if (due()) draw(done, job.last);
+}
+
+void cli_progress_say(double part, const char *text)
+{
+    if (due()) show(part, text);
 }
 
 void cli_progress_hide(void)

@@ -23,8 +23,7 @@ eff_session_opts cli_session_opts(const cli_args *a)
     return o;
 }
 
-/* "800M", "1.5G", "2000000": bytes; false when it is no size. */
-static bool read_size(const char *s, double *bytes)
+bool cli_read_size(const char *s, double *bytes)
 {
     static const char units[] = "kMGT";
     char *end;
@@ -62,7 +61,7 @@ int cli_check_memory(const cli_args *a, const eff_model *m, const eff_session_op
     const char *text = cli_text(a, "memory");
     double limit;
     if (!text) return CLI_OK;
-    if (!read_size(text, &limit)) {
+    if (!cli_read_size(text, &limit)) {
         cli_error("--memory: expected a size such as 800M or 2G, found '%s'", cli_clean(text));
         return CLI_USAGE;
     }

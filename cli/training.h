@@ -12,6 +12,9 @@
         0, "memory", "SIZE", "refuse training that needs more memory than this: 800M, 2G", CLI_TEXT                    \
     }
 
+/** "800M", "1.5G", "2000000": bytes; false when it is no size. */
+bool cli_read_size(const char *s, double *bytes);
+
 /** Options of a training session for --batch, --threads, --cpu and --seed. */
 eff_session_opts cli_session_opts(const cli_args *a);
 

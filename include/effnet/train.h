@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* train.h — training steps on batches in memory. This interface may change. */
+/* train.h — training: recipes and whole runs over a set of images, and single steps on batches in memory. This interface may
+ * change. */
 #ifndef EFFNET_TRAIN_H
 #define EFFNET_TRAIN_H
 
+#include <effnet/data.h>
 #include <effnet/effnet.h>
 
 #ifdef __cplusplus
@@ -57,6 +59,99 @@ EFF_API eff_status eff_session_step(eff_session *s, const float *x, const float 
 EFF_API const char *eff_session_cpu(const eff_session *s);
 EFF_API int eff_session_threads(const eff_session *s);
 EFF_API void eff_session_free(eff_session *s);
+
+/* ---------------------------------------------------------------------------------------------- recipes */
+
+typedef struct eff_recipe eff_recipe; /* every value of a run by name, and why it is so */
+
+/** Recipes by number with a line on each, NULL past the end. */
+EFF_API const char *eff_recipe_listed(int i, const char **about);
+
+/** The recipe called `name`, or (NULL) the one that fits: "transfer" when `start` has weights, else by the number of images.
+ * Release with eff_recipe_free().
+ * @return EFF_EARG for an unknown name, or one that needs weights which `start` lacks */
+EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const eff_model *start, const eff_dataset *d, eff_error *err);
+EFF_API void eff_recipe_free(eff_recipe *r);
+EFF_API const char *eff_recipe_name(const eff_recipe *r);
+
+/** Replace values: "epochs=20,lr=1e-3"; "augment=SPEC" comes last, its commas are its own.
+ * @return EFF_EARG naming the key and what it may be, with *r unchanged */
+EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *err);
+
+/** Keys by number, with what each means, NULL past the end; the value as text (until the next call) and why it was chosen. */
+EFF_API int eff_recipe_count(void);
+EFF_API const char *eff_recipe_key(int i, const char **about);
+EFF_API const char *eff_recipe_value(eff_recipe *r, int i, const char **why);
+
+/* ------------------------------------------------------------------------------------------------- runs */
+
+typedef enum eff_run_phase {
+    EFF_RUN_NOTE,     /* `text`: something to tell: what was decided and why                   */
+    EFF_RUN_FEATURES, /* head-first: `step` of `steps` images through the frozen body          */
+    EFF_RUN_HEAD,     /* head-first: the classifier is fitted; `text`                          */
+    EFF_RUN_STEP,     /* after a step of the optimiser                                         */
+    EFF_RUN_EVAL,     /* `step` of `steps` validation images scored                            */
+    EFF_RUN_EPOCH     /* an epoch is over, its row is in log.csv, the state is saved           */
+} eff_run_phase;
+
+typedef struct eff_run_event {
+    eff_run_phase phase;
+    int epoch, epochs;        /* 1-based                                                       */
+    long step, steps;         /* within the epoch, or of what the phase counts                 */
+    double loss, top1;        /* of training, mean of the epoch so far                         */
+    double val_loss, val_top1;/* EPOCH                                                         */
+    double lr, images_per_s;
+    double eta;               /* seconds to the end of the run as it goes; NaN: not known yet  */
+    int best;                 /* EPOCH: the best so far                                        */
+    const char *text;
+} eff_run_event;
+
+typedef struct eff_run_opts {
+    const char *out;          /* the RUN folder: made if it is missing; a folder with a run in it is refused. NULL: nothing is
+                               * written, for eff_run_find_lr()                                */
+    int threads;              /* 0 = every CPU the process may use                             */
+    const char *cpu;          /* level cap; NULL = EFFNET_CPU or the best                      */
+    uint64_t seed;
+    size_t memory;            /* bytes the run may take; 0 = no limit. Batches are cut into micro-batches to fit */
+    size_t cache;             /* bytes for decoded images (default 512 MB)                     */
+    double seconds;           /* time the whole run may take; 0 = no limit. Epochs are cut to fit */
+    double save_every;        /* seconds between saves within an epoch (default 60)            */
+    const char *source;       /* what the weights are called, for the record; borrowed         */
+    const char *data;         /* what the set is called, likewise                              */
+    int (*event)(void *ctx, const eff_run_event *e); /* NULL; non-zero: finish the step, save, EFF_ECANCELLED */
+    void *ctx;
+    uint8_t reserved[32];
+} eff_run_opts;
+EFF_API void eff_run_opts_init(eff_run_opts *o);
+
+typedef struct eff_run eff_run;
+
+/** Prepare a run of `recipe` on the training part of `d`, starting from `start` (with weights or, from scratch, without). All three
+ * are borrowed: d until eff_run_free(), the others for the call. Writes args.json and split.csv into the RUN folder.
+ * @return EFF_EARG when it does not fit the memory, saying what would */
+EFF_API eff_status eff_run_create(eff_run **out, const eff_model *start, const eff_dataset *d, const eff_recipe *recipe,
+                                  const eff_run_opts *o, eff_error *err);
+
+/** Take up the run in the folder o->out where it was saved. What its recipe and seed decide is as it was; threads, cpu, cache,
+ * save_every and event are those given now. */
+EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_error *err);
+
+/** Train to the end, and write what a run leaves behind: model.effnet (the best epoch's averaged weights), last.state, log.csv,
+ * metrics.json, report.html, TensorBoard events.
+ * @return EFF_ECANCELLED when the event function asked to stop: saved, eff_run_resume() goes on */
+EFF_API eff_status eff_run_train(eff_run *r, eff_error *err);
+
+typedef struct eff_lr_point {
+    double lr, loss; /* smoothed */
+} eff_lr_point;
+/** Try rates from 1e-6 to 1, one step each, on a copy: the run's weights stay as they are. *n points (at most 100) until the run is
+ * freed. @return the rate suggested, a tenth of that at the least loss, in *best */
+EFF_API eff_status eff_run_find_lr(eff_run *r, const eff_lr_point **points, int *n, double *best, eff_error *err);
+
+EFF_API eff_recipe *eff_run_recipe(eff_run *r);     /* as it was settled: with the limits of memory and time */
+EFF_API const char *eff_run_metrics(const eff_run *r); /* JSON text of metrics.json, once trained; NULL before */
+EFF_API const eff_train_memory *eff_run_memory(const eff_run *r);
+EFF_API void eff_run_free(eff_run *r);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,8 @@ typedef struct eff_loader_opts {
 
 typedef struct eff_loader eff_loader;
 
+enum { EFF_LOADER_BATCHES = 3 }; /* held at most: the caller's and those ahead */
+
 /** `d` must outlive it. */
 eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part part, const eff_loader_opts *o, eff_error *err);
 void eff_loader_free(eff_loader *l);
@@ -35,7 +37,7 @@ long eff_loader_steps(const eff_loader *l);
 void eff_loader_seek(eff_loader *l, uint32_t epoch, long step);
 
 typedef struct eff_batch {
-    const float *x;       /* [n][h][w][3], until the next call of eff_loader_next()                     */
+    float *x;             /* [n][h][w][3], the caller's to change until the next call of eff_loader_next() */
     const int *label;     /* [n]                                                                        */
     const size_t *item;   /* [n] numbers within the part                                                */
     int n;

@@ -532,3 +532,5 @@ void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits)
     const launch *last = &p->launch[p->nlaunches - 1];
     memcpy(logits, p->value[last->s.out], node_bytes(&p->g->node[last->s.out]));
 }
+
+const float *eff_plan_features(const eff_plan *p) { return input_of(p, &p->launch[p->nlaunches - 1]); }

@@ -189,6 +189,8 @@ double eff_optim_step(eff_optim *o, eff_pool *pool, double lr)
 
 float *const *eff_optim_ema(const eff_optim *o) { return o->o.ema > 0 ? o->ema : NULL; }
 long eff_optim_steps(const eff_optim *o) { return o->steps; }
+float *eff_optim_state(const eff_optim *o, int i, int which) { return which ? o->slot[i].s2 : o->slot[i].s1; }
+void eff_optim_resume(eff_optim *o, long steps) { o->steps = steps; }
 
 void eff_layer_rates(float *lr_scale, const eff_graph *g, double decay)
 {

@@ -50,6 +50,11 @@ double eff_optim_step(eff_optim *o, eff_pool *pool, double lr);
 float *const *eff_optim_ema(const eff_optim *o);
 long eff_optim_steps(const eff_optim *o);
 
+/** State vector `which` (0, 1) of parameter `i` as it is kept with a run, as long as the parameter; NULL when there is none. */
+float *eff_optim_state(const eff_optim *o, int i, int which);
+/** Go on counting from `steps`, when state was put back. */
+void eff_optim_resume(eff_optim *o, long steps);
+
 /** lr_scale[nparams] for layer-wise rates: decay^(blocks between the parameter's block and the classifier). */
 void eff_layer_rates(float *lr_scale, const eff_graph *g, double decay);
 
