@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of image files, labelled or not. A folder is walked by a work list, never by recursion; a real directory is
- * visited once however many links lead to it, so loops and fans of links end. What cannot be listed (a folder without
- * permission) stays in the list under its own name, so that whoever opens it reports it. */
+/* Lists of image files, labelled or not. What cannot be listed (a folder without permission) stays in the list under
+ * its own name, so that whoever opens it reports it. */
 #define _GNU_SOURCE
 #include <effnet/eval.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/walk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 enum { LIST_LIMIT = 1 << 30 }; /* bytes of a LIST file */
@@ -53,18 +52,6 @@ static eff_status push(eff_filelist *l, char *path, int label, eff_error *err)
     return EFF_OK;
 }
 
-static char *join(const char *dir, const char *name)
-{
-    const size_t a = strlen(dir), b = strlen(name);
-    const bool slash = a > 0 && dir[a - 1] != '/';
-    char *p = eff_malloc(a + slash + b + 1);
-    if (!p) return NULL;
-    memcpy(p, dir, a);
-    if (slash) p[a] = '/';
-    memcpy(p + a + slash, name, b + 1);
-    return p;
-}
-
 static int by_path(const void *a, const void *b)
 {
     const entry *x = a, *y = b;
@@ -92,102 +79,18 @@ static eff_status finish(eff_filelist *l, eff_error *err)
 
 /* ------------------------------------------------------------------------------------------- directories */
 
-static bool has_image_suffix(const char *name)
+typedef struct gather {
+    eff_filelist *l;
+    int label;
+} gather;
+
+/* A link that leads nowhere is reported where it claims to be an image; a pipe or socket only calls itself one. */
+static eff_status take(void *ctx, char *path, const char *name, eff_found kind, eff_error *err)
 {
-    static const char *const suffix[] = { "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff" };
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof suffix / sizeof *suffix; i++)
-        if (!strcasecmp(dot + 1, suffix[i])) return true;
-    return false;
-}
-
-/* The machine's fault, not the folder's. */
-static bool is_shortage(int e) { return e == ENOMEM || e == EMFILE || e == ENFILE; }
-
-typedef struct dir_id {
-    dev_t dev;
-    ino_t ino;
-    bool used;
-} dir_id;
-
-typedef struct walk {
-    dir_id *seen; /* hash set of visited directories, at most half full */
-    size_t slots, used;
-    char **todo; /* directories still to read */
-    size_t ntodo, todo_room;
-} walk;
-
-static size_t slot_of(const dir_id *t, size_t slots, dev_t dev, ino_t ino)
-{
-    const uint64_t h = ((uint64_t)ino ^ ((uint64_t)dev << 40)) * 0x9E3779B97F4A7C15u;
-    size_t i = (size_t)(h >> 20) & (slots - 1);
-    while (t[i].used && (t[i].dev != dev || t[i].ino != ino)) i = (i + 1) & (slots - 1);
-    return i;
-}
-
-/* Remember a directory; *fresh says whether it is new. */
-static eff_status visit(walk *w, const struct stat *st, bool *fresh, eff_error *err)
-{
-    if (2 * w->used >= w->slots) {
-        const size_t slots = w->slots ? 2 * w->slots : 64;
-        dir_id *t = eff_calloc(slots, sizeof *t);
-        if (!t) return eff_fail_memory(err, slots * sizeof *t);
-        for (size_t i = 0; i < w->slots; i++)
-            if (w->seen[i].used) t[slot_of(t, slots, w->seen[i].dev, w->seen[i].ino)] = w->seen[i];
-        eff_free(w->seen);
-        w->seen = t;
-        w->slots = slots;
-    }
-    dir_id *d = &w->seen[slot_of(w->seen, w->slots, st->st_dev, st->st_ino)];
-    *fresh = !d->used;
-    if (*fresh) {
-        *d = (dir_id){ st->st_dev, st->st_ino, true };
-        w->used++;
-    }
-    return EFF_OK;
-}
-
-static eff_status enqueue(walk *w, char *path, eff_error *err)
-{
-    if (!path) return eff_fail_memory(err, PATH_MAX);
-    if (w->ntodo == w->todo_room) {
-        const size_t room = w->todo_room ? 2 * w->todo_room : 16;
-        char **p = eff_realloc(w->todo, room * sizeof *p);
-        if (!p) {
-            eff_free(path);
-            return eff_fail_memory(err, room * sizeof *p);
-        }
-        w->todo = p;
-        w->todo_room = room;
-    }
-    w->todo[w->ntodo++] = path;
-    return EFF_OK;
-}
-
-static void walk_free(walk *w)
-{
-    for (size_t i = 0; i < w->ntodo; i++) eff_free(w->todo[i]);
-    eff_free(w->todo);
-    eff_free(w->seen);
-}
-
-/* One name found in a directory. Takes `path` over. */
-static eff_status take_entry(eff_filelist *l, walk *w, char *path, const char *name, int label, eff_error *err)
-{
-    if (!path) return eff_fail_memory(err, PATH_MAX);
-    struct stat st;
-    if (stat(path, &st) != 0) { /* a dangling link, or a loop of links: report it if it claims to be an image */
-        if (has_image_suffix(name)) return push(l, path, label, err);
-    } else if (S_ISDIR(st.st_mode)) {
-        bool fresh = false;
-        const eff_status s = visit(w, &st, &fresh, err);
-        if (s == EFF_OK && fresh) return enqueue(w, path, err);
-        eff_free(path);
-        return s;
-    } else if (S_ISREG(st.st_mode) && has_image_suffix(name)) {
-        return push(l, path, label, err);
-    }
-    eff_free(path); /* not an image, or a pipe, socket or device that only calls itself one */
+    const gather *const g = ctx;
+    if (kind == EFF_FOUND_CLOSED || ((kind == EFF_FOUND_FILE || kind == EFF_FOUND_BROKEN) && eff_path_is_image(name)))
+        return push(g->l, path, g->label, err);
+    eff_free(path);
     return EFF_OK;
 }
 
@@ -195,30 +98,12 @@ static eff_status take_entry(eff_filelist *l, walk *w, char *path, const char *n
 static eff_status add_tree(eff_filelist *l, const char *dir, int label, eff_error *err)
 {
     const size_t first = l->n;
-    walk w = { 0 };
-    struct stat st;
-    bool fresh;
-    eff_status s = EFF_OK;
-    if (stat(dir, &st) == 0) s = visit(&w, &st, &fresh, err);
-    if (s == EFF_OK) s = enqueue(&w, eff_strdup(dir), err);
-    while (s == EFF_OK && w.ntodo) {
-        char *at = w.todo[--w.ntodo];
-        DIR *d = opendir(at);
-        if (!d) {
-            if (is_shortage(errno)) {
-                s = eff_fail(err, EFF_EIO, "folder %s: %s", at, strerror(errno));
-                eff_free(at);
-            } else {
-                s = push(l, at, label, err);
-            }
-            continue;
-        }
-        for (struct dirent *e; s == EFF_OK && (e = readdir(d));)
-            if (e->d_name[0] != '.') s = take_entry(l, &w, join(at, e->d_name), e->d_name, label, err);
-        closedir(d);
-        eff_free(at);
-    }
-    walk_free(&w);
+    gather g = { l, label };
+    eff_walk *w;
+    eff_status s = eff_walk_create(&w, err);
+    if (s != EFF_OK) return s;
+    s = eff_walk_tree(w, dir, take, &g, err);
+    eff_walk_free(w);
     sort_from(l, first);
     return s;
 }
@@ -241,11 +126,11 @@ static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_
 {
     struct dirent **names = NULL;
     const int n = scandir(dir, &names, NULL, NULL);
-    if (n < 0) return eff_fail(err, is_shortage(errno) ? EFF_EIO : EFF_EFORMAT, "%s", strerror(errno));
+    if (n < 0) return eff_fail(err, eff_walk_is_shortage(errno) ? EFF_EIO : EFF_EFORMAT, "%s", strerror(errno));
     eff_status s = EFF_OK;
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;
-        char *path = s == EFF_OK && name[0] != '.' ? join(dir, name) : NULL;
+        char *path = s == EFF_OK && name[0] != '.' ? eff_path_join(dir, name) : NULL;
         struct stat st;
         if (s == EFF_OK && name[0] != '.') {
             if (!path)
@@ -265,13 +150,6 @@ static eff_status add_class_folders(eff_filelist *l, const char *dir, const eff_
 
 /* --------------------------------------------------------------------------------------- labelled: a LIST */
 
-/* The list's own folder as a prefix: "" or something that ends in '/'. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? eff_strndup(path, (size_t)(slash - path) + 1) : eff_strdup("");
-}
-
 static eff_status add_line(eff_filelist *l, char *line, size_t number, const char *folder, const eff_model *m,
                            eff_error *err)
 {
@@ -286,7 +164,7 @@ static eff_status add_line(eff_filelist *l, char *line, size_t number, const cha
     if (label < 0)
         return eff_fail(err, EFF_EFORMAT, "line %zu: expected one of the model's %d classes, found '%.80s'", number,
                         eff_model_get_info(m)->classes, class);
-    return push(l, line[0] == '/' ? eff_strdup(line) : join(folder, line), label, err);
+    return push(l, line[0] == '/' ? eff_strdup(line) : eff_path_join(folder, line), label, err);
 }
 
 static eff_status add_list(eff_filelist *l, const char *path, const eff_model *m, eff_error *err)
@@ -296,7 +174,7 @@ static eff_status add_list(eff_filelist *l, const char *path, const eff_model *m
     char *folder = NULL;
     eff_status s = eff_file_read_all(path, LIST_LIMIT, &text, &size, err);
     if (s != EFF_OK) return s;
-    folder = folder_of(path);
+    folder = eff_path_folder(path);
     if (!folder) {
         s = eff_fail_memory(err, PATH_MAX);
         goto done;

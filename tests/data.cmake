@@ -1,0 +1,2 @@
+# src/data/: sets of labelled images, their split, batches of them.
+eff_test(test_dataset SOURCES test_dataset.c pictures.c LABELS unit threads)
