@@ -3,6 +3,7 @@
  * figures. */
 #include "commands.h"
 #include "common.h"
+#include "eval_report.h"
 #include "interrupt.h"
 #include "progress.h"
 
@@ -10,8 +11,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const cli_opt opts[] = {
+    { 'r', "report", "FILE", "also write a report to look at: one HTML file, with pictures of the worst mistakes", CLI_PATH },
     { 'b', "batch", "N", "images scored at once", CLI_INT, "8", 1, 1024 },
     CLI_OPT_PREPROCESS,
     CLI_OPT_RESOLUTION,
@@ -28,7 +31,9 @@ typedef struct evaluation {
     const eff_model *m;
     const eff_filelist *list;
     eff_metrics *metrics;
+    eval_images images;
     json_t *errors; /* NULL for people */
+    const char *report; /* path, or NULL */
     size_t done;
     int bad;
 } evaluation;
@@ -37,8 +42,9 @@ static int on_result(void *ctx, size_t index, const eff_error *failure, const fl
 {
     evaluation *v = ctx;
     cli_progress_update(++v->done);
+    const char *file = eff_filelist_paths(v->list)[index];
     if (failure) {
-        const char *file = eff_filelist_paths(v->list)[index];
+        eval_images_add_bad(&v->images, file, failure->msg);
         v->bad++;
         cli_error("%s: %s", file, failure->msg);
         if (v->errors) {
@@ -48,7 +54,9 @@ static int on_result(void *ctx, size_t index, const eff_error *failure, const fl
             cli_json_add(v->errors, j);
         }
     } else {
-        eff_metrics_add(v->metrics, eff_filelist_label(v->list, index), logits);
+        const int label = eff_filelist_label(v->list, index);
+        eff_metrics_add(v->metrics, label, logits);
+        eval_images_add(&v->images, v->m, file, label, logits);
     }
     return cli_stopped();
 }
@@ -78,6 +86,20 @@ static json_t *class_json(const eff_model *m, int c, const eff_class_metrics *k)
     return j;
 }
 
+static json_t *bins_json(const eff_calibration_bin *bin)
+{
+    json_t *list = cli_json_array();
+    for (int b = 0; b < EFF_CALIBRATION_BINS; b++) {
+        json_t *j = cli_json_object();
+        cli_json_set(j, "n", cli_json_count((uint64_t)bin[b].n));
+        cli_json_set(j, "correct", cli_json_count((uint64_t)bin[b].correct));
+        cli_json_set(j, "confidence", cli_json_number(bin[b].confidence));
+        cli_json_set(j, "accuracy", cli_json_number(bin[b].accuracy));
+        cli_json_add(list, j);
+    }
+    return list;
+}
+
 static int print_json(evaluation *v, const eff_metrics_result *r)
 {
     json_t *j = cli_json_object(), *classes = cli_json_array(), *confusion = cli_json_array();
@@ -94,6 +116,12 @@ static int print_json(evaluation *v, const eff_metrics_result *r)
     cli_json_set(j, "interval", interval_json(r->lo, r->hi));
     cli_json_set(j, "loss", cli_json_number(r->loss));
     cli_json_set(j, "ece", cli_json_number(r->ece));
+    cli_json_set(j, "temperature", cli_json_number(r->temperature));
+    cli_json_set(j, "plain_loss", cli_json_number(r->plain_loss)); /* at temperature 1 */
+    cli_json_set(j, "plain_ece", cli_json_number(r->plain_ece));
+    cli_json_set(j, "bins", bins_json(r->bins));
+    cli_json_set(j, "worst", eval_worst_json(v->m, &v->images));
+    if (v->report) cli_json_set(j, "report", cli_json_text(v->report));
     cli_json_set(j, "model", cli_json_text(eff_model_get_info(v->m)->name));
     cli_json_set(j, "errors", v->errors);
     v->errors = NULL;
@@ -176,16 +204,27 @@ static int print_people(const evaluation *v, const eff_metrics_result *r)
     printf("  top-5           %.2f %%\n", 100 * r->top5);
     printf("  loss            %.4f nats\n", r->loss);
     printf("  calibration     %.4f expected error of the confidence (0 is perfect)\n", r->ece);
+    if (r->temperature != 1)
+        printf("  temperature     %.4g; at 1 the loss is %.4f nats, the error %.4f\n", r->temperature, r->plain_loss, r->plain_ece);
     if (v->bad) printf("  left out        %d image%s that could not be read\n", v->bad, v->bad == 1 ? "" : "s");
     print_worst_classes(v->m, r);
     print_confusions(v->m, r);
+    if (v->report) printf("\n  report          %s\n", cli_clean(v->report));
     return CLI_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- the job */
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static int evaluate(evaluation *v, eff_engine *e)
 {
+    const double start = now();
     eff_error err = { 0 };
     const size_t n = eff_filelist_count(v->list);
     cli_say_engine(v->a, v->m, e);
@@ -199,11 +238,14 @@ static int evaluate(evaluation *v, eff_engine *e)
     }
     if (s != EFF_OK) return cli_fail(&err, "eval");
     const eff_metrics_result *r = eff_metrics_get(v->metrics);
-    int status = CLI_DATA;
+    int status = CLI_DATA, wrote = CLI_OK;
+    if (v->report && r->n) wrote = eval_report_save(v->a, v->m, e, r, &v->images, now() - start, v->report);
+    if (wrote != CLI_OK || !r->n) v->report = NULL; /* there is none to speak of */
     if (v->errors)
         status = print_json(v, r);
     else if (r->n)
         status = print_people(v, r);
+    if (status == CLI_OK) status = wrote; /* the figures are worth having without it */
     if (!r->n) cli_error("%s: none of the %zu images could be read", v->a->files[1], n);
     return status == CLI_OK && v->bad ? CLI_DATA : status;
 }
@@ -214,7 +256,9 @@ static int run_eval(cli_args *a)
     eff_model *m = NULL;
     eff_filelist *list = NULL;
     eff_engine *e = NULL;
-    evaluation v = { .a = a };
+    evaluation v = { .a = a, .report = cli_text(a, "report") };
+    for (int i = 0; v.report && i < 2; i++)
+        if (cli_same_file(a->files[i], v.report)) return cli_usage(a, "the report would replace '%s'", a->files[i]);
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK) status = cli_need_weights(a, m);
     if (status == CLI_OK && eff_filelist_labelled(&list, a->files[1], m, &err) != EFF_OK)
@@ -229,9 +273,12 @@ static int run_eval(cli_args *a)
     if (status == CLI_OK) {
         v.m = m;
         v.list = list;
+        eff_metrics_set_temperature(v.metrics, eff_model_temperature(m));
+        eval_images_begin(&v.images, eff_filelist_count(list), eff_model_get_info(m)->classes);
         if (cli_flag(a, "json")) v.errors = cli_json_array();
         status = evaluate(&v, e);
         json_decref(v.errors);
+        eval_images_free(&v.images);
     }
     eff_engine_free(e);
     eff_metrics_free(v.metrics);
@@ -251,6 +298,7 @@ const cli_cmd cmd_eval = {
              "files are looked for beside the list. Intervals are Wilson's, 95 %. An image that cannot be\n"
              "read is reported and left out, and the exit status is then 3.",
     .examples = "  effnet eval lite0.effnet photos/val\n"
+                "  effnet eval lite0.effnet photos/val --report report.html\n"
                 "  effnet eval lite0.effnet labels.tsv --json > metrics.json\n",
     .opts = opts,
     .min_operands = 2,

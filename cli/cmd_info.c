@@ -104,6 +104,36 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
     return CLI_OK;
 }
 
+/* A record is shown as it is kept: one line of JSON, "key": value. */
+static void print_record(const eff_model *m, eff_record which, const char *name)
+{
+    const char *const text = eff_model_record(m, which);
+    json_t *const j = text ? json_loads(text, 0, NULL) : NULL;
+    const char *key, *separator = "";
+    json_t *v;
+    if (!j || !json_object_size(j)) {
+        json_decref(j);
+        return;
+    }
+    printf("  %-15s ", name);
+    json_object_foreach(j, key, v) {
+        char *const value = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+        printf("%s%s ", separator, cli_cut(key, 40));
+        printf("%s", value ? cli_cut(value, 100) : "?");
+        free(value);
+        separator = ", ";
+    }
+    putchar('\n');
+    json_decref(j);
+}
+
+static void set_record(json_t *j, const eff_model *m, eff_record which, const char *key)
+{
+    const char *const text = eff_model_record(m, which);
+    json_t *const v = text ? json_loads(text, 0, NULL) : NULL;
+    if (v) cli_json_set(j, key, v);
+}
+
 static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoint *c)
 {
     const bool train = cli_flag(a, "train");
@@ -116,10 +146,16 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
     if (cli_flag(a, "json")) {
         json_t *j = cli_model_json(m);
         if (c) cli_json_set(j, "tensors", tensors_json(c));
+        if (eff_model_temperature(m) != 1) cli_json_set(j, "temperature", cli_json_number(eff_model_temperature(m)));
+        set_record(j, m, EFF_RECORD_METRICS, "metrics");
+        set_record(j, m, EFF_RECORD_TRAINING, "trained");
         if (train) cli_json_set(j, "training", cli_train_memory_json(&t, cli_int(a, "batch")));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     cli_print_model(m, cli_flag(a, "verbose"));
+    if (eff_model_temperature(m) != 1) printf("  temperature     %g, of the probabilities\n", eff_model_temperature(m));
+    print_record(m, EFF_RECORD_METRICS, "measured");
+    print_record(m, EFF_RECORD_TRAINING, "trained");
     if (train) cli_print_train_memory(&t, cli_int(a, "batch"));
     if (c) {
         const bool foreign = strcmp(eff_model_get_info(m)->format, "effnet") != 0;

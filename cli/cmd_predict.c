@@ -87,8 +87,8 @@ static void print_people(predict *p, const char *file, const float *logits)
 static int report(predict *p, const char *file, const eff_error *failure, const float *logits)
 {
     if (logits) {
-        eff_softmax(logits, p->classes, p->prob);
-        eff_top_k(p->prob, p->classes, p->k, p->top);
+        eff_softmax_at(logits, p->classes, eff_model_temperature(p->m), p->prob);
+        eff_top_k(logits, p->classes, p->k, p->top); /* of probabilities many may round to the same 0 */
     }
     cli_progress_update(++p->done);
     p->bad += failure != NULL;

@@ -8,6 +8,7 @@
 #include "formats/modelfile.h"
 #include "formats/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +82,10 @@ static eff_model *full_model(void)
     m->meta.family = copy("timm_tf");
     m->meta.origin = copy("weights by formula");
     m->meta.licence = copy("Apache-2.0");
-    m->meta.extra = copy(
-        "{\"temperature\":1.3700000000000001,\"metrics\":{\"top1\":[0.5,0.25]},\"training\":null,\"z\":\"\xc3\xa9\"}");
+    m->meta.temperature = 1.3700000000000001;
+    m->meta.records[EFF_RECORD_METRICS] = copy("{\"top1\":0.5,\"interval\":[0.25,0.75],\"set\":\"\xc3\xa9\"}");
+    m->meta.records[EFF_RECORD_TRAINING] = copy("{\"recipe\":\"transfer\",\"more\":{\"kept\":[null,0.125]}}");
+    m->meta.extra = copy("{\"threshold\":0.29999999999999999,\"calibration\":null,\"z\":\"\xc3\xa9\"}");
     m->meta.preprocess = (eff_preprocess){ .geometry = EFF_GEOM_SQUARE,
                                            .filter = EFF_FILTER_TF1_BICUBIC,
                                            .height = 33,
@@ -126,6 +129,8 @@ static void same_model(const eff_model *a, const eff_model *b)
     assert_string_equal(a->meta.family, b->meta.family);
     assert_string_equal(a->meta.origin, b->meta.origin);
     assert_string_equal(a->meta.licence, b->meta.licence);
+    assert_true(a->meta.temperature == b->meta.temperature);
+    for (int i = 0; i < EFF_RECORDS; i++) assert_string_equal(a->meta.records[i], b->meta.records[i]);
     assert_string_equal(a->meta.extra, b->meta.extra);
 }
 
@@ -153,6 +158,50 @@ static void test_round_trip(void **state)
     eff_model_destroy(m);
     eff_model_destroy(got);
     eff_model_destroy(again);
+}
+
+/* What the public setters take, refuse by one line (and then change nothing), and put into the file. */
+static void test_records(void **state)
+{
+    (void)state;
+    static const double bad[] = { 0, -1, 0.00999, 100.01, NAN, INFINITY, -INFINITY };
+    static const char *const no_object[] = { "", "{", "[]", "1", "{\"a\":1,\"a\":2}", "{\"a\":NaN}", "{} {}", "{\"a\":\"\xff\"}" };
+    eff_error err = { 0 };
+    eff_model *m = small_model(), *got;
+    assert_true(eff_model_temperature(m) == 1);
+    assert_null(eff_model_record(m, EFF_RECORD_METRICS));
+    T_OK(eff_model_set_temperature(m, 1.75, &err), err);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(eff_model_set_temperature(m, bad[i], &err), EFF_EARG);
+        assert_non_null(strstr(err.msg, "temperature: expected a number in 0.01..100, found "));
+    }
+    T_OK(eff_model_set_record(m, EFF_RECORD_METRICS, " { \"top1\" : 0.75 }\n", &err), err);
+    assert_string_equal(eff_model_record(m, EFF_RECORD_METRICS), "{\"top1\":0.75}");
+    for (size_t i = 0; i < sizeof no_object / sizeof *no_object; i++) {
+        err.msg[0] = '\0';
+        assert_int_equal(eff_model_set_record(m, EFF_RECORD_METRICS, no_object[i], &err), EFF_EARG);
+        assert_non_null(strstr(err.msg, "metrics: "));
+        assert_null(strchr(err.msg, '\n'));
+    }
+    char *const large = malloc((1 << 20) + 32);
+    memset(large, 'x', 1 << 20);
+    memcpy(large, "{\"a\":\"", 6);
+    strcpy(large + (1 << 20) - 1, "\"}");
+    assert_int_equal(eff_model_set_record(m, EFF_RECORD_TRAINING, large, &err), EFF_EARG);
+    strcpy(large + (1 << 20) - 2, "\"}"); /* 1 MiB to the byte */
+    T_OK(eff_model_set_record(m, EFF_RECORD_TRAINING, large, &err), err);
+    free(large);
+    T_OK(eff_model_set_record(m, EFF_RECORD_TRAINING, NULL, &err), err);
+    assert_null(eff_model_record(m, EFF_RECORD_TRAINING));
+    assert_int_equal(eff_model_set_record(m, (eff_record)2, "{}", &err), EFF_EARG);
+    const char *const path = t_tmp("records.effnet");
+    T_OK(eff_formats_save(m, path, &err), err);
+    T_OK(load(&got, path, &err), err);
+    assert_true(eff_model_temperature(got) == 1.75);
+    assert_string_equal(eff_model_record(got, EFF_RECORD_METRICS), "{\"top1\":0.75}");
+    assert_null(eff_model_record(got, EFF_RECORD_TRAINING));
+    eff_model_destroy(got);
+    eff_model_destroy(m);
 }
 
 /* Nothing optional at all, and every geometry and filter. */
@@ -299,6 +348,22 @@ static void test_hostile_metadata(void **state)
         { "licence", "false", EFF_EFORMAT, "licence: expected a string" },
         { "licence", "null", EFF_OK, "" },
         { "class_ids", "null", EFF_OK, "" },
+        { "temperature", "null", EFF_OK, "" },
+        { "temperature", "1", EFF_OK, "" },
+        { "temperature", "0.01", EFF_OK, "" },
+        { "temperature", "100", EFF_OK, "" },
+        { "temperature", "0.0099", EFF_EFORMAT, "temperature: expected a number in 0.01..100, found 0.0099" },
+        { "temperature", "100.5", EFF_EFORMAT, "temperature: expected a number in 0.01..100" },
+        { "temperature", "-1", EFF_EFORMAT, "temperature: expected a number in 0.01..100" },
+        { "temperature", "0", EFF_EFORMAT, "temperature: expected a number in 0.01..100" },
+        { "temperature", "\"1\"", EFF_EFORMAT, "temperature: expected a number" },
+        { "temperature", "[1]", EFF_EFORMAT, "temperature: expected a number" },
+        { "metrics", "null", EFF_OK, "" },
+        { "metrics", "{}", EFF_OK, "" },
+        { "metrics", "[]", EFF_EFORMAT, "metrics: expected a JSON object" },
+        { "training", "\"a\"", EFF_EFORMAT, "training: expected a JSON object" },
+        { "training", "{\"a\":[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]}", EFF_OK, "" },
+        { "training", "{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}", EFF_EFORMAT, "training: expected at most 16 levels" },
         { "later", "{\"deep\":[[[1]]]}", EFF_OK, "" },
     };
     eff_error err = { 0 };
@@ -610,7 +675,7 @@ int main(void)
         cmocka_unit_test(test_other_forms),    cmocka_unit_test(test_hostile_metadata),
         cmocka_unit_test(test_own_file_against_claims), cmocka_unit_test(test_save_failures),
         cmocka_unit_test(test_no_memory),      cmocka_unit_test(test_model_argument),
-        cmocka_unit_test(test_class_files),
+        cmocka_unit_test(test_class_files), cmocka_unit_test(test_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,11 @@ static void metadata(void)
         m->meta.class_names[1] = eff_strdup(dog);
         if (m->meta.class_ids) m->meta.class_ids[1] = eff_strdup(id);
         if (i == 1) m->meta.extra = eff_strdup("{\"later\":[1,2.5,{\"x\":null}]}");
+        if (i == 2) {
+            must(eff_model_set_temperature(m, 1.25, &err), &err);
+            must(eff_model_set_record(m, EFF_RECORD_METRICS, "{\"top1\":0.75,\"interval\":[0.5,0.9],\"n\":20,\"set\":\"val\"}", &err), &err);
+            must(eff_model_set_record(m, EFF_RECORD_TRAINING, "{\"recipe\":\"transfer\",\"epochs\":3,\"seed\":1,\"x\":[{}]}", &err), &err);
+        }
         must(eff_modelfile_text(&text, m, &err), &err);
         snprintf(name, sizeof name, "modelfile/rule_%d", i);
         save(name, text, strlen(text));

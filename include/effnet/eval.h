@@ -32,17 +32,29 @@ typedef struct eff_class_metrics {
     double precision, precision_lo, precision_hi; /* Wilson intervals, 95 %; NaN when the count is 0 */
 } eff_class_metrics;
 
+enum { EFF_CALIBRATION_BINS = 15 };
+
+/** Answers whose confidence (probability of the first class) is in (i / 15, (i + 1) / 15]. */
+typedef struct eff_calibration_bin {
+    int n, correct;
+    double confidence, accuracy;     /* means; NaN when the bin is empty                     */
+} eff_calibration_bin;
+
 typedef struct eff_metrics_result {
     int n, classes;
     double top1, top5, lo, hi;       /* fractions; Wilson interval of top1, 95 %             */
-    double loss;                     /* mean cross-entropy, nats                             */
-    double ece;                      /* expected calibration error, 15 equal-width bins      */
+    double temperature;              /* the figures below are at it, those called plain at 1 */
+    double loss, plain_loss;         /* mean cross-entropy, nats                             */
+    double ece, plain_ece;           /* expected calibration error, 15 equal-width bins      */
+    eff_calibration_bin bins[EFF_CALIBRATION_BINS], plain_bins[EFF_CALIBRATION_BINS];
     const eff_class_metrics *per_class; /* [classes]                                         */
     const int *confusion;            /* [classes][classes]: row = true, column = predicted   */
 } eff_metrics_result;
 
 typedef struct eff_metrics eff_metrics;
 EFF_API eff_status eff_metrics_create(eff_metrics **out, int classes, eff_error *err);
+/** Before the first image: probabilities are softmax(logits / temperature). The default is 1. */
+EFF_API void eff_metrics_set_temperature(eff_metrics *m, double temperature);
 EFF_API void eff_metrics_add(eff_metrics *m, int label, const float *logits);
 /** Results so far; borrowed until the next call on m. */
 EFF_API const eff_metrics_result *eff_metrics_get(eff_metrics *m);
@@ -50,6 +62,22 @@ EFF_API void eff_metrics_free(eff_metrics *m);
 
 /** Wilson score interval of k successes in n trials, 95 %; NaN when n is 0. */
 EFF_API void eff_wilson(int k, int n, double *lo, double *hi);
+
+typedef struct eff_calibration {
+    double temperature;              /* fitted, 0.05..20                                     */
+    size_t n;                        /* answers that counted: those of finite scores         */
+    double loss_before, loss_after;  /* mean cross-entropy at temperature 1 and at that one  */
+} eff_calibration;
+
+/** The temperature at which n answers, logits [n][classes] on images not trained on, are least surprised by their labels: the minimum
+ * of the cross-entropy, which is convex in 1/T, with one image's weight of doubt added (Platt 1999), without which a set answered
+ * without a mistake would ask for certainty.
+ * @return EFF_EARG when a label is out of range or no answer is finite */
+EFF_API eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n, int classes,
+                                       eff_error *err);
+
+/** prob[i] = softmax(logits / temperature)[i]. */
+EFF_API void eff_softmax_at(const float *logits, int n, double temperature, float *prob);
 
 /** prob[i] = softmax(logits)[i]; and indices of the k largest, best first, ties to the lower index;
  * -1 for those beyond n. */

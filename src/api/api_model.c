@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of models. */
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "formats/formats.h"
+#include "formats/modelfile.h"
 #include "infer/engine.h"
 #include "model/compound.h"
 #include "model/table_json.h"
@@ -94,6 +96,40 @@ EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const 
     m->meta.licence = l;
     m->info.origin = m->meta.origin;
     m->info.licence = m->meta.licence;
+    return EFF_OK;
+}
+
+EFF_API double eff_model_temperature(const eff_model *m) { return m->meta.temperature > 0 ? m->meta.temperature : 1; }
+
+EFF_API eff_status eff_model_set_temperature(eff_model *m, double temperature, eff_error *err)
+{
+    const eff_status s = eff_modelfile_check_temperature(temperature, EFF_EARG, err);
+    if (s == EFF_OK) m->meta.temperature = temperature;
+    return s;
+}
+
+EFF_API const char *eff_model_record(const eff_model *m, eff_record which)
+{
+    return (int)which >= 0 && (int)which < EFF_RECORDS ? m->meta.records[which] : NULL;
+}
+
+EFF_API eff_status eff_model_set_record(eff_model *m, eff_record which, const char *json, eff_error *err)
+{
+    if ((int)which < 0 || (int)which >= EFF_RECORDS) return eff_fail(err, EFF_EARG, "record: there is none of number %d", (int)which);
+    char *text = NULL;
+    if (json) {
+        json_t *j;
+        eff_status s = eff_json_parse(&j, json, strlen(json), eff_modelfile_record_key(which), err);
+        if (s == EFF_OK) s = eff_modelfile_record(&text, which, j, EFF_EARG, err);
+        json_decref(j);
+        if (s == EFF_EFORMAT) { /* here the text is the caller's argument */
+            if (err) err->code = EFF_EARG;
+            return EFF_EARG;
+        }
+        if (s != EFF_OK) return s;
+    }
+    eff_free(m->meta.records[which]);
+    m->meta.records[which] = text;
     return EFF_OK;
 }
 

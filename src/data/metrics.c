@@ -11,13 +11,19 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { CALIBRATION_BINS = 15, MAX_CONFUSION_CLASSES = 16384 };
+enum { BINS = EFF_CALIBRATION_BINS, MAX_CONFUSION_CLASSES = 16384 };
+
+/* Sums at one temperature. */
+typedef struct calibration {
+    double loss;
+    int n[BINS], right[BINS];
+    double confidence[BINS];
+} calibration;
 
 struct eff_metrics {
     int classes, n, top1, top5;
-    double loss;
-    int bin_n[CALIBRATION_BINS], bin_right[CALIBRATION_BINS];
-    double bin_confidence[CALIBRATION_BINS];
+    double temperature;
+    calibration plain, scaled; /* at temperature 1, and at the temperature when that is another */
     int *confusion;
     eff_class_metrics *per_class;
     eff_metrics_result result;
@@ -45,23 +51,25 @@ void eff_wilson(int k, int n, double *lo, double *hi)
     *hi = k >= n ? 1 : fmin(1, centre + half);
 }
 
-/* log(sum(exp(v))) and the largest value, which is subtracted first so that nothing overflows. */
-static double log_sum_exp(const float *v, int n, double *max)
+/* log(sum(exp(v / t))) and the largest v / t, which is subtracted first so that nothing overflows. */
+static double log_sum_exp(const float *v, int n, double t, double *max)
 {
     double m = -INFINITY, sum = 0;
     for (int i = 0; i < n; i++)
-        if (v[i] > m) m = v[i];
+        if (v[i] / t > m) m = v[i] / t;
     *max = m;
-    for (int i = 0; i < n; i++) sum += exp(v[i] - m);
+    for (int i = 0; i < n; i++) sum += exp(v[i] / t - m);
     return m + log(sum);
 }
 
-void eff_softmax(const float *logits, int n, float *prob)
+void eff_softmax_at(const float *logits, int n, double temperature, float *prob)
 {
     double max;
-    const double lse = log_sum_exp(logits, n, &max);
-    for (int i = 0; i < n; i++) prob[i] = (float)exp(logits[i] - lse);
+    const double lse = log_sum_exp(logits, n, temperature, &max);
+    for (int i = 0; i < n; i++) prob[i] = (float)exp(logits[i] / temperature - lse);
 }
+
+void eff_softmax(const float *logits, int n, float *prob) { eff_softmax_at(logits, n, 1, prob); }
 
 void eff_top_k(const float *v, int n, int k, int *index)
 {
@@ -94,6 +102,7 @@ eff_status eff_metrics_create(eff_metrics **out, int classes, eff_error *err)
     eff_metrics *m = eff_calloc(1, sizeof *m);
     if (!m) return eff_fail_memory(err, sizeof *m);
     m->classes = classes;
+    m->temperature = 1;
     m->confusion = eff_calloc(cells, sizeof *m->confusion);
     m->per_class = eff_calloc((size_t)classes, sizeof *m->per_class);
     if (!m->confusion || !m->per_class) {
@@ -104,6 +113,25 @@ eff_status eff_metrics_create(eff_metrics **out, int classes, eff_error *err)
     return EFF_OK;
 }
 
+void eff_metrics_set_temperature(eff_metrics *m, double temperature)
+{
+    if (m->n == 0 && temperature > 0) m->temperature = temperature;
+}
+
+static void add_calibration(calibration *c, const float *logits, int classes, int label, bool right, double temperature)
+{
+    double max;
+    const double lse = log_sum_exp(logits, classes, temperature, &max);
+    const double confidence = exp(max - lse);
+    c->loss += lse - logits[label] / temperature;
+    if (!(confidence >= 0 && confidence <= 1)) return; /* scores that are not numbers */
+    int b = (int)ceil(confidence * BINS) - 1;          /* bins are open below, closed above */
+    if (b < 0) b = 0;
+    c->n[b]++;
+    c->right[b] += right;
+    c->confidence[b] += confidence;
+}
+
 void eff_metrics_add(eff_metrics *m, int label, const float *logits)
 {
     if (label < 0 || label >= m->classes) return;
@@ -112,23 +140,25 @@ void eff_metrics_add(eff_metrics *m, int label, const float *logits)
         if (i && ranks_before(logits[i], i, logits[best], best)) best = i;
         if (i != label && ranks_before(logits[i], i, logits[label], label)) above++;
     }
-    double max;
-    const double lse = log_sum_exp(logits, m->classes, &max);
-    const double confidence = exp(max - lse);
     const bool right = best == label;
-
     m->n++;
     m->top1 += right;
     m->top5 += above < 5;
-    m->loss += lse - logits[label];
     m->confusion[(size_t)label * (size_t)m->classes + (size_t)best]++;
-    if (confidence >= 0 && confidence <= 1) {                 /* false for scores that are not numbers */
-        int b = (int)ceil(confidence * CALIBRATION_BINS) - 1; /* bins are open below, closed above */
-        if (b < 0) b = 0;
-        m->bin_n[b]++;
-        m->bin_right[b] += right;
-        m->bin_confidence[b] += confidence;
+    add_calibration(&m->plain, logits, m->classes, label, right, 1);
+    if (m->temperature != 1) add_calibration(&m->scaled, logits, m->classes, label, right, m->temperature);
+}
+
+static double finish_calibration(const calibration *c, double n, eff_calibration_bin *bins, double *ece)
+{
+    double gap = 0;
+    for (int b = 0; b < BINS; b++) {
+        const double k = c->n[b] ? c->n[b] : (double)NAN;
+        bins[b] = (eff_calibration_bin){ c->n[b], c->right[b], c->confidence[b] / k, c->right[b] / k };
+        gap += fabs(c->right[b] - c->confidence[b]);
     }
+    *ece = gap / n;
+    return c->loss / n;
 }
 
 static void finish_class(eff_metrics *m, int c)
@@ -154,11 +184,10 @@ const eff_metrics_result *eff_metrics_get(eff_metrics *m)
     const double n = m->n ? m->n : (double)NAN;
     r->top1 = m->top1 / n;
     r->top5 = m->top5 / n;
-    r->loss = m->loss / n;
     eff_wilson(m->top1, m->n, &r->lo, &r->hi);
-    double gap = 0;
-    for (int b = 0; b < CALIBRATION_BINS; b++) gap += fabs(m->bin_right[b] - m->bin_confidence[b]);
-    r->ece = gap / n;
+    r->temperature = m->temperature;
+    r->plain_loss = finish_calibration(&m->plain, n, r->plain_bins, &r->plain_ece);
+    r->loss = finish_calibration(m->temperature == 1 ? &m->plain : &m->scaled, n, r->bins, &r->ece);
     for (int c = 0; c < m->classes; c++) finish_class(m, c);
     return r;
 }

@@ -19,7 +19,9 @@
 #define SCHEMA "effnet-model"
 
 enum {
-    MAX_JSON = 8 << 20 /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
+    MAX_RECORD = 1 << 20, /* bytes */
+    MAX_DEPTH = 16,       /* levels of a record: far below what the JSON reader takes, so that what is accepted can be read back */
+    MAX_JSON = 8 << 20    /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
 };
 
 #define TRY(call)                     \
@@ -29,7 +31,8 @@ enum {
     } while (0)
 
 static const char *const known[] = { "schema",    "version", "table",  "preprocess", "class_names",
-                                     "class_ids", "family",  "origin", "licence" };
+                                     "class_ids", "family",  "origin", "licence",    "temperature",
+                                     "metrics",   "training" };
 
 static bool is_known(const char *key)
 {
@@ -195,6 +198,62 @@ static eff_status read_lines(char ***out, const char *field, const json_t *root,
     return EFF_OK;
 }
 
+eff_status eff_modelfile_check_temperature(double t, eff_status code, eff_error *err)
+{
+    if (t >= EFF_TEMPERATURE_LEAST && t <= EFF_TEMPERATURE_MOST) return EFF_OK;
+    return eff_fail(err, code, "temperature: expected a number in %g..%g, found %g", EFF_TEMPERATURE_LEAST, EFF_TEMPERATURE_MOST, t);
+}
+
+static eff_status read_temperature(double *out, const json_t *root, eff_error *err)
+{
+    const json_t *v = json_object_get(root, "temperature");
+    if (!v || json_is_null(v)) return EFF_OK;
+    if (!json_is_number(v)) return eff_fail(err, EFF_EFORMAT, "temperature: expected a number");
+    TRY(eff_modelfile_check_temperature(json_number_value(v), EFF_EFORMAT, err));
+    *out = json_number_value(v);
+    return EFF_OK;
+}
+
+static bool is_deeper(const json_t *v, int levels)
+{
+    const char *key;
+    json_t *child;
+    size_t i;
+    if (!json_is_object(v) && !json_is_array(v)) return false;
+    if (levels == 0) return true;
+    json_object_foreach((json_t *)(uintptr_t)v, key, child)
+        if (is_deeper(child, levels - 1)) return true;
+    json_array_foreach(v, i, child)
+        if (is_deeper(child, levels - 1)) return true;
+    return false;
+}
+
+const char *eff_modelfile_record_key(eff_record which) { return which == EFF_RECORD_METRICS ? "metrics" : "training"; }
+
+eff_status eff_modelfile_record(char **out, eff_record which, const json_t *v, eff_status code, eff_error *err)
+{
+    const char *const key = eff_modelfile_record_key(which);
+    *out = NULL;
+    if (!json_is_object(v)) return eff_fail(err, code, "%s: expected a JSON object", key);
+    if (is_deeper(v, MAX_DEPTH)) return eff_fail(err, code, "%s: expected at most %d levels of objects and arrays", key, MAX_DEPTH);
+    char *const text = json_dumps(v, JSON_COMPACT);
+    if (!text) return no_json_memory(err);
+    const size_t n = strlen(text);
+    if (n <= MAX_RECORD) *out = eff_strdup(text);
+    free(text); /* jansson's */
+    if (n > MAX_RECORD) return eff_fail(err, code, "%s: expected at most %d bytes, found %zu", key, MAX_RECORD, n);
+    return *out ? EFF_OK : eff_fail_memory(err, n);
+}
+
+static eff_status read_records(char **out, const json_t *root, eff_error *err)
+{
+    for (int i = 0; i < EFF_RECORDS; i++) {
+        const json_t *const v = json_object_get(root, eff_modelfile_record_key((eff_record)i));
+        if (v && !json_is_null(v)) TRY(eff_modelfile_record(&out[i], (eff_record)i, v, EFF_EFORMAT, err));
+    }
+    return EFF_OK;
+}
+
 eff_status eff_modelfile_parse(json_t **root, const char *text, eff_error *err)
 {
     json_t *j;
@@ -259,6 +318,8 @@ eff_status eff_modelfile_meta(eff_model *m, const json_t *root, eff_error *err)
     TRY(read_line(&meta->family, "family", root, err));
     TRY(read_line(&meta->origin, "origin", root, err));
     TRY(read_line(&meta->licence, "licence", root, err));
+    TRY(read_temperature(&meta->temperature, root, err));
+    TRY(read_records(meta->records, root, err));
     return read_extra(&meta->extra, root, err);
 }
 
@@ -280,6 +341,13 @@ static bool set(json_t *o, const char *key, json_t *v) { return json_object_set_
 
 static bool set_line(json_t *o, const char *key, const char *s) { return !s || set(o, key, json_string(s)); }
 
+static bool set_records(json_t *o, char *const *record)
+{
+    for (int i = 0; i < EFF_RECORDS; i++)
+        if (record[i] && !set(o, eff_modelfile_record_key((eff_record)i), json_loads(record[i], 0, NULL))) return false;
+    return true;
+}
+
 eff_status eff_modelfile_text(char **out, const eff_model *m, eff_error *err)
 {
     const eff_meta *meta = &m->meta;
@@ -292,7 +360,9 @@ eff_status eff_modelfile_text(char **out, const eff_model *m, eff_error *err)
               (!meta->class_names || set(o, "class_names", lines_to_json(meta->class_names, n))) &&
               (!meta->class_ids || set(o, "class_ids", lines_to_json(meta->class_ids, n))) &&
               set_line(o, "family", meta->family) && set_line(o, "origin", meta->origin) &&
-              set_line(o, "licence", meta->licence);
+              set_line(o, "licence", meta->licence) &&
+              (!(meta->temperature > 0) || set(o, "temperature", json_real(meta->temperature))) &&
+              set_records(o, meta->records);
     if (ok && meta->extra) {
         extra = json_loads(meta->extra, 0, NULL);
         ok = extra && json_object_update_missing(o, extra) == 0;

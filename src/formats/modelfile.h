@@ -9,6 +9,16 @@
 
 enum { EFF_MODELFILE_VERSION = 1 }; /* a reader refuses higher ones; fields may be added without raising it */
 
+#define EFF_TEMPERATURE_LEAST 0.01
+#define EFF_TEMPERATURE_MOST  100.0
+
+/** `code` unless t is a temperature that a model file may hold. */
+eff_status eff_modelfile_check_temperature(double t, eff_status code, eff_error *err);
+
+/** The key of a record, and the record as it is kept: compact JSON; eff_free() it. `code` when v is none, naming the key. */
+const char *eff_modelfile_record_key(eff_record which);
+eff_status eff_modelfile_record(char **out, eff_record which, const json_t *v, eff_status code, eff_error *err);
+
 /** Parse the JSON text, check schema and version. *root: release with json_decref(). */
 eff_status eff_modelfile_parse(json_t **root, const char *text, eff_error *err);
 

@@ -50,6 +50,7 @@ void eff_model_destroy(eff_model *m)
     eff_free(m->meta.family);
     eff_free(m->meta.origin);
     eff_free(m->meta.licence);
+    for (int i = 0; i < EFF_RECORDS; i++) eff_free(m->meta.records[i]);
     eff_free(m->meta.extra);
     eff_free(m->weights);
     eff_free(m->weight_block);

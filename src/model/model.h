@@ -7,6 +7,8 @@
 #include "model/graph.h"
 #include "model/table.h"
 
+enum { EFF_RECORDS = EFF_RECORD_TRAINING + 1 };
+
 enum { EFF_META_LINE = 4096 }; /* bytes of a class name, an id, an origin: what a model file may say on one line */
 
 typedef struct eff_meta {
@@ -14,6 +16,8 @@ typedef struct eff_meta {
     char **class_names, **class_ids; /* [classes] or NULL; ids such as WordNet synsets        */
     char *family;                    /* naming the weights came in, or NULL                   */
     char *origin, *licence;          /* of the weights, or NULL                               */
+    double temperature;              /* that the logits are divided by before softmax; 0: none was fitted */
+    char *records[EFF_RECORDS];      /* JSON objects by eff_record, compact; or NULL          */
     char *extra;                     /* JSON object: what a model file says that this version does not use, kept as it was; or NULL */
     const char *format;              /* static: "builtin", "table", "effnet", "safetensors"...*/
 } eff_meta;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.h — what was trained or evaluated, as one HTML file to look at. This interface may change. */
+#ifndef EFFNET_REPORT_H
+#define EFFNET_REPORT_H
+
+#include <effnet/eval.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A line of the table of facts: "learning rate", "0.01", "picked by the finder". */
+typedef struct eff_report_fact {
+    const char *key, *value, *why; /* why: NULL or ""                                         */
+} eff_report_fact;
+
+/** An epoch of the curves; NaN where a value was not measured. */
+typedef struct eff_report_epoch {
+    double epoch;
+    double train_loss, val_loss;
+    double train_top1, val_top1;   /* fractions                                               */
+    double learning_rate;
+} eff_report_epoch;
+
+/** What the model said of an image. */
+typedef struct eff_report_image {
+    const char *path;              /* as it can be opened                                     */
+    int label, predicted;
+    float prob, true_prob;         /* of the predicted class and of the true one              */
+} eff_report_image;
+
+typedef struct eff_report_excluded {
+    const char *path, *reason;
+} eff_report_excluded;
+
+/** Everything is borrowed for the call. Text may hold anything; what is missing (NULL, 0) leaves its section out. */
+typedef struct eff_report {
+    const char *title, *subtitle;
+    const eff_report_fact *facts;
+    size_t nfacts;
+    const eff_report_epoch *epochs;
+    size_t nepochs;
+    const eff_metrics_result *metrics;
+    const char *const *class_names; /* [metrics->classes]; NULL entries are written as numbers */
+    const eff_report_image *images; /* all that `metrics` counted; the worst are shown        */
+    size_t nimages;
+    const eff_report_excluded *excluded;
+    size_t nexcluded;
+    int pictures;                   /* of mistakes, at most (default 24)                      */
+    int picture_side;               /* pixels of the longer side (default 160)                */
+    uint8_t reserved[32];
+} eff_report;
+EFF_API void eff_report_init(eff_report *r); /* always start here */
+
+/** Write the report: one file that needs nothing beside it. Atomic. The pictures of the worst mistakes are read again; one that can no
+ * longer be read has a placeholder.
+ * @return EFF_EARG when a label or a count is out of range, EFF_EIO when the file cannot be written */
+EFF_API eff_status eff_report_save(const eff_report *r, const char *path, eff_error *err);
+
+/** The wrong answers, those given with the greatest confidence first, at most `most`.
+ * @param index  receives numbers of images, room for `most`
+ * @return how many */
+EFF_API size_t eff_report_worst(const eff_report_image *images, size_t n, size_t *index, size_t most);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

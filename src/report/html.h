@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page around the parts of a report: its style, headings, tables. What it writes is well-formed XML too, so that a test can check
+ * its tags. All text given to it comes from outside and is escaped. */
+#ifndef EFF_REPORT_HTML_H
+#define EFF_REPORT_HTML_H
+
+#include "report/text.h"
+
+void eff_html_begin(eff_text *t, const char *title, const char *subtitle);
+void eff_html_end(eff_text *t);
+
+/** A heading, and a paragraph below it in plain text of ours (NULL: none). */
+void eff_html_section(eff_text *t, const char *heading, const char *about);
+void eff_html_section_end(eff_text *t);
+
+/** One of the large figures at the top. `note` may be NULL. */
+void eff_html_figure(eff_text *t, const char *name, const char *value, const char *note);
+
+/** Text that may be written in any direction, kept from turning what follows around. */
+void eff_html_name(eff_text *t, const char *tag, const char *class, const char *s);
+
+#endif
