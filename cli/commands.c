@@ -2,12 +2,11 @@
 /* The list of commands, and what is said of the program as a whole: in `effnet --help` and on its man page. */
 #include "commands.h"
 
-const cli_cmd *const cli_commands[] = {
-    &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval, &cmd_bench, NULL
-};
+const cli_cmd *const cli_commands[] = { &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict,
+                                        &cmd_eval, &cmd_data,  &cmd_bench,   NULL };
 
-const char *const cli_later[] = { "search", "data",     "advise", "train", "explain",
-                                  "embed",  "quantize", "pull",   "serve", NULL };
+const char *const cli_later[] = { "search", "data check", "data split", "advise", "train", "explain",
+                                  "embed",  "quantize",   "pull",       "serve",  NULL };
 
 const cli_about cli_program = {
     .summary = "EfficientNet in C: look at networks, scale them, classify images",

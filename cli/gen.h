@@ -23,6 +23,8 @@ bool gen_has(const cli_opt *o);
 /** Option i of a command, its own first, then the common ones; NULL after the last. Those of later versions are left
  * out. */
 const cli_opt *gen_option(const cli_cmd *cmd, int i);
+/** Name of a command's man page: "effnet-data-synth". */
+void gen_page(const cli_cmd *cmd, char *out, size_t room);
 /** Write the names of the built-in architectures, long and short ones, a space before each. */
 void gen_models(FILE *f);
 

@@ -22,8 +22,8 @@ static void put_values(FILE *f, const cli_cmd *cmd)
         const char *words;
         const gen_value v = gen_value_of(o, &words);
         if (v == GEN_FLAG) continue;
-        fprintf(f, "    %s:--%s", cmd->name, o->name);
-        if (o->short_name) fprintf(f, " | %s:-%c", cmd->name, o->short_name);
+        fprintf(f, "    '%s':--%s", cmd->name, o->name);
+        if (o->short_name) fprintf(f, " | '%s':-%c", cmd->name, o->short_name);
         fprintf(f, ") value='%s' ;;\n",
                 v == GEN_WORDS    ? words
                 : v == GEN_FILES  ? ":files"
@@ -39,18 +39,30 @@ void gen_bash(FILE *f)
     fputs("'\n\n# What is the value of option $2 of command $1? Sets value; fails when it takes none.\n"
           "_effnet_value()\n{\n    case $1:$2 in\n",
           f);
-    for (const cli_cmd *const *c = cli_commands; *c; c++) put_values(f, *c);
+    const cli_cmd *cmd;
+    for (int i = 0; (cmd = cli_command_at(i)); i++)
+        if (cmd->run) put_values(f, cmd);
     fputs("    *) return 1 ;;\n    esac\n}\n\n"
           "# Options of command $1, and what its operands are, a letter each.\n"
           "_effnet_command()\n{\n    case $1 in\n",
           f);
-    for (const cli_cmd *const *c = cli_commands; *c; c++) {
-        fprintf(f, "    %s)\n        options='", (*c)->name);
-        put_options(f, *c);
-        fprintf(f, "'\n        kinds='%s' most=%d\n        ;;\n", (*c)->operands ? (*c)->operands : "",
-                (*c)->max_operands);
+    for (int i = 0; (cmd = cli_command_at(i)); i++) {
+        fprintf(f, "    '%s')\n        options='", cmd->name);
+        if (cmd->run) put_options(f, cmd);
+        fprintf(f, "'\n        kinds='%s' most=%d\n        ;;\n", cmd->operands ? cmd->operands : "",
+                cmd->max_operands);
     }
     fputs("    *) return 1 ;;\n    esac\n}\n\n"
+          "# Sub-commands of command $1.\n"
+          "_effnet_subs()\n{\n    case $1 in\n",
+          f);
+    for (int i = 0; (cmd = cli_command_at(i)); i++) {
+        if (!cmd->subs) continue;
+        fprintf(f, "    %s) subs='", cmd->name);
+        for (const cli_cmd *const *s = cmd->subs; *s; s++) fprintf(f, " %s", cli_own_word(*s));
+        fputs(" ' ;;\n", f);
+    }
+    fputs("    *) subs='' ;;\n    esac\n}\n\n"
           "# Offer what begins with $cur: words, or files (:files), or models and files (:models).\n"
           "_effnet_offer()\n{\n"
           "    case $1 in\n"
@@ -71,7 +83,7 @@ void gen_bash(FILE *f)
     fputs(
         "'\n"
         "    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} options kinds most value pending='' only=''\n"
-        "    local i word count=0\n"
+        "    local i word count=0 subs first=2\n"
         "    COMPREPLY=()\n"
         "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
         "        _effnet_offer \"$commands help --help --version\"\n"
@@ -79,10 +91,18 @@ void gen_bash(FILE *f)
         "    fi\n"
         "    if [ \"$command\" = help ]; then\n"
         "        [ \"$COMP_CWORD\" -gt 2 ] || _effnet_offer \"$commands\"\n"
+        "        [ \"$COMP_CWORD\" -ne 3 ] || { _effnet_subs \"${COMP_WORDS[2]}\"; _effnet_offer \"$subs\"; }\n"
         "        return\n"
         "    fi\n"
+        "    _effnet_subs \"$command\"\n"
+        "    if [ -n \"$subs\" ] && [ \"$COMP_CWORD\" -eq 2 ] && [[ $cur != -* ]]; then\n"
+        "        _effnet_offer \"$subs\"\n"
+        "        return\n"
+        "    elif [ -n \"$subs\" ] && [[ $subs == *\" ${COMP_WORDS[2]} \"* ]]; then\n"
+        "        command=\"$command ${COMP_WORDS[2]}\" first=3\n"
+        "    fi\n"
         "    _effnet_command \"$command\" || return\n"
-        "    for ((i = 2; i < COMP_CWORD; i++)); do\n"
+        "    for ((i = first; i < COMP_CWORD; i++)); do\n"
         "        word=${COMP_WORDS[i]}\n"
         "        if [ -n \"$pending\" ]; then\n"
         "            [ \"$word\" = = ] || pending=''\n"

@@ -36,9 +36,10 @@ static void put_option(FILE *f, const char *condition, const cli_opt *o)
 /* Options of any command that take a value: their values are no operands. */
 static void put_valued(FILE *f)
 {
-    for (const cli_cmd *const *c = cli_commands; *c; c++) {
+    const cli_cmd *cmd;
+    for (int k = 0; (cmd = cli_command_at(k)); k++) {
         const cli_opt *o;
-        for (int i = 0; (o = gen_option(*c, i)); i++) {
+        for (int i = 0; cmd->run && (o = gen_option(cmd, i)); i++) {
             const char *words;
             if (gen_value_of(o, &words) == GEN_FLAG) continue;
             fprintf(f, " --%s", o->name);
@@ -53,7 +54,7 @@ static void put_operands(FILE *f, const cli_cmd *cmd)
     const int n = (int)strlen(kinds);
     for (int i = 0; i < n; i++) {
         const bool rest = i == n - 1 && (cmd->max_operands < 0 || cmd->max_operands > n);
-        fprintf(f, "complete -c effnet -n '__effnet_operand %s %s %d' -F", cmd->name, rest ? "-ge" : "-eq", i);
+        fprintf(f, "complete -c effnet -n '__effnet_operand %s %d %s' -F", rest ? "-ge" : "-eq", i, cmd->name);
         if (kinds[i] == 'm') fputs(" -a \"$__effnet_models\"", f);
         putc('\n', f);
     }
@@ -68,17 +69,21 @@ void gen_fish(FILE *f)
     put_valued(f);
     fputs("\n\nfunction __effnet_no_command\n    test (count (commandline -opc)) -eq 1\nend\n\n"
           "function __effnet_command\n    set -l typed (commandline -opc)\n"
-          "    test (count $typed) -ge 2; and test $typed[2] = $argv[1]\nend\n\n"
-          "# Is it command $1, with a number of operands typed that compares by $2 with $3?\n"
+          "    test (count $typed) -gt (count $argv)\n"
+          "    and test \"$typed[2..(math 1 + (count $argv))]\" = \"$argv\"\nend\n\n"
+          "# Is it command $1, and nothing after it?\n"
+          "function __effnet_only\n    set -l typed (commandline -opc)\n"
+          "    test (count $typed) -eq 2; and test $typed[2] = $argv[1]\nend\n\n"
+          "# Is it command $3 (and its sub-command $4), with a number of operands typed that compares by $1 with $2?\n"
           "function __effnet_operand\n"
-          "    __effnet_command $argv[1]; or return 1\n"
+          "    __effnet_command $argv[3..-1]; or return 1\n"
           "    set -l typed (commandline -opc)\n    set -l count 0\n    set -l value 0\n"
-          "    for word in $typed[3..-1]\n"
+          "    for word in $typed[(count $argv)..-1]\n"
           "        if test $value -eq 1\n            set value 0\n"
           "        else if contains -- $word $__effnet_valued\n            set value 1\n"
           "        else if not string match -q -- '-?*' $word\n            set count (math $count + 1)\n"
           "        end\n    end\n"
-          "    test $count $argv[2] $argv[3]\nend\n\n"
+          "    test $count $argv[1] $argv[2]\nend\n\n"
           "complete -c effnet -f\n"
           "complete -c effnet -n __effnet_no_command -s h -l help -d 'what there is'\n"
           "complete -c effnet -n __effnet_no_command -l version -d 'print the version'\n",
@@ -93,12 +98,19 @@ void gen_fish(FILE *f)
           f);
     for (const cli_cmd *const *c = cli_commands; *c; c++) fprintf(f, " %s", (*c)->name);
     fputs("'\n", f);
-    for (const cli_cmd *const *c = cli_commands; *c; c++) {
+    const cli_cmd *cmd;
+    for (int k = 0; (cmd = cli_command_at(k)); k++) {
         char condition[80];
         const cli_opt *o;
-        snprintf(condition, sizeof condition, "__effnet_command %s", (*c)->name);
         putc('\n', f);
-        put_operands(f, *c);
-        for (int i = 0; (o = gen_option(*c, i)); i++) put_option(f, condition, o);
+        for (const cli_cmd *const *s = cmd->subs; s && *s; s++) {
+            fprintf(f, "complete -c effnet -n '__effnet_only %s' -a %s -d ", cmd->name, cli_own_word(*s));
+            put_quoted(f, (*s)->summary);
+            putc('\n', f);
+        }
+        if (!cmd->run) continue;
+        snprintf(condition, sizeof condition, "__effnet_command %s", cmd->name);
+        put_operands(f, cmd);
+        for (int i = 0; (o = gen_option(cmd, i)); i++) put_option(f, condition, o);
     }
 }

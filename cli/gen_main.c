@@ -31,6 +31,13 @@ const cli_opt *gen_option(const cli_cmd *cmd, int i)
     return NULL;
 }
 
+void gen_page(const cli_cmd *cmd, char *out, size_t room)
+{
+    snprintf(out, room, "effnet-%s", cmd->name);
+    for (char *p = out; *p; p++)
+        if (*p == ' ') *p = '-';
+}
+
 void gen_models(FILE *f)
 {
     static const char family[] = "efficientnet-";
@@ -76,11 +83,13 @@ int main(int argc, char **argv)
         files[i].write(f);
         finish(f, files[i].name);
     }
-    for (const cli_cmd *const *c = cli_commands; *c; c++) {
-        char name[80];
-        snprintf(name, sizeof name, "man/effnet-%s.1", (*c)->name);
+    const cli_cmd *cmd;
+    for (int i = 0; (cmd = cli_command_at(i)); i++) {
+        char page[64], name[80];
+        gen_page(cmd, page, sizeof page);
+        snprintf(name, sizeof name, "man/%s.1", page);
         FILE *f = create(argv[1], name);
-        gen_man_command(f, *c);
+        gen_man_command(f, cmd);
         finish(f, name);
     }
     return 0;

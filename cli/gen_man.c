@@ -226,7 +226,10 @@ static bool in_usage(const cli_cmd *cmd, const cli_opt *o)
 
 static void put_synopsis(FILE *f, const cli_cmd *cmd)
 {
-    fprintf(f, ".Sh SYNOPSIS\n.Nm effnet\n.Cm %s\n", cmd->name);
+    fputs(".Sh SYNOPSIS\n", f);
+    if (cmd->subs) fprintf(f, ".Nm effnet\n.Cm %s\n.Ar command\n.Op Ar options\n.Op Ar operands\n", cmd->name);
+    if (!cmd->run) return;
+    fprintf(f, ".Nm effnet\n.Cm %s\n", cmd->name);
     for (const cli_opt *o = cmd->opts; o->name; o++) {
         if (!gen_has(o) || in_usage(cmd, o)) continue;
         fputs(".Op ", f);
@@ -296,29 +299,52 @@ static void put_see_also(FILE *f, const cli_cmd *cmd)
     if (cmd) fputs(".Xr effnet 1 ,\n", f);
     for (bool first = true;; first = false) {
         const cli_cmd *next = NULL;
-        for (const cli_cmd *const *c = cli_commands; *c; c++)
-            if (*c != cmd && strcmp((*c)->name, before) > 0 && (!next || strcmp((*c)->name, next->name) < 0)) next = *c;
+        const cli_cmd *c;
+        for (int i = 0; (c = cli_command_at(i)); i++)
+            if (c != cmd && strcmp(c->name, before) > 0 && (!next || strcmp(c->name, next->name) < 0)) next = c;
         if (!next) break;
-        fprintf(f, "%s.Xr effnet-%s 1", first ? "" : " ,\n", next->name);
+        char page[64];
+        gen_page(next, page, sizeof page);
+        fprintf(f, "%s.Xr %s 1", first ? "" : " ,\n", page);
         before = next->name;
     }
     putc('\n', f);
 }
 
+static void put_commands(FILE *f, const cli_cmd *const *list)
+{
+    fputs(".Bl -tag -width Ds\n", f);
+    for (const cli_cmd *const *c = list; *c; c++) {
+        char text[256], page[64];
+        snprintf(text, sizeof text, "%s.", (*c)->summary);
+        text[0] = (char)toupper((unsigned char)text[0]);
+        gen_page(*c, page, sizeof page);
+        fprintf(f, ".It Xr %s 1\n", page);
+        put_text(f, text);
+    }
+    fputs(".El\n", f);
+}
+
 void gen_man_command(FILE *f, const cli_cmd *cmd)
 {
     char page[64];
-    snprintf(page, sizeof page, "effnet-%s", cmd->name);
+    gen_page(cmd, page, sizeof page);
     put_head(f, page, cmd->summary);
     put_synopsis(f, cmd);
     fputs(".Sh DESCRIPTION\n", f);
     put_text(f, cmd->about);
+    if (cmd->subs) {
+        fputs(".Ss Commands\n", f);
+        put_commands(f, cmd->subs);
+    }
     if (has_own_options(cmd)) {
         fputs(".Ss Options\n", f);
         put_options(f, cmd->opts);
     }
-    fputs(".Ss Options of every command\n", f);
-    put_options(f, cli_common_opts);
+    if (cmd->run) {
+        fputs(".Ss Options of every command\n", f);
+        put_options(f, cli_common_opts);
+    }
     put_environment(f);
     put_exit_status(f);
     put_examples(f, cmd->examples);
@@ -333,15 +359,9 @@ void gen_man_overview(FILE *f)
           f);
     put_text(f, cli_program.about);
     fprintf(f, "This page is of version %s.\n", eff_version());
-    fputs(".Ss Commands\n.Bl -tag -width Ds\n", f);
-    for (const cli_cmd *const *c = cli_commands; *c; c++) {
-        char text[256];
-        snprintf(text, sizeof text, "%s.", (*c)->summary);
-        text[0] = (char)toupper((unsigned char)text[0]);
-        fprintf(f, ".It Xr effnet-%s 1\n", (*c)->name);
-        put_text(f, text);
-    }
-    fputs(".El\n.Ss Models\n", f);
+    fputs(".Ss Commands\n", f);
+    put_commands(f, cli_commands);
+    fputs(".Ss Models\n", f);
     put_text(f, cli_program.models);
     char names[8192] = "The built-in architectures are";
     for (int i = 0; i < eff_builtin_count(); i++) {

@@ -64,6 +64,40 @@ static void put_operands(FILE *f, const cli_cmd *cmd)
     }
 }
 
+static void put_arguments(FILE *f, const cli_cmd *cmd)
+{
+    const cli_opt *o;
+    fputs("        _arguments -s -S \\\n", f);
+    for (int i = 0; (o = gen_option(cmd, i)); i++) {
+        if (i) fputs(" \\\n", f);
+        put_option(f, o);
+    }
+    put_operands(f, cmd);
+    fputs(" && ret=0\n", f);
+}
+
+/* A command with sub-commands: their names where the first operand stands, else what belongs to the one that stands
+ * there. */
+static void put_with_subs(FILE *f, const cli_cmd *cmd)
+{
+    fputs("        if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then\n        local -a subs=(\n", f);
+    for (const cli_cmd *const *s = cmd->subs; *s; s++) {
+        fprintf(f, "            '%s:", cli_own_word(*s));
+        put_text(f, (*s)->summary);
+        fputs("'\n", f);
+    }
+    fprintf(f, "        )\n        _describe -t commands '%s command' subs && ret=0\n", cmd->name);
+    for (const cli_cmd *const *s = cmd->subs; *s; s++) {
+        fprintf(f, "        elif [[ $words[2] = %s ]]; then\n        shift words; (( CURRENT-- ))\n", cli_own_word(*s));
+        put_arguments(f, *s);
+    }
+    if (cmd->run) {
+        fputs("        else\n", f);
+        put_arguments(f, cmd);
+    }
+    fputs("        fi\n", f);
+}
+
 void gen_zsh(FILE *f)
 {
     fputs("#compdef effnet\n# zsh completion for effnet. Made from the program's option tables: do not edit.\n\n"
@@ -87,14 +121,12 @@ void gen_zsh(FILE *f)
           "    case $words[1] in\n    help) _arguments '1:command:_effnet_commands' && ret=0 ;;\n",
           f);
     for (const cli_cmd *const *c = cli_commands; *c; c++) {
-        const cli_opt *o;
-        fprintf(f, "    %s)\n        _arguments -s -S \\\n", (*c)->name);
-        for (int i = 0; (o = gen_option(*c, i)); i++) {
-            if (i) fputs(" \\\n", f);
-            put_option(f, o);
-        }
-        put_operands(f, *c);
-        fputs(" && ret=0\n        ;;\n", f);
+        fprintf(f, "    %s)\n", (*c)->name);
+        if ((*c)->subs)
+            put_with_subs(f, *c);
+        else
+            put_arguments(f, *c);
+        fputs("        ;;\n", f);
     }
     fputs("    esac\n    return ret\n}\n\n"
           "# Loaded by name it is the function's body; sourced it must be made known.\n"

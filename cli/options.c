@@ -29,6 +29,29 @@ const cli_opt cli_common_opts[] = {
 
 /* --------------------------------------------------------------------------------------------- look-up */
 
+const cli_cmd *cli_command_at(int i)
+{
+    for (const cli_cmd *const *c = cli_commands; *c; c++) {
+        if (i-- == 0) return *c;
+        for (const cli_cmd *const *s = (*c)->subs; s && *s; s++)
+            if (i-- == 0) return *s;
+    }
+    return NULL;
+}
+
+const char *cli_own_word(const cli_cmd *cmd)
+{
+    const char *space = strrchr(cmd->name, ' ');
+    return space ? space + 1 : cmd->name;
+}
+
+const cli_cmd *cli_find_sub(const cli_cmd *cmd, const char *word)
+{
+    for (const cli_cmd *const *s = cmd->subs; s && *s; s++)
+        if (!strcmp(cli_own_word(*s), word)) return *s;
+    return NULL;
+}
+
 static const cli_opt *opt_at(const cli_cmd *cmd, int i)
 {
     int n = 0;
@@ -137,9 +160,7 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
     case CLI_PATH:
     case CLI_MODEL: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
     case CLI_CHOICE: snprintf(why, room, "expected one of: %s", o->choices); return has_word(o->choices, text);
-    case CLI_LEVEL:
-        snprintf(why, room, "expected one of: %s", CLI_LEVELS);
-        return eff_cpu_level_known(text);
+    case CLI_LEVEL: snprintf(why, room, "expected one of: %s", CLI_LEVELS); return eff_cpu_level_known(text);
     case CLI_LATER: break;
     }
     snprintf(why, room, "not in this version");
@@ -331,10 +352,24 @@ static void print_option(const cli_opt *o)
     putchar('\n');
 }
 
+static void print_subs(const cli_cmd *cmd)
+{
+    printf("\ncommands of %s:\n", cmd->name);
+    for (const cli_cmd *const *s = cmd->subs; *s; s++) printf("  %-9s %s\n", cli_own_word(*s), (*s)->summary);
+    printf("\n'effnet %s COMMAND --help' explains one of them.\n", cmd->name);
+}
+
 void cli_help(const cli_cmd *cmd)
 {
-    printf("effnet %s - %s\n\nusage: effnet %s [options] %s\n\n%s\n", cmd->name, cmd->summary, cmd->name, cmd->usage,
-           cmd->about);
+    printf("effnet %s - %s\n\nusage: effnet %s %s%s\n", cmd->name, cmd->summary, cmd->name,
+           cmd->run ? "[options] " : "COMMAND ", cmd->usage);
+    if (cmd->run && cmd->subs) printf("       effnet %s COMMAND [options] ...\n", cmd->name);
+    printf("\n%s\n", cmd->about);
+    if (cmd->subs) print_subs(cmd);
+    if (!cmd->run) {
+        printf("\nexamples:\n%s", cmd->examples);
+        return;
+    }
     bool any = false;
     for (const cli_opt *o = cmd->opts; o->name; o++) any |= o->type != CLI_LATER;
     if (any) printf("\noptions:\n");

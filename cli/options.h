@@ -57,7 +57,8 @@ typedef struct cli_cmd {
     const char *examples;           /* lines of "command" and what it does                     */
     const cli_opt *opts;            /* ends with a zeroed one; the common options are added    */
     int min_operands, max_operands; /* max -1 = any number                           */
-    int (*run)(cli_args *a);
+    int (*run)(cli_args *a);        /* NULL: only its sub-commands do something      */
+    const struct cli_cmd *const *subs; /* commands called "NAME SUB", NULL at the end; NULL = none */
 } cli_cmd;
 
 enum { CLI_MAX_OPTS = 40 };
@@ -79,7 +80,14 @@ struct cli_args {
 extern const cli_opt cli_common_opts[];
 extern const cli_cmd *const cli_commands[]; /* NULL at the end */
 
-/** Read argv[1..] (argv[0] is the command) and the environment into *a.
+/** Command i of all there are, sub-commands after the one they belong to; NULL past the last. */
+const cli_cmd *cli_command_at(int i);
+/** A sub-command's own word: "synth" of "data synth"; a command's name. */
+const char *cli_own_word(const cli_cmd *cmd);
+/** The sub-command of `cmd` called `word`, or NULL. */
+const cli_cmd *cli_find_sub(const cli_cmd *cmd, const char *word);
+
+/** Read argv[1..] (argv[0] is the command's last word) and the environment into *a.
  * @return -1 to run the command, else the exit status: help was printed, or one line on what is wrong */
 int cli_parse(cli_args *a, const cli_cmd *cmd, int argc, char **argv);
 void cli_args_free(cli_args *a);

@@ -47,6 +47,7 @@ static const key_row keys[EFF_KEYS] = {
     [EFF_KEY_DROPOUT] = { "dropout", 0, 0.99, false, NULL, "before the classifier" },
     [EFF_KEY_DROP_PATH] = { "drop-path", 0, 0.99, false, NULL, "stochastic depth: chance of dropping the last block, falling linearly to 0" },
     [EFF_KEY_PATIENCE] = { "patience", 0, 100000, true, NULL, "stop after so many epochs without a better one; 0 = never" },
+    [EFF_KEY_KEEP] = { "keep", 0, 1, true, "best last", "the epoch whose weights are the model: best on the validation images, or last" },
     [EFF_KEY_RESOLUTION] = { "resolution", 0, 8192, true, NULL, "side of the input in pixels; 0 = the model's own" },
 };
 
@@ -191,6 +192,7 @@ static void common(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_CUTMIX, 0, "off");
     put(r, EFF_KEY_CLIP, 0, "off");
     put(r, EFF_KEY_PATIENCE, 0, "runs to the end: the rate falls to nothing anyway");
+    put(r, EFF_KEY_KEEP, 0, "the figure is then a little kind: a test/ folder gives one that is not");
     put(r, EFF_KEY_SMOOTHING, 0.1, "the paper's; keeps confidences honest");
     put(r, EFF_KEY_DECAY_ON, EFF_DECAY_MATRICES, "convolutions and classifier, not batch norm");
     put(r, EFF_KEY_SCHEDULE, EFF_SCHED_COSINE, "falls smoothly to the end");

@@ -38,6 +38,7 @@ typedef enum eff_key { /* values of a recipe; their names, ranges and meanings a
     EFF_KEY_DROPOUT,
     EFF_KEY_DROP_PATH,
     EFF_KEY_PATIENCE,
+    EFF_KEY_KEEP,
     EFF_KEY_RESOLUTION,
     EFF_KEYS
 } eff_key;

@@ -346,9 +346,9 @@ static eff_status step_and_tell(eff_run *r, bool *stop, eff_error *err)
 }
 
 /* Is this epoch better than the best? Equal accuracy: the lower loss, since small sets tie often. */
-static bool better(const eff_progress *p, const eff_scores *s)
+static bool better(const eff_progress *p, const eff_scores *s, bool keep_last)
 {
-    if (!p->best_epoch) return true;
+    if (!p->best_epoch || keep_last) return true;
     return s->top1 > p->best_top1 || (s->top1 == p->best_top1 && s->loss < p->best_loss);
 }
 
@@ -361,7 +361,7 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
     eff_status s = eff_run_score(&scores, r, r->kept, EFF_PART_VAL, err);
     if (s != EFF_OK) return s;
     r->eval_seconds = eff_run_clock() - start;
-    const bool best = better(p, &scores);
+    const bool best = better(p, &scores, r->r.v[EFF_KEY_KEEP] != 0);
     const double lr = p->lr_factor * eff_schedule_at(&r->sched, (long)(p->epoch + 1) * r->steps - 1);
     const eff_epoch_row row = { .epoch = p->epoch + 1, .lr = lr, .train_loss = p->counted ? p->loss_sum / (double)p->counted : (double)NAN,
                                 .train_top1 = p->seen ? (double)p->hits / (double)p->seen : (double)NAN, .val_loss = scores.loss,

@@ -98,10 +98,14 @@ for shell in bash fish zsh; do
     expect "$shell" 'effnet predict -k ' '!lite0' '!photo.jpg'
     expect "$shell" 'effnet convert --classes p' photo.jpg
     expect "$shell" 'effnet bench b0 res' '!resnet50'
+    expect "$shell" 'effnet data ' synth '!bench.txt'
+    expect "$shell" 'effnet data synth --tr' --train '!--threads'
+    expect "$shell" 'effnet data synth --size 64 fol' folder/ '!synth'
     # every option of every help text, and no other
     [ "$shell" != zsh ] || continue # seconds each
-    for command in $commands; do
-        options=$("$program" "$command" --help | sed -n 's/^  ....--\(\[no-\]\)*\([a-z0-9-]*\).*/--\2/p' | sort)
+    for command in $commands 'data synth'; do
+        # shellcheck disable=SC2086 # one word or two
+        options=$("$program" $command --help | sed -n 's/^  ....--\(\[no-\]\)*\([a-z0-9-]*\).*/--\2/p' | sort)
         offered=$(by_"$shell" "effnet $command --" | grep '^--' | grep -v '^--no-' | sort -u)
         # shellcheck disable=SC2086 # lists of words
         [ "$options" = "$offered" ] || complain "$shell: $command has" $options "and offers" $offered
@@ -120,7 +124,9 @@ for page in "$build"/man/*.1; do
         continue
     fi
     [ "$name" = effnet ] && continue
-    for option in $("$program" "${name#effnet-}" --help | sed -n 's/^  ....\(--[a-z0-9]*\).*/\1/p'); do
+    command=${name#effnet-}
+    # shellcheck disable=SC2086 # a sub-command's page is effnet-data-synth.1
+    for option in $("$program" ${command//-/ } --help | sed -n 's/^  ....\(--[a-z0-9]*\).*/\1/p'); do
         grep -q -- "$option" <<< "$text" || complain "$name.1 does not explain $option"
     done
 done

@@ -34,7 +34,9 @@ for command in $commands; do
 done
 for page in "$root"/share/man/man1/effnet-*.1; do
     command=$(basename "$page" .1)
-    printf '%s\n' "$commands" | grep -qx "${command#effnet-}" || complain "$command.1: there is no such command"
+    words=$(printf '%s' "${command#effnet-}" | tr - ' ') # a sub-command's page is effnet-data-synth.1
+    # shellcheck disable=SC2086 # words
+    "$program" help $words > help 2> /dev/null && grep -q "^effnet $words - " help || complain "$command.1: there is no such command"
 done
 [ "$(wc -l < "$root/share/effnet/imagenet_classes.tsv")" -ge 1000 ] || complain "imagenet_classes.tsv: too short"
 
