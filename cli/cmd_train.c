@@ -31,7 +31,7 @@ static const cli_opt opts[] = {
     { 0, "memory", "SIZE", "take at most so much memory: 800M, 2G; batches are cut to fit", CLI_TEXT },
     { 0, "cache", "SIZE", "memory for decoded images", CLI_TEXT, "512M" },
     { 0, "save-every", "T", "time between saves within an epoch", CLI_TEXT, "60s" },
-    { 0, "preview", NULL, "only write a sheet of varied training images (RUN/preview.png)", CLI_FLAG },
+    { 0, "preview", NULL, "only write a sheet of varied training images, RUN-preview.png", CLI_FLAG },
     { 0, "find-lr", NULL, "only try learning rates, one step each, and suggest one", CLI_FLAG },
     { 0, "dry-run", NULL, "only say what would be done, and why", CLI_FLAG },
     CLI_OPT_FAMILY,
@@ -384,19 +384,20 @@ static int preview(training *t)
 {
     char path[4096];
     eff_error err = { 0 };
-    const eff_model_info *i = eff_model_get_info(t->start);
-    const char *side = eff_recipe_value(t->recipe, eff_recipe_count() - 2, NULL); /* resolution; 0 = the model's */
-    const int pixels = atoi(side) ? atoi(side) : i->height;
-    char augment[512];
-    snprintf(augment, sizeof augment, "%s", eff_recipe_value(t->recipe, eff_recipe_count() - 1, NULL));
-    snprintf(path, sizeof path, "%s.preview.png", cli_text(t->a, "out"));
-    if (eff_dataset_sheet(t->data, path, augment, pixels, cli_seed(t->a, "seed"), &err) != EFF_OK) return cli_fail(&err, path);
+    eff_sheet_opts o;
+    eff_sheet_opts_init(&o);
+    o.rule = eff_model_get_preprocess(t->start);
+    o.height = o.width = cli_given(t->a, "resolution") ? cli_int(t->a, "resolution") : 0;
+    o.seed = cli_seed(t->a, "seed");
+    o.augment = eff_recipe_value(t->recipe, eff_recipe_count() - 1, NULL); /* the last key */
+    snprintf(path, sizeof path, "%s-preview.png", cli_text(t->a, "out"));
+    if (eff_dataset_sheet(t->data, &o, path, &err) != EFF_OK) return cli_fail(&err, path);
     if (cli_flag(t->a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "preview", cli_json_text(path));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
-    printf("%s: training images as they are, and varied by %s\n", cli_clean(path), augment);
+    printf("%s: training images, and how epochs would see them with %s\n", cli_clean(path), o.augment);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 

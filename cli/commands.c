@@ -3,9 +3,9 @@
 #include "commands.h"
 
 const cli_cmd *const cli_commands[] = { &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict,
-                                        &cmd_eval, &cmd_data,  &cmd_bench,   NULL };
+                                        &cmd_eval, &cmd_train, &cmd_data,  &cmd_bench,   NULL };
 
-const char *const cli_later[] = { "search", "data check", "data split", "advise", "train", "explain",
+const char *const cli_later[] = { "search", "data check", "data split", "advise", "explain",
                                   "embed",  "quantize",   "pull",       "serve",  NULL };
 
 const cli_about cli_program = {

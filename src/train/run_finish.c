@@ -118,7 +118,7 @@ static json_t *training_record(eff_run *r)
 
 static eff_status record(eff_run *r, eff_record which, json_t *j, eff_error *err)
 {
-    char **to = which == EFF_RECORD_METRICS ? &r->kept->meta.metrics : &r->kept->meta.training, *text = NULL;
+    char **to = &r->kept->meta.records[which], *text = NULL;
     const eff_status s = j ? eff_modelfile_record(&text, which, j, EFF_EARG, err) : eff_fail(err, EFF_ENOMEM, "out of memory for a record");
     if (s == EFF_OK) {
         eff_free(*to);
