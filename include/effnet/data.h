@@ -65,6 +65,24 @@ EFF_API eff_status eff_dataset_save(const eff_dataset *d, const char *path, eff_
  * was moved, or is opened from its saved split, has the same. */
 EFF_API uint64_t eff_dataset_fingerprint(const eff_dataset *d);
 
+/* ------------------------------------------------------------------------------------------ looking at it */
+
+typedef struct eff_sheet_opts {
+    const char *augment;        /* SPEC of how training images are made (docs/recipes.md); NULL: the evaluation rule       */
+    const eff_preprocess *rule; /* of the model; NULL: ImageNet's mean and std, and then height and width are needed       */
+    int height, width;          /* of an image; 0: the rule's. The evaluation rule makes no other                          */
+    int images;                 /* rows: training images, shared out over the classes (default 12)                         */
+    int variants;               /* columns beside the original: how epochs 0, 1 ... see it (default 6; the evaluation rule
+                                 * makes one)                                                                              */
+    uint64_t seed;              /* that of training shows what training sees                                               */
+    uint8_t reserved[32];
+} eff_sheet_opts;
+EFF_API void eff_sheet_opts_init(eff_sheet_opts *o);
+
+/** Draw a contact sheet as a PNG: a row an image, class by class, the original on the left and what is made from it beside. Atomic.
+ * @return EFF_EARG for a SPEC that is none, or no images or sizes; EFF_EFORMAT naming a file that is no longer readable */
+EFF_API eff_status eff_dataset_sheet(const eff_dataset *d, const eff_sheet_opts *o, const char *path, eff_error *err);
+
 #ifdef __cplusplus
 }
 #endif

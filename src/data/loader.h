@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches of one part of a set, made by worker threads ahead of the trainer. What a batch holds is a pure function of (set, options,
- * epoch, step): the same at any number of threads and wherever a run is taken up again. */
+/* Batches of one part of a set, made by worker threads ahead of the trainer. What a batch holds is a pure function of
+ * (set, options, epoch, step): the same at any number of threads and wherever a run is taken up again. */
 #ifndef EFF_DATA_LOADER_H
 #define EFF_DATA_LOADER_H
 
@@ -12,14 +12,14 @@
 
 typedef struct eff_loader_opts {
     int batch;
-    int height, width;          /* of what is made                                                                     */
-    const eff_preprocess *rule; /* mean and std; and the whole of it where `augment` is NULL (borrowed for create)     */
-    const eff_augment *augment; /* NULL: the evaluation rule, images in order                                          */
-    bool shuffle;               /* a new order each epoch                                                              */
-    bool drop_last;             /* no short last batch (unless it is the only one)                                     */
+    int height, width; /* of what is made                                                                     */
+    const eff_preprocess *rule; /* mean and std; and the whole of it where `augment` is NULL (borrowed for create) */
+    const eff_augment *augment; /* NULL: the evaluation rule, images in order */
+    bool shuffle;   /* a new order each epoch                                                              */
+    bool drop_last; /* no short last batch (unless it is the only one)                                     */
     uint64_t seed;
-    int threads;                /* workers beside the caller; 0 = every CPU                                            */
-    size_t cache_bytes;         /* for decoded images, kept in their order until it is full; 0 = nothing is kept       */
+    int threads;        /* workers beside the caller; 0 = every CPU                                            */
+    size_t cache_bytes; /* for decoded images, kept in their order until it is full; 0 = nothing is kept       */
 } eff_loader_opts;
 
 typedef struct eff_loader eff_loader;
@@ -27,7 +27,8 @@ typedef struct eff_loader eff_loader;
 enum { EFF_LOADER_BATCHES = 3 }; /* held at most: the caller's and those ahead */
 
 /** `d` must outlive it. */
-eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part part, const eff_loader_opts *o, eff_error *err);
+eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part part, const eff_loader_opts *o,
+                             eff_error *err);
 void eff_loader_free(eff_loader *l);
 
 /** Batches of an epoch. */
@@ -37,17 +38,17 @@ long eff_loader_steps(const eff_loader *l);
 void eff_loader_seek(eff_loader *l, uint32_t epoch, long step);
 
 typedef struct eff_batch {
-    float *x;             /* [n][h][w][3], the caller's to change until the next call of eff_loader_next() */
-    const int *label;     /* [n]                                                                        */
-    const size_t *item;   /* [n] numbers within the part                                                */
+    float *x;           /* [n][h][w][3], the caller's to change until the next call of eff_loader_next() */
+    const int *label;   /* [n]                                                                        */
+    const size_t *item; /* [n] numbers within the part                                                */
     int n;
     uint32_t epoch;
     long step;
-    double waited;        /* seconds the caller waited for it                                           */
+    double waited; /* seconds the caller waited for it                                           */
 } eff_batch;
 
-/** The next batch; after the last of an epoch comes the first of the following one. A file that was readable when the set was opened
- * and no longer is: EFF_EFORMAT naming it. */
+/** The next batch; after the last of an epoch comes the first of the following one. A file that was readable when the
+ * set was opened and no longer is: EFF_EFORMAT naming it. */
 eff_status eff_loader_next(eff_loader *l, eff_batch *out, eff_error *err);
 
 /** Images and bytes in the cache. */

@@ -32,6 +32,12 @@ void eff_image_destroy(eff_image *im);
 eff_status eff_image_read(eff_image **out, const char *path, eff_error *err);
 eff_status eff_image_decode_bytes(eff_image **out, const uint8_t *bytes, size_t size, eff_error *err);
 
+/** 1, 2, 4 or 8: by how much a picture of w x h is reduced so that its short side keeps at least `least` pixels. */
+int eff_image_reduction(int w, int h, int least);
+
+/** The same, from a JPEG at that reduced size, other formats as they are; `srgb`: an embedded profile is converted. */
+eff_status eff_image_decode_small(eff_image **out, const uint8_t *bytes, size_t size, int least, bool srgb, eff_error *err);
+
 /** Write RGB as PNG (tests, overlays). Atomic. */
 eff_status eff_png_save(const eff_image *im, const char *path, eff_error *err);
 
