@@ -135,7 +135,7 @@ const char *eff_report_class(const char *const *names, int c, char buf[16])
 
 /* ---------------------------------------------------------------------------------------------- drawing */
 
-enum { LEFT = 128, TOP = 92, RIGHT = 62, LABEL_CHARS = 18 };
+enum { LEFT = 140, TOP = 92, RIGHT = 88, LABEL_CHARS = 18 };
 
 static void draw_name(eff_text *t, const char *name)
 {

@@ -26,12 +26,15 @@ static const char style[] =
     "th{font-weight:600}thead th{position:sticky;top:0;background:var(--bg)}td.n,th.n{text-align:right;white-space:nowrap}"
     ".scroll{max-height:560px;overflow:auto;border-bottom:1px solid var(--line)}\n"
     ".pics{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:18px 14px}"
-    ".pics img,.gone{display:flex;width:100%;aspect-ratio:1;object-fit:contain;background:var(--card);border-radius:8px}"
+    ".pics img,.gone{display:flex;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:var(--card);border-radius:8px}"
     ".gone{align-items:center;justify-content:center;text-align:center;padding:10px;font-size:.8rem;color:var(--mut)}"
     ".pics div{font-size:.88rem;line-height:1.35;margin-top:4px}.pics .file{font-size:.76rem;color:var(--mut)}"
     ".k{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.4em}\n"
     "@media(max-width:600px){body{padding:10px 12px 32px}.facts tr{display:block;border-bottom:1px solid var(--line);padding:5px 0}"
-    ".facts td,.facts th{display:block;border:0;padding:0}.figs{grid-template-columns:1fr 1fr}"
+    ".facts td,.facts th{display:block;border:0;padding:0}"
+    ".classes thead{display:none}.classes tr{display:grid;grid-template-columns:1fr 1fr;gap:0 12px;border-bottom:1px solid var(--line);padding:6px 0}"
+    ".classes td{border:0;padding:0;text-align:left;white-space:normal}.classes td:first-child{grid-column:1/3;font-weight:600}"
+    ".classes td.n::before{content:attr(data-what) \" \";color:var(--mut)}.classes td[data-what^=re],.classes td[data-what^=p]{grid-column:1/3}.figs{grid-template-columns:1fr 1fr}"
     ".pics{grid-template-columns:repeat(auto-fill,minmax(132px,1fr))}}\n"
     "@media print{.scroll{max-height:none;overflow:visible}}\n";
 

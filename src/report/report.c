@@ -19,11 +19,11 @@
 enum {
     MAX_CLASS_ROWS = 500,
     MAX_BARS = 24,
-    MAX_FACTS = 500,
+    MAX_FACTS = 200,
     MAX_EXCLUDED = 200,
     MAX_PICTURES = 200,
     MAX_SIDE = 512,
-    LONG_TEXT = 600, /* characters of a value, a reason or a path that are shown */
+    LONG_TEXT = 300, /* characters of a value, a reason or a path that are shown */
     NAME_TEXT = 80
 };
 
@@ -55,6 +55,9 @@ size_t eff_report_mistakes(const eff_report_image *images, size_t n, size_t *ind
 
 /* -------------------------------------------------------------------------------------------- figures */
 
+#define PERCENT "\xc2\xa0%%" /* a number and its unit stay on one line */
+#define DASH    "\xe2\x80\x93"
+
 typedef struct words {
     char s[48];
 } words;
@@ -62,8 +65,8 @@ typedef struct words {
 static words percent(double v, int decimals)
 {
     words w;
-    if (isfinite(v)) eff_number_print(w.s, sizeof w.s, "%.*f %%", decimals, 100 * v);
-    else strcpy(w.s, "\xe2\x80\x93"); /* a dash */
+    if (isfinite(v)) eff_number_print(w.s, sizeof w.s, "%.*f" PERCENT, decimals, 100 * v);
+    else strcpy(w.s, DASH);
     return w;
 }
 
@@ -71,7 +74,7 @@ static words interval(double lo, double hi, int decimals)
 {
     words w = { "" };
     if (isfinite(lo) && isfinite(hi))
-        eff_number_print(w.s, sizeof w.s, "%.*f to %.*f %%", decimals, 100 * lo, decimals, 100 * hi);
+        eff_number_print(w.s, sizeof w.s, "%.*f to %.*f" PERCENT, decimals, 100 * lo, decimals, 100 * hi);
     return w;
 }
 
@@ -79,7 +82,7 @@ static words nats(double v)
 {
     words w;
     if (isfinite(v)) eff_number_print(w.s, sizeof w.s, "%.3f", v);
-    else strcpy(w.s, "\xe2\x80\x93");
+    else strcpy(w.s, DASH);
     return w;
 }
 
@@ -94,14 +97,14 @@ static void put_figures(eff_text *t, const eff_report *r)
     eff_text_put(t, "<div class=\"figs\">\n");
     snprintf(note, sizeof note, "95 %%: %s", interval(m->lo, m->hi, 1).s);
     eff_html_figure(t, "right (top-1)", percent(m->top1, 1).s, m->n ? note : NULL);
-    if (m->classes > 5) eff_html_figure(t, "among the first five (top-5)", percent(m->top5, 1).s, NULL);
+    if (m->classes > 5) eff_html_figure(t, "in the first five (top-5)", percent(m->top5, 1).s, NULL);
     snprintf(n, sizeof n, "%d", m->n);
     snprintf(note, sizeof note, "%d class%s, %d mistake%s", m->classes, m->classes == 1 ? "" : "es", mistakes, mistakes == 1 ? "" : "s");
     eff_html_figure(t, "images", n, note);
     snprintf(note, sizeof note, "%s before the temperature", nats(m->plain_loss).s);
     eff_html_figure(t, "loss, nats", nats(m->loss).s, scaled ? note : NULL);
     eff_number_print(note, sizeof note, "%s before the temperature of %.4g", percent(m->plain_ece, 1).s, m->temperature);
-    eff_html_figure(t, "error of the confidence (ECE)", percent(m->ece, 1).s, scaled ? note : "no temperature was fitted");
+    eff_html_figure(t, "confidence error (ECE)", percent(m->ece, 1).s, scaled ? note : "no temperature was fitted");
     eff_text_put(t, "</div>\n<p class=\"mut\">What an interval means: were other images drawn in the same way, again and again, 95 of 100 such "
                     "intervals (Wilson's) would hold the true rate; the fewer the images, the wider it is.</p>\n");
 }
@@ -308,43 +311,50 @@ typedef struct ranked {
     const eff_class_metrics *k;
 } ranked;
 
-/* Worst recall first, among equals the one that more images say it of; classes without images last. */
+/* Worst recall first, among equals the one with more images; classes without images last, those that something was taken for first. */
 static int worse_class(const void *a, const void *b)
 {
     const ranked *const x = a, *const y = b;
     if (!x->k->n != !y->k->n) return x->k->n ? -1 : 1;
     if (x->k->n && x->k->recall != y->k->recall) return x->k->recall < y->k->recall ? -1 : 1;
     if (x->k->n != y->k->n) return x->k->n > y->k->n ? -1 : 1;
+    if (!x->k->n && x->k->predicted != y->k->predicted) return x->k->predicted > y->k->predicted ? -1 : 1;
     return x->index - y->index;
 }
 
-static void put_rate(eff_text *t, double v, double lo, double hi)
+/* `what` stands before the number where the page is too narrow for columns. */
+static void put_count(eff_text *t, const char *what, int n) { eff_text_print(t, "<td class=\"n\" data-what=\"%s\">%d</td>", what, n); }
+
+static void put_rate(eff_text *t, const char *what, double v, double lo, double hi)
 {
-    if (!isfinite(v)) {
-        eff_text_put(t, "<td class=\"n\">\xe2\x80\x93</td>");
-        return;
-    }
-    eff_text_print(t, "<td class=\"n\">%s <small>(%s)</small></td>", percent(v, 1).s, interval(lo, hi, 0).s);
+    eff_text_print(t, "<td class=\"n\" data-what=\"%s\">%s", what, percent(v, 1).s);
+    if (isfinite(v)) eff_text_print(t, " <small>(%s)</small>", interval(lo, hi, 0).s);
+    eff_text_put(t, "</td>");
 }
 
+/* Classes without images that nothing was taken for have no row. */
 static void put_class_table(eff_text *t, const eff_report *r, const ranked *list, int n)
 {
     char buf[16];
-    const int shown = n < MAX_CLASS_ROWS ? n : MAX_CLASS_ROWS;
-    eff_text_put(t, "<div class=\"scroll\"><table><thead><tr><th>class</th><th class=\"n\">images</th><th class=\"n\">right</th>"
-                    "<th class=\"n\">recall (95 %)</th><th class=\"n\">said</th><th class=\"n\">precision (95 %)</th></tr></thead><tbody>\n");
+    int of_use = 0;
+    for (int i = 0; i < n; i++) of_use += list[i].k->n || list[i].k->predicted;
+    const int shown = of_use < MAX_CLASS_ROWS ? of_use : MAX_CLASS_ROWS;
+    eff_text_put(t, "<div class=\"scroll\"><table class=\"classes\"><thead><tr><th>class</th><th class=\"n\">images</th><th class=\"n\">right</th>"
+                    "<th class=\"n\">recall (95 %)</th><th class=\"n\">called so</th><th class=\"n\">precision (95 %)</th></tr></thead><tbody>\n");
     for (int i = 0; i < shown; i++) {
         const eff_class_metrics *const k = list[i].k;
         eff_text_put(t, "<tr>");
         put_cut(t, "td", eff_report_class(r->class_names, list[i].index, buf));
-        eff_text_print(t, "<td class=\"n\">%d</td><td class=\"n\">%d</td>", k->n, k->correct);
-        put_rate(t, k->recall, k->recall_lo, k->recall_hi);
-        eff_text_print(t, "<td class=\"n\">%d</td>", k->predicted);
-        put_rate(t, k->precision, k->precision_lo, k->precision_hi);
+        put_count(t, "images", k->n);
+        put_count(t, "right", k->correct);
+        put_rate(t, "recall", k->recall, k->recall_lo, k->recall_hi);
+        put_count(t, "called so", k->predicted);
+        put_rate(t, "precision", k->precision, k->precision_lo, k->precision_hi);
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
-    put_rest(t, (size_t)n, (size_t)shown, "classes, all of them better or without images");
+    put_rest(t, (size_t)of_use, (size_t)shown, "classes, found as often as these or more often, or without images");
+    if (of_use < n) eff_text_print(t, "<p class=\"mut\">%d class%s had no images here and nothing was taken for them.</p>\n", n - of_use, n - of_use == 1 ? "" : "es");
 }
 
 static eff_status put_classes(eff_text *t, const eff_report *r, eff_error *err)

@@ -150,7 +150,7 @@ static void finish_axis(axis *a, int want, bool whole, bool grow)
 static void tick_text(char *out, size_t room, const axis *a, double v)
 {
     static const char unit[] = " kMGT";
-    const char *const percent = a->percent ? " %" : "";
+    const char *const percent = a->percent ? "\xc2\xa0%" : "";
     if (a->percent) v *= 100;
     if (a->decimals >= 0) {
         snprintf(out, room, "%.*f%s", a->decimals, v, percent);
@@ -268,7 +268,7 @@ void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c)
     y.to = c->nseries > 1 ? draw_legend(t, c, 14) : 12;
     if (c->y_label && *c->y_label) {
         label(t, "m", 8, y.to + 2, c->y_label);
-        y.to += 12;
+        y.to += 19;
     }
     draw_axes(t, &x, &y);
     label(t, "m e", x.to, height - 4, c->x_label);
@@ -306,7 +306,7 @@ static void draw_counts(eff_text *t, const eff_calibration_bin *bins, const axis
 void eff_svg_reliability(eff_text *t, const char *title, const eff_calibration_bin bins[EFF_CALIBRATION_BINS])
 {
     const double height = 350, floor_y = 248;
-    axis x = { .lo = 0, .hi = 1, .from = 52, .to = WIDTH - 14, .percent = true };
+    axis x = { .lo = 0, .hi = 1, .from = 52, .to = WIDTH - 22, .percent = true };
     axis y = { .lo = 0, .hi = 1, .from = floor_y, .to = 28, .percent = true };
     finish_axis(&x, 5, false, false);
     finish_axis(&y, 5, false, false);
@@ -341,7 +341,7 @@ void eff_svg_reliability(eff_text *t, const char *title, const eff_calibration_b
 void eff_svg_bars(eff_text *t, const char *title, const eff_svg_bar *bar, int n)
 {
     const double row = 22, top = 6, height = top + row * n + 24;
-    axis x = { .lo = 0, .hi = 1, .from = 138, .to = WIDTH - 84, .percent = true };
+    axis x = { .lo = 0, .hi = 1, .from = 144, .to = WIDTH - 112, .percent = true };
     axis y = { .lo = 0, .hi = 1, .from = top + row * n, .to = top };
     finish_axis(&x, 4, false, false);
     begin(t, title, WIDTH, height, false);
@@ -350,7 +350,7 @@ void eff_svg_bars(eff_text *t, const char *title, const eff_svg_bar *bar, int n)
     for (int i = 0; i < n; i++) {
         const double at = top + row * i, middle = at + row / 2;
         eff_text_print(t, "<g><text class=\"e\" x=\"%.1f\" y=\"%.1f\">", x.from - 6, middle + 4);
-        eff_text_escape_cut(t, bar[i].name, 20);
+        eff_text_escape_cut(t, bar[i].name, 18);
         eff_text_put(t, "<title>");
         eff_text_escape(t, bar[i].name);
         eff_text_put(t, "</title></text>");
@@ -359,7 +359,7 @@ void eff_svg_bars(eff_text *t, const char *title, const eff_svg_bar *bar, int n)
                            fmax(0, inside(&x, place(&x, bar[i].value)) - x.from), row - 8);
             if (isfinite(bar[i].lo) && isfinite(bar[i].hi))
                 eff_text_print(t, "<path class=\"w\" d=\"M%.1f %.1fv8m0 -4H%.1fm0 -4v8\"/>", place(&x, bar[i].lo), middle - 4, place(&x, bar[i].hi));
-            eff_text_print(t, "<text x=\"%.1f\" y=\"%.1f\">%.0f %%</text>", x.to + 8, middle + 4, 100 * bar[i].value);
+            eff_text_print(t, "<text x=\"%.1f\" y=\"%.1f\">%.0f\xc2\xa0%%</text>", x.to + 8, middle + 4, 100 * bar[i].value);
         }
         if (bar[i].note) label(t, "m e s", WIDTH - 2, middle + 4, bar[i].note);
         eff_text_put(t, "</g>\n");
