@@ -234,7 +234,9 @@ eff_status eff_augment_apply(float *x, int height, int width, const eff_augment 
     if (st != EFF_OK) return st;
     uint8_t *const room = eff_malloc(all);
     if (!room) return eff_fail_memory(err, all);
-    eff_canvas c = { .rgb = room, .spare = room + image, .width = width, .height = height, .k = eff_augment_kernels_for(cpu) };
+    eff_canvas c = {
+        .rgb = room, .spare = room + image, .width = width, .height = height, .k = eff_augment_kernels_for(cpu)
+    };
     uint8_t *const to = v.turned ? room + 2 * image : c.rgb;
     st = eff_resize_pillow(to, (eff_box){ 0, 0, v.w, v.h }, rgb, src_w, src_h, v.from, v.w, v.h, a->filter, err);
     if (st == EFF_OK) {

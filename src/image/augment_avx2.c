@@ -48,10 +48,7 @@ AVX2 void store(uint8_t *dst, __m256d v)
     memcpy(dst, &u, 3);
 }
 
-AVX2 __m256d linear(__m256d a, __m256d b, __m256d d)
-{
-    return _mm256_add_pd(a, _mm256_mul_pd(_mm256_sub_pd(b, a), d));
-}
+AVX2 __m256d linear(__m256d a, __m256d b, __m256d d) { return _mm256_add_pd(a, _mm256_mul_pd(_mm256_sub_pd(b, a), d)); }
 
 AVX2 __m256d linear_across(const uint8_t *row, const taps *t, __m256d d)
 {
@@ -100,13 +97,13 @@ AVX2 __m256d sample(const uint8_t *src, int w, int h, double x, double y, int bi
 
 /** n pixels of a row, from x0 on, all of which lie in the source. */
 #define ROW(NAME, BICUBIC)                                                                                             \
-    static __attribute__((target("avx2"))) void NAME(uint8_t *dst, int x0, int n, double py, const uint8_t *src, int w, \
-                                                     int h, const double a[6])                                        \
+    static __attribute__((target("avx2"))) void NAME(uint8_t *dst, int x0, int n, double py, const uint8_t *src,       \
+                                                     int w, int h, const double a[6])                                  \
     {                                                                                                                  \
         for (int i = 0; i < n; i++, dst += 3) {                                                                        \
             const double px = x0 + i + 0.5;                                                                            \
-            store(dst, sample(src, w, h, a[0] * px + a[1] * py + a[2] - 0.5, a[3] * px + a[4] * py + a[5] - 0.5,       \
-                              BICUBIC));                                                                               \
+            store(dst,                                                                                                 \
+                  sample(src, w, h, a[0] * px + a[1] * py + a[2] - 0.5, a[3] * px + a[4] * py + a[5] - 0.5, BICUBIC)); \
         }                                                                                                              \
     }
 ROW(bilinear_avx2, 0)
@@ -118,7 +115,8 @@ ROW(bicubic_avx2, 1)
 AVX2 __m128i blend8(__m128i plain, __m128i v, __m256 factor)
 {
     const __m256i p = _mm256_cvtepu8_epi32(plain), d = _mm256_sub_epi32(_mm256_cvtepu8_epi32(v), p);
-    const __m256i t = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_cvtepi32_ps(p), _mm256_mul_ps(factor, _mm256_cvtepi32_ps(d))));
+    const __m256i t =
+        _mm256_cvttps_epi32(_mm256_add_ps(_mm256_cvtepi32_ps(p), _mm256_mul_ps(factor, _mm256_cvtepi32_ps(d))));
     return _mm_packs_epi32(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1));
 }
 
@@ -127,7 +125,8 @@ static __attribute__((target("avx2"))) void blend_avx2(uint8_t *v, const uint8_t
     const __m256 f = _mm256_set1_ps(factor);
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        const __m128i t = blend8(_mm_loadl_epi64((const __m128i *)(plain + i)), _mm_loadl_epi64((const __m128i *)(v + i)), f);
+        const __m128i t =
+            blend8(_mm_loadl_epi64((const __m128i *)(plain + i)), _mm_loadl_epi64((const __m128i *)(v + i)), f);
         _mm_storel_epi64((__m128i *)(v + i), _mm_packus_epi16(t, t));
     }
     if (i < n) eff_augment_kernels_plain.blend(v + i, plain + i, n - i, factor);
@@ -136,10 +135,10 @@ static __attribute__((target("avx2"))) void blend_avx2(uint8_t *v, const uint8_t
 /* The weight of green does not fit 16 bits and is even: green comes twice, with half of it. */
 static __attribute__((target("avx2"))) void grey_avx2(uint8_t *grey, const uint8_t *rgb, size_t pixels)
 {
-    const __m256i pick = _mm256_setr_epi8(0, -1, 1, -1, 2, -1, 1, -1, 3, -1, 4, -1, 5, -1, 4, -1, /* pixels 0, 1 */
+    const __m256i pick = _mm256_setr_epi8(0, -1, 1, -1, 2, -1, 1, -1, 3, -1, 4, -1, 5, -1, 4, -1,     /* pixels 0, 1 */
                                           6, -1, 7, -1, 8, -1, 7, -1, 9, -1, 10, -1, 11, -1, 10, -1); /* 2, 3 */
-    const __m256i weight = _mm256_setr_epi16(19595, 19235, 7471, 19235, 19595, 19235, 7471, 19235, 19595, 19235, 7471, 19235,
-                                             19595, 19235, 7471, 19235);
+    const __m256i weight = _mm256_setr_epi16(19595, 19235, 7471, 19235, 19595, 19235, 7471, 19235, 19595, 19235, 7471,
+                                             19235, 19595, 19235, 7471, 19235);
     size_t i = 0;
     for (; i + 8 <= pixels; i += 8) {
         __m256i half[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations that move pixels, as Pillow moves them: nearest in 16.16 fixed point (or by added steps where the axes keep
- * their directions), bilinear and bicubic in double, without contraction, truncated. A picture is repeated at its edge
- * within the half pixel where a filter looks past it; beyond that there is the fill. */
+/* Operations that move pixels, as Pillow moves them: nearest in 16.16 fixed point (or by added steps where the axes
+ * keep their directions), bilinear and bicubic in double, without contraction, truncated. A picture is repeated at its
+ * edge within the half pixel where a filter looks past it; beyond that there is the fill. */
 #include "image/augment_ops.h"
 
 #include "base/cpu.h"
@@ -87,7 +87,8 @@ static void bilinear_plain(uint8_t *dst, int x0, int n, double py, const uint8_t
         for (int r = 0; r < 2; r++)
             for (int k = 0; k < 2; k++) p[r][k] = at(&s, within(fx + k, w), within(fy + r, h));
         for (int b = 0; b < 3; b++)
-            dst[b] = narrow(linear(linear(p[0][0][b], p[0][1][b], x - fx), linear(p[1][0][b], p[1][1][b], x - fx), y - fy));
+            dst[b] =
+                narrow(linear(linear(p[0][0][b], p[0][1][b], x - fx), linear(p[1][0][b], p[1][1][b], x - fx), y - fy));
     }
 }
 
@@ -125,8 +126,8 @@ static void filtered(uint8_t *dst, int dst_w, int dst_h, const picture *s, const
         while (first < end && !inside(s, a, first, py)) first++;
         while (end > first && !inside(s, a, end - 1, py)) end--;
         fill_pixels(dst, (size_t)first, how->fill);
-        (how->sampling == EFF_SAMPLE_BICUBIC ? k->bicubic : k->bilinear)(dst + (size_t)first * 3, first, end - first, py, s->rgb,
-                                                                         s->w, s->h, a);
+        (how->sampling == EFF_SAMPLE_BICUBIC ? k->bicubic : k->bilinear)(dst + (size_t)first * 3, first, end - first,
+                                                                         py, s->rgb, s->w, s->h, a);
         fill_pixels(dst + (size_t)end * 3, (size_t)(dst_w - end), how->fill);
     }
 }
@@ -210,7 +211,8 @@ void eff_aug_flip(eff_canvas *c, bool horizontally, bool vertically)
 
 /* -------------------------------------------------------------------------------------------- the levels */
 
-const eff_augment_kernels eff_augment_kernels_plain = { bilinear_plain, bicubic_plain, eff_blend_plain, eff_grey_plain };
+const eff_augment_kernels eff_augment_kernels_plain = { bilinear_plain, bicubic_plain, eff_blend_plain,
+                                                        eff_grey_plain };
 
 const eff_augment_kernels *eff_augment_kernels_for(unsigned cpu)
 {
