@@ -358,6 +358,41 @@ static void test_levels(void **state)
                 }
 }
 
+/* The rotation in integers: the same bits on every level, flat stays flat, and on a smooth picture within 2 of Pillow's
+ * arithmetic in double (bilinear, the same weights but for their 1/256 steps; one truncates, the other rounds). */
+static void test_turn(void **state)
+{
+    (void)state;
+    const eff_augment_kernels *const best = eff_augment_kernels_for(eff_cpu_detect());
+    enum { W = 67, H = 45, DW = 50, DH = 70 };
+    eff_canvas c = canvas(W, H, 4, best);
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            for (int b = 0; b < 3; b++)
+                c.rgb[(y * W + x) * 3 + b] = (uint8_t)(10 + b * 50 + x + 2 * y); /* up to 264: wraps */
+    uint8_t plain[DW * DH * 3], fast[DW * DH * 3], pillow[DW * DH * 3];
+    for (int i = 0; i < 40; i++) {
+        const double t = i * 0.17, s = 0.8 + 0.01 * i;
+        double a[6] = { s * cos(t), -s * sin(t), 0, s * sin(t), s * cos(t), 0 };
+        a[2] = W / 2.0 - (a[0] * DW + a[1] * DH) / 2;
+        a[5] = H / 2.0 - (a[3] * DW + a[4] * DH) / 2;
+        const eff_sampler how = { i % 2 ? EFF_SAMPLE_BICUBIC : EFF_SAMPLE_BILINEAR, { 9, 8, 7 } };
+        eff_turn(plain, DW, DH, c.rgb, W, H, a, &how, &eff_augment_kernels_plain);
+        eff_turn(fast, DW, DH, c.rgb, W, H, a, &how, best);
+        assert_memory_equal(plain, fast, sizeof plain);
+        if (i % 2) continue;
+        eff_affine(pillow, DW, DH, c.rgb, W, H, a, &how, best);
+        for (int p = 0; p < DW * DH; p++) /* red, which does not wrap */
+            if (abs(pillow[3 * p] - fast[3 * p]) > 2)
+                fail_msg("turn %d at %d: %d, expected %d", i, p, fast[3 * p], pillow[3 * p]);
+    }
+    memset(c.rgb, 201, W * H * 3);
+    const eff_sampler how = { EFF_SAMPLE_BICUBIC, { 201, 201, 201 } };
+    eff_turn(fast, DW, DH, c.rgb, W, H, (const double[]){ 0.7, 0.3, 1.3, -0.3, 0.7, 9.1 }, &how, best);
+    for (size_t i = 0; i < sizeof fast; i++) assert_int_equal(fast[i], 201);
+    release(&c);
+}
+
 /* ------------------------------------------------------------------------------------------------- erasing */
 
 static void test_erasing(void **state)
@@ -470,11 +505,11 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),         cmocka_unit_test(test_refused),       cmocka_unit_test(test_crop),
-        cmocka_unit_test(test_nothing),      cmocka_unit_test(test_flips),         cmocka_unit_test(test_padding),
-        cmocka_unit_test(test_rotation),     cmocka_unit_test(test_jitter),        cmocka_unit_test(test_hue),
-        cmocka_unit_test(test_levels),       cmocka_unit_test(test_erasing),       cmocka_unit_test(test_draws),
-        cmocka_unit_test(test_policy_draws), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_text),     cmocka_unit_test(test_refused),      cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_nothing),  cmocka_unit_test(test_flips),        cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_rotation), cmocka_unit_test(test_jitter),       cmocka_unit_test(test_hue),
+        cmocka_unit_test(test_levels),   cmocka_unit_test(test_turn),         cmocka_unit_test(test_erasing),
+        cmocka_unit_test(test_draws),    cmocka_unit_test(test_policy_draws), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,61 @@ AVX2 __m256d sample(const uint8_t *src, int w, int h, double x, double y, int bi
 ROW(bilinear_avx2, 0)
 ROW(bicubic_avx2, 1)
 
+/** 16 bytes of each of two rows. */
+AVX2 __m256i load2(const uint8_t *a, const uint8_t *b)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)a)),
+                                   _mm_loadu_si128((const __m128i *)b), 1);
+}
+
+/** Sums across of two rows' four pixels, 6 fractional bits: red, green, blue and nothing, a row in each half. */
+AVX2 __m256i across2(__m256i rows, __m256i wx)
+{
+    const __m256i rg = _mm256_setr_epi8(0, -1, 3, -1, 6, -1, 9, -1, 1, -1, 4, -1, 7, -1, 10, -1, /* both halves alike */
+                                        0, -1, 3, -1, 6, -1, 9, -1, 1, -1, 4, -1, 7, -1, 10, -1);
+    const __m256i b = _mm256_setr_epi8(2, -1, 5, -1, 8, -1, 11, -1, -1, -1, -1, -1, -1, -1, -1, -1, /* */
+                                       2, -1, 5, -1, 8, -1, 11, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i sum = _mm256_hadd_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(rows, rg), wx),
+                                          _mm256_madd_epi16(_mm256_shuffle_epi8(rows, b), wx));
+    return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(128)), 8);
+}
+
+/** The pixel of which p is the first of four by four. */
+AVX2 void turned1(uint8_t *dst, const uint8_t *p, size_t pitch, const int16_t *wx, const int16_t *wy)
+{
+    int64_t x4;
+    int32_t y2[2];
+    memcpy(&x4, wx, sizeof x4);
+    memcpy(y2, wy, sizeof y2);
+    const __m256i x = _mm256_set1_epi64x(x4);
+    /* rows 0 and 2 | rows 1 and 3, as 16 bits: pairs of rows come to lie side by side */
+    const __m256i v =
+        _mm256_packs_epi32(across2(load2(p, p + pitch), x), across2(load2(p + 2 * pitch, p + 3 * pitch), x));
+    const __m128i even = _mm256_castsi256_si128(v), odd = _mm256_extracti128_si256(v, 1);
+    __m128i s = _mm_add_epi32(_mm_madd_epi16(_mm_unpacklo_epi16(even, odd), _mm_set1_epi32(y2[0])),
+                              _mm_madd_epi16(_mm_unpackhi_epi16(even, odd), _mm_set1_epi32(y2[1])));
+    s = _mm_srai_epi32(_mm_add_epi32(s, _mm_set1_epi32(1 << 19)), 20);
+    s = _mm_packs_epi32(s, s);
+    const uint32_t u = (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(s, s));
+    memcpy(dst, &u, 3);
+}
+
+static __attribute__((target("avx2"))) void turned_avx2(uint8_t *dst, int n, const int64_t from[2],
+                                                        const int64_t step[2], const int16_t weight[256][4],
+                                                        const uint8_t *src, int w, int h)
+{
+    const size_t pitch = (size_t)w * 3;
+    int64_t at[2] = { from[0], from[1] };
+    for (int i = 0; i < n; i++, at[0] += step[0], at[1] += step[1], dst += 3) {
+        const int64_t x = (at[0] >> 16) - 1, y = (at[1] >> 16) - 1;
+        if (x >= 0 && y >= 0 && x + 4 <= w && y + 4 <= h)
+            turned1(dst, src + (size_t)y * pitch + (size_t)x * 3, pitch, weight[at[0] >> 8 & 255],
+                    weight[at[1] >> 8 & 255]);
+        else
+            eff_turned_plain(dst, 1, at, step, weight, src, w, h);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------ blends */
 
 /** Eight bytes of the blend, as 16-bit numbers in the low half. */
@@ -156,6 +211,7 @@ static __attribute__((target("avx2"))) void grey_avx2(uint8_t *grey, const uint8
     if (i < pixels) eff_augment_kernels_plain.grey(grey + i, rgb + 3 * i, pixels - i);
 }
 
-const eff_augment_kernels eff_augment_kernels_avx2 = { bilinear_avx2, bicubic_avx2, blend_avx2, grey_avx2 };
+const eff_augment_kernels eff_augment_kernels_avx2 = { bilinear_avx2, bicubic_avx2, turned_avx2, blend_avx2,
+                                                       grey_avx2 };
 
 #endif

@@ -116,19 +116,27 @@ static bool inside(const picture *s, const double a[6], int x, double py)
     return sx >= 0.0 && sx < s->w && sy >= 0.0 && sy < s->h;
 }
 
-/* A row crosses a picture once: fill, pixels, fill. */
+/* A row crosses a picture once: what is outside before it and behind it is filled, and the pixels first..end - 1 are
+ * left. */
+static void fill_outside(uint8_t *row, int dst_w, double py, const picture *s, const double a[6], const uint8_t fill[3],
+                         int *first, int *end)
+{
+    *first = 0;
+    *end = dst_w;
+    while (*first < *end && !inside(s, a, *first, py)) ++*first;
+    while (*end > *first && !inside(s, a, *end - 1, py)) --*end;
+    fill_pixels(row, (size_t)*first, fill);
+    fill_pixels(row + (size_t)*end * 3, (size_t)(dst_w - *end), fill);
+}
+
 static void filtered(uint8_t *dst, int dst_w, int dst_h, const picture *s, const double a[6], const eff_sampler *how,
                      const eff_augment_kernels *k)
 {
-    for (int y = 0; y < dst_h; y++, dst += (size_t)dst_w * 3) {
+    for (int y = 0, first, end; y < dst_h; y++, dst += (size_t)dst_w * 3) {
         const double py = y + 0.5;
-        int first = 0, end = dst_w;
-        while (first < end && !inside(s, a, first, py)) first++;
-        while (end > first && !inside(s, a, end - 1, py)) end--;
-        fill_pixels(dst, (size_t)first, how->fill);
+        fill_outside(dst, dst_w, py, s, a, how->fill, &first, &end);
         (how->sampling == EFF_SAMPLE_BICUBIC ? k->bicubic : k->bilinear)(dst + (size_t)first * 3, first, end - first,
                                                                          py, s->rgb, s->w, s->h, a);
-        fill_pixels(dst + (size_t)end * 3, (size_t)(dst_w - end), how->fill);
     }
 }
 
@@ -142,6 +150,76 @@ void eff_affine(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_
         nearest_straight(dst, dst_w, dst_h, &from, a, s->fill);
     else
         nearest(dst, dst_w, dst_h, &from, a, s->fill);
+}
+
+/* ------------------------------------------------------------------------------------------- in integers */
+
+enum {
+    WEIGHT_BITS = 14,
+    ACROSS_BITS = 6
+}; /* of a weight; that are kept of a sum across: it fits 16 bits, overshoot and all */
+
+/* The weights of 256 parts of a pixel, each four making exactly one, so that a flat picture stays flat. */
+static void make_weights(int16_t weight[256][4], eff_sampling sampling)
+{
+    for (int i = 0; i < 256; i++) {
+        const double d = i / 256.0;
+        double w[4] = { 0, 1 - d, d, 0 };
+        if (sampling == EFF_SAMPLE_BICUBIC) { /* a = -0.5 */
+            w[0] = ((-0.5 * d + 1) * d - 0.5) * d;
+            w[1] = (1.5 * d - 2.5) * d * d + 1;
+            w[2] = ((-1.5 * d + 2) * d + 0.5) * d;
+            w[3] = (0.5 * d - 0.5) * d * d;
+        }
+        int rest = 1 << WEIGHT_BITS;
+        for (int t = 0; t < 4; t++) {
+            weight[i][t] = (int16_t)lrint(w[t] * (1 << WEIGHT_BITS));
+            rest -= weight[i][t];
+        }
+        weight[i][d < 0.5 ? 1 : 2] = (int16_t)(weight[i][d < 0.5 ? 1 : 2] + rest);
+    }
+}
+
+void eff_turned_plain(uint8_t *dst, int n, const int64_t from[2], const int64_t step[2], const int16_t weight[256][4],
+                      const uint8_t *src, int w, int h)
+{
+    const picture s = { src, w, h };
+    int64_t x = from[0], y = from[1];
+    for (int i = 0; i < n; i++, x += step[0], y += step[1], dst += 3) {
+        const int16_t *const wx = weight[x >> 8 & 255], *const wy = weight[y >> 8 & 255];
+        int32_t sum[3] = { 0 };
+        for (int r = 0; r < 4; r++) {
+            const int row = within((int)(y >> 16) - 1 + r, h);
+            int32_t across[3] = { 0 };
+            for (int t = 0; t < 4; t++) {
+                const uint8_t *const p = at(&s, within((int)(x >> 16) - 1 + t, w), row);
+                for (int b = 0; b < 3; b++) across[b] += wx[t] * p[b];
+            }
+            for (int b = 0; b < 3; b++)
+                sum[b] += wy[r] * ((across[b] + (1 << (WEIGHT_BITS - ACROSS_BITS - 1))) >> (WEIGHT_BITS - ACROSS_BITS));
+        }
+        for (int b = 0; b < 3; b++) {
+            const int32_t v = (sum[b] + (1 << (WEIGHT_BITS + ACROSS_BITS - 1))) >> (WEIGHT_BITS + ACROSS_BITS);
+            dst[b] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+        }
+    }
+}
+
+void eff_turn(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_w, int src_h, const double a[6],
+              const eff_sampler *s, const eff_augment_kernels *k)
+{
+    const picture from = { src, src_w, src_h };
+    const int64_t step[2] = { fixed(a[0]), fixed(a[3]) };
+    int16_t weight[256][4];
+    make_weights(weight, s->sampling);
+    for (int y = 0, first, end; y < dst_h; y++, dst += (size_t)dst_w * 3) {
+        const double py = y + 0.5;
+        fill_outside(dst, dst_w, py, &from, a, s->fill, &first, &end);
+        const double px = first + 0.5;
+        const int64_t start[2] = { fixed(a[0] * px + a[1] * py + a[2] - 0.5),
+                                   fixed(a[3] * px + a[4] * py + a[5] - 0.5) };
+        k->turned(dst + (size_t)first * 3, end - first, start, step, (const int16_t(*)[4])weight, src, src_w, src_h);
+    }
 }
 
 /* -------------------------------------------------------------------------------------- the operations */
@@ -211,8 +289,8 @@ void eff_aug_flip(eff_canvas *c, bool horizontally, bool vertically)
 
 /* -------------------------------------------------------------------------------------------- the levels */
 
-const eff_augment_kernels eff_augment_kernels_plain = { bilinear_plain, bicubic_plain, eff_blend_plain,
-                                                        eff_grey_plain };
+const eff_augment_kernels eff_augment_kernels_plain = { bilinear_plain, bicubic_plain, eff_turned_plain,
+                                                        eff_blend_plain, eff_grey_plain };
 
 const eff_augment_kernels *eff_augment_kernels_for(unsigned cpu)
 {

@@ -20,6 +20,10 @@ typedef struct eff_augment_kernels {
     /** Pixels x0..x0 + n - 1 of the row at py of an affine view; all of them lie in src. */
     void (*bilinear)(uint8_t *dst, int x0, int n, double py, const uint8_t *src, int w, int h, const double a[6]);
     void (*bicubic)(uint8_t *dst, int x0, int n, double py, const uint8_t *src, int w, int h, const double a[6]);
+    /** n pixels at (x, y), (x + dx, y + dy), ... in 1/65536 pixel, by the weights of their 1/256 parts; edges are
+     * repeated */
+    void (*turned)(uint8_t *dst, int n, const int64_t at[2], const int64_t step[2], const int16_t weight[256][4],
+                   const uint8_t *src, int w, int h);
     /** v = plain + factor * (v - plain), clamped and truncated; n bytes */
     void (*blend)(uint8_t *v, const uint8_t *plain, size_t n, float factor);
     /** Pillow's grey of each pixel */
@@ -27,6 +31,8 @@ typedef struct eff_augment_kernels {
 } eff_augment_kernels;
 
 extern const eff_augment_kernels eff_augment_kernels_plain;
+void eff_turned_plain(uint8_t *dst, int n, const int64_t at[2], const int64_t step[2], const int16_t weight[256][4],
+                      const uint8_t *src, int w, int h);
 void eff_blend_plain(uint8_t *v, const uint8_t *plain, size_t n, float factor);
 void eff_grey_plain(uint8_t *grey, const uint8_t *rgb, size_t pixels);
 #if defined(__x86_64__)
@@ -71,6 +77,11 @@ typedef struct eff_sampler {
  * Pillow's transform(AFFINE). src has EFF_CANVAS_SLACK bytes after it. */
 void eff_affine(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_w, int src_h, const double a[6],
                 const eff_sampler *s, const eff_augment_kernels *k);
+
+/** The same in integers, four times as fast, for what need not have Pillow's bits; the cubic is the resize's (a =
+ * -0.5). Any sampling but nearest. */
+void eff_turn(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_w, int src_h, const double a[6],
+              const eff_sampler *s, const eff_augment_kernels *k);
 
 void eff_aug_rotate(eff_canvas *c, double degrees, const eff_sampler *s); /* counter-clockwise             */
 void eff_aug_shear_x(eff_canvas *c, double v, const eff_sampler *s);
