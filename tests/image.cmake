@@ -12,4 +12,5 @@ eff_test(test_half_size_shared SOURCES test_half_size_shared.c LABELS golden sha
 # The seeds of the image fuzz targets.
 add_executable(tool_pictures tool_pictures.c pictures.c)
 target_link_libraries(tool_pictures PRIVATE effnet_testsupport)
-eff_test(test_augment_golden SOURCES test_augment_golden.c LABELS golden shared)
+eff_test(test_augment SOURCES test_augment.c LABELS unit)
+eff_test(test_augment_golden SOURCES test_augment_golden.c LABELS golden shared level)

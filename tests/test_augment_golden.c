@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "image/augment_ops.h"
 #include "image/image.h"
 
@@ -30,6 +31,10 @@ static eff_aug_op op_of(const char *name)
 static void test_operations(void **state)
 {
     (void)state;
+    eff_error err = { 0 };
+    unsigned cpu;
+    T_OK(eff_cpu_select(NULL, &cpu, &err), err);
+    const eff_augment_kernels *const k = eff_augment_kernels_for(cpu);
     FILE *const f = fopen(t_shared("golden/augment/ops.tsv"), "r");
     assert_non_null(f);
     char line[512], out[64], op[32], in[64], argument[64];
@@ -43,7 +48,7 @@ static void test_operations(void **state)
         const size_t n = (size_t)from->width * (size_t)from->height * 3;
         uint8_t *const room = malloc(2 * (n + EFF_CANVAS_SLACK));
         assert_non_null(room);
-        eff_canvas c = { room, room + n + EFF_CANVAS_SLACK, from->width, from->height };
+        eff_canvas c = { room, room + n + EFF_CANVAS_SLACK, from->width, from->height, k };
         memcpy(c.rgb, from->rgb, n);
         const eff_sampler s = { strstr(out, "_nearest")    ? EFF_SAMPLE_NEAREST
                                 : strstr(out, "_bilinear") ? EFF_SAMPLE_BILINEAR

@@ -5,6 +5,7 @@
  * was. */
 #include "image/augment_ops.h"
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -101,7 +102,7 @@ eff_box eff_augment_erased(const eff_augment *a, int width, int height, const ef
 /* ------------------------------------------------------------------------------------------- the geometry */
 
 /* What of the source is resized to what, so that a rotation can be taken from it: `from` becomes w x h, of which dst
- * pixel (x, y) is at a[] (as eff_affine() has it). Without rotation `from` is the crop and w x h the image. */
+ * pixel (x, y) is at a[] (as eff_turn() has it). Without rotation `from` is the crop and w x h the image. */
 typedef struct view {
     eff_box from;
     int w, h;
@@ -228,14 +229,18 @@ eff_status eff_augment_apply(float *x, int height, int width, const eff_augment 
     if (!buffer_size(width, height, &image) || (v.turned && !buffer_size(v.w, v.h, &source)) ||
         !eff_mul(image, 2, &all) || !eff_add(all, source, &all))
         return eff_fail_memory(err, SIZE_MAX);
+    unsigned cpu = 0;
+    eff_status st = eff_cpu_select(NULL, &cpu, err);
+    if (st != EFF_OK) return st;
     uint8_t *const room = eff_malloc(all);
     if (!room) return eff_fail_memory(err, all);
-    eff_canvas c = { .rgb = room, .spare = room + image, .width = width, .height = height };
+    eff_canvas c = {
+        .rgb = room, .spare = room + image, .width = width, .height = height, .k = eff_augment_kernels_for(cpu)
+    };
     uint8_t *const to = v.turned ? room + 2 * image : c.rgb;
-    const eff_status st =
-        eff_resize_pillow(to, (eff_box){ 0, 0, v.w, v.h }, rgb, src_w, src_h, v.from, v.w, v.h, a->filter, err);
+    st = eff_resize_pillow(to, (eff_box){ 0, 0, v.w, v.h }, rgb, src_w, src_h, v.from, v.w, v.h, a->filter, err);
     if (st == EFF_OK) {
-        if (v.turned) eff_affine(c.rgb, width, height, to, v.w, v.h, v.a, &s);
+        if (v.turned) eff_turn(c.rgb, width, height, to, v.w, v.h, v.a, &s, c.k);
         if (a->pad > 0)
             shift(&c, below(&draw, DRAW_PAD, 2 * a->pad + 1) - a->pad,
                   below(&draw, DRAW_PAD + 1, 2 * a->pad + 1) - a->pad, &s);

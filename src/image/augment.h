@@ -16,7 +16,8 @@ typedef enum eff_auto_policy {
     EFF_AUTO_RAND_INC  /* the same where a higher magnitude always changes more  */
 } eff_auto_policy;
 
-/** How a training image is made. Plain data; its text form is read and written like eff_preprocess. */
+/** How a training image is made. Plain data that starts as a preset; its text form is read and written like
+ * eff_preprocess. */
 typedef struct eff_augment {
     double scale_lo, scale_hi; /* random-resized crop: part of the area; 1,1 = none: resize and centre crop           */
     double ratio_lo, ratio_hi; /* its aspect ratio, in aspect ratios of what is made (3/4, 4/3) */

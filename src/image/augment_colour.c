@@ -114,41 +114,48 @@ static void blend_constant(eff_canvas *c, int plain, float factor)
     look_up(c, lut);
 }
 
-/** ITU-R 601 in 16 fractional bits. */
-static int luma(const uint8_t *p) { return (p[0] * 19595 + p[1] * 38470 + p[2] * 7471 + 0x8000) >> 16; }
-
 void eff_aug_brightness(eff_canvas *c, double factor)
 {
     if (factor != 1.0) blend_constant(c, 0, (float)factor);
 }
 
+void eff_blend_plain(uint8_t *v, const uint8_t *plain, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++) v[i] = blend(plain[i], v[i], factor);
+}
+
+/** ITU-R 601 in 16 fractional bits. */
+void eff_grey_plain(uint8_t *grey, const uint8_t *rgb, size_t n)
+{
+    for (size_t i = 0; i < n; i++, rgb += 3)
+        grey[i] = (uint8_t)((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
+}
+
+enum { CHUNK = 256 }; /* pixels whose grey is made at once */
+
 void eff_aug_contrast(eff_canvas *c, double factor)
 {
     if (factor == 1.0) return;
+    uint8_t grey[CHUNK];
     uint64_t sum = 0;
-    const uint8_t *p = c->rgb;
-    for (size_t i = pixels(c); i > 0; i--, p += 3) sum += (uint64_t)luma(p);
+    for (size_t at = 0, n = pixels(c); at < n; at += CHUNK) {
+        const size_t m = n - at < CHUNK ? n - at : CHUNK;
+        c->k->grey(grey, c->rgb + 3 * at, m);
+        for (size_t i = 0; i < m; i++) sum += grey[i];
+    }
     blend_constant(c, (int)((double)sum / (double)pixels(c) + 0.5), (float)factor);
-}
-
-/* Bytes that are handled together: the plain ones of so many pixels are written down first, which leaves the blend a
- * loop over equal bytes. */
-enum { CHUNK = 3 * 256 };
-
-static void blend_bytes(uint8_t *v, const uint8_t *plain, size_t n, float factor)
-{
-    for (size_t i = 0; i < n; i++) v[i] = blend(plain[i], v[i], factor);
 }
 
 void eff_aug_color(eff_canvas *c, double factor)
 {
     if (factor == 1.0) return;
-    uint8_t plain[CHUNK];
-    for (size_t at = 0, n = pixels(c) * 3; at < n; at += CHUNK) {
+    uint8_t grey[CHUNK], plain[3 * CHUNK];
+    for (size_t at = 0, n = pixels(c); at < n; at += CHUNK) {
         const size_t m = n - at < CHUNK ? n - at : CHUNK;
-        uint8_t *const p = c->rgb + at;
-        for (size_t i = 0; i < m; i += 3) plain[i] = plain[i + 1] = plain[i + 2] = (uint8_t)luma(p + i);
-        blend_bytes(p, plain, m, (float)factor);
+        uint8_t *const p = c->rgb + 3 * at;
+        c->k->grey(grey, p, m);
+        for (size_t i = 0; i < m; i++) plain[3 * i] = plain[3 * i + 1] = plain[3 * i + 2] = grey[i];
+        c->k->blend(p, plain, 3 * m, (float)factor);
     }
 }
 
@@ -172,7 +179,7 @@ void eff_aug_sharpness(eff_canvas *c, double factor)
         smooth(c->spare + y * row + 3, at - row, at, at + row, row - 6);
     }
     for (size_t y = 1; y + 1 < (size_t)c->height; y++)
-        blend_bytes(c->rgb + y * row + 3, c->spare + y * row + 3, row - 6, (float)factor);
+        c->k->blend(c->rgb + y * row + 3, c->spare + y * row + 3, row - 6, (float)factor);
 }
 
 /* ------------------------------------------------------------------------------------------------- the hue */

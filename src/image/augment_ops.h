@@ -15,11 +15,38 @@
 
 enum { EFF_CANVAS_SLACK = 4 }; /* bytes after a buffer's last pixel: pixels are read four bytes at a time */
 
+/** The inner loops, one table a CPU level; all give the same bits. */
+typedef struct eff_augment_kernels {
+    /** Pixels x0..x0 + n - 1 of the row at py of an affine view; all of them lie in src. */
+    void (*bilinear)(uint8_t *dst, int x0, int n, double py, const uint8_t *src, int w, int h, const double a[6]);
+    void (*bicubic)(uint8_t *dst, int x0, int n, double py, const uint8_t *src, int w, int h, const double a[6]);
+    /** n pixels at (x, y), (x + dx, y + dy), ... in 1/65536 pixel, by the weights of their 1/256 parts; edges are
+     * repeated */
+    void (*turned)(uint8_t *dst, int n, const int64_t at[2], const int64_t step[2], const int16_t weight[256][4],
+                   const uint8_t *src, int w, int h);
+    /** v = plain + factor * (v - plain), clamped and truncated; n bytes */
+    void (*blend)(uint8_t *v, const uint8_t *plain, size_t n, float factor);
+    /** Pillow's grey of each pixel */
+    void (*grey)(uint8_t *grey, const uint8_t *rgb, size_t pixels);
+} eff_augment_kernels;
+
+extern const eff_augment_kernels eff_augment_kernels_plain;
+void eff_turned_plain(uint8_t *dst, int n, const int64_t at[2], const int64_t step[2], const int16_t weight[256][4],
+                      const uint8_t *src, int w, int h);
+void eff_blend_plain(uint8_t *v, const uint8_t *plain, size_t n, float factor);
+void eff_grey_plain(uint8_t *grey, const uint8_t *rgb, size_t pixels);
+#if defined(__x86_64__)
+extern const eff_augment_kernels eff_augment_kernels_avx2;
+#endif
+/** The table for these EFF_CPU_* features. */
+const eff_augment_kernels *eff_augment_kernels_for(unsigned cpu);
+
 /** A picture that operations change. */
 typedef struct eff_canvas {
     uint8_t *rgb;   /* [height][width][3] and EFF_CANVAS_SLACK bytes                      */
     uint8_t *spare; /* as large; some operations write there and exchange the two         */
     int width, height;
+    const eff_augment_kernels *k;
 } eff_canvas;
 
 /* ------------------------------------------------------------------------- colour: tables and blends */
@@ -49,7 +76,12 @@ typedef struct eff_sampler {
 /** dst pixel (x, y) is what src shows at (a[0] x + a[1] y + a[2], a[3] x + a[4] y + a[5]), pixel centres at one half:
  * Pillow's transform(AFFINE). src has EFF_CANVAS_SLACK bytes after it. */
 void eff_affine(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_w, int src_h, const double a[6],
-                const eff_sampler *s);
+                const eff_sampler *s, const eff_augment_kernels *k);
+
+/** The same in integers, four times as fast, for what need not have Pillow's bits; the cubic is the resize's (a =
+ * -0.5). Any sampling but nearest. */
+void eff_turn(uint8_t *dst, int dst_w, int dst_h, const uint8_t *src, int src_w, int src_h, const double a[6],
+              const eff_sampler *s, const eff_augment_kernels *k);
 
 void eff_aug_rotate(eff_canvas *c, double degrees, const eff_sampler *s); /* counter-clockwise             */
 void eff_aug_shear_x(eff_canvas *c, double v, const eff_sampler *s);

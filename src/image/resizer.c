@@ -258,6 +258,10 @@ static void take(const eff_resizer *r, uint8_t *dst, size_t pixel)
         const eff_line line = eff_orient_line(r->orientation, r->x.n, r->y.n, y);
         const uint8_t *from = tile_row(r, y);
         uint8_t *to = dst + line.start * (ptrdiff_t)pixel;
+        if (line.step == 1) {
+            memcpy(to, from, (size_t)r->x.n * pixel);
+            continue;
+        }
         for (int x = 0; x < r->x.n; x++, from += pixel, to += line.step * (ptrdiff_t)pixel) memcpy(to, from, pixel);
     }
 }
