@@ -24,7 +24,7 @@ typedef struct eff_loader_opts {
 
 typedef struct eff_loader eff_loader;
 
-/** `d` must outlive it. */
+/** `d` must outlive it. @return EFF_EARG for sizes that do not fit together, EFF_EFORMAT when the part is empty */
 eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part part, const eff_loader_opts *o,
                              eff_error *err);
 void eff_loader_free(eff_loader *l);
@@ -32,7 +32,7 @@ void eff_loader_free(eff_loader *l);
 /** Batches of an epoch. */
 long eff_loader_steps(const eff_loader *l);
 
-/** From batch `step` of `epoch` on; what was ahead is thrown away. */
+/** From batch `step` of `epoch` on; what was ahead is thrown away, and work on what is ahead now begins. */
 void eff_loader_seek(eff_loader *l, uint32_t epoch, long step);
 
 typedef struct eff_batch {
