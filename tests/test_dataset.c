@@ -595,14 +595,14 @@ static void without_memory(void **state)
     eff_dataset_opts o;
     eff_dataset_opts_init(&o);
     o.threads = 1;
-    const char *const sets[] = { t_tmp("trip"), t_tmp("trip/split.csv"), t_tmp("given") };
+    const char *const sets[] = { "trip", "trip/split.csv", "given" };
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         eff_status s = EFF_ENOMEM;
         for (long n = 0; s != EFF_OK; n++) {
             eff_error err = { 0 };
             eff_dataset *d = NULL;
             eff_alloc_fail_after(n);
-            s = eff_dataset_open(&d, sets[i], &o, &err);
+            s = eff_dataset_open(&d, t_tmp("%s", sets[i]), &o, &err);
             if (s == EFF_OK) s = eff_dataset_save(d, t_tmp("trip/memory.csv"), &err);
             eff_alloc_fail_after(-1);
             eff_dataset_free(d);
