@@ -47,7 +47,8 @@ typedef struct eff_batch {
 } eff_batch;
 
 /** The next batch; after the last of an epoch comes the first of the following one. A file that was readable when the
- * set was opened and no longer is: EFF_EFORMAT naming it, now and whenever the batch is asked for again. One caller at a time. */
+ * set was opened and no longer is: EFF_EFORMAT naming it, now and whenever the batch is asked for again. One caller at
+ * a time. */
 eff_status eff_loader_next(eff_loader *l, eff_batch *out, eff_error *err);
 
 /** Images and bytes in the cache. */
