@@ -5,6 +5,8 @@
 #include "pictures.h"
 #include "support.h"
 
+#include "base/mem.h"
+
 #include <effnet/data.h>
 
 #include <errno.h>
@@ -583,6 +585,35 @@ static void csv_errors(void **state)
     expect_refusal(t_tmp("csv/zero.csv"), "line 2, column 2: expected text, found a zero byte");
 }
 
+/* ------------------------------------------------------------------------------------------------------------ memory
+ */
+
+/* Every allocation fails once; under ASan nothing leaks. */
+static void without_memory(void **state)
+{
+    (void)state;
+    eff_dataset_opts o;
+    eff_dataset_opts_init(&o);
+    o.threads = 1;
+    const char *const sets[] = { "trip", "trip/split.csv", "given" };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        eff_status s = EFF_ENOMEM;
+        for (long n = 0; s != EFF_OK; n++) {
+            eff_error err = { 0 };
+            eff_dataset *d = NULL;
+            eff_alloc_fail_after(n);
+            s = eff_dataset_open(&d, t_tmp("%s", sets[i]), &o, &err);
+            if (s == EFF_OK) s = eff_dataset_save(d, t_tmp("trip/memory.csv"), &err);
+            eff_alloc_fail_after(-1);
+            eff_dataset_free(d);
+            if (s != EFF_OK && (s != EFF_ENOMEM || !strstr(err.msg, "memory")))
+                fail_msg("allocation %ld: %d %s", n, s, err.msg);
+            if (s != EFF_OK) assert_int_not_equal(access(t_tmp("trip/memory.csv"), F_OK), 0);
+        }
+        unlink(t_tmp("trip/memory.csv"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,6 +628,7 @@ int main(void)
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(csv_forms),
         cmocka_unit_test(csv_errors),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "pictures.h"
 #include "support.h"
 
+#include "base/mem.h"
 #include "data/loader.h"
 #include "image/image.h"
 
@@ -357,6 +358,37 @@ static void vanished_files(void **state)
     eff_dataset_free(d);
 }
 
+/* Every allocation fails once, also those of the worker. */
+static void without_memory(void **state)
+{
+    (void)state;
+    const eff_preprocess rule = rule_of(NULL);
+    eff_augment a;
+    eff_error err = { 0 };
+    T_OK(eff_augment_preset(&a, "light", &err), err);
+    for (int augmented = 0; augmented < 2; augmented++) {
+        const eff_loader_opts o = { .batch = 3,
+                                    .height = SIDE,
+                                    .width = SIDE,
+                                    .rule = &rule,
+                                    .augment = augmented ? &a : NULL,
+                                    .threads = 1,
+                                    .cache_bytes = 20000 };
+        eff_status s = EFF_ENOMEM;
+        for (long n = 0; s != EFF_OK; n++) {
+            eff_loader *l = NULL;
+            eff_batch b;
+            eff_alloc_fail_after(n);
+            s = eff_loader_create(&l, set, EFF_PART_VAL, &o, &err);
+            if (s == EFF_OK) s = eff_loader_next(l, &b, &err);
+            eff_alloc_fail_after(-1);
+            eff_loader_free(l);
+            if (s != EFF_OK && (s != EFF_ENOMEM || !strstr(err.msg, "memory")))
+                fail_msg("allocation %ld: %d %s", n, s, err.msg);
+        }
+    }
+}
+
 /* ----------------------------------------------------------------------------------------------------------- sheet */
 
 static void contact_sheet(void **state)
@@ -415,6 +447,7 @@ int main(void)
         cmocka_unit_test(decoded_smaller),
         cmocka_unit_test(freed_at_any_moment),
         cmocka_unit_test(vanished_files),
+        cmocka_unit_test(without_memory),
         cmocka_unit_test(contact_sheet),
     };
     return cmocka_run_group_tests(tests, make_set, free_set);

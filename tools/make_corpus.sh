@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch pickle model modelfile table classes filelist options; do
+for target in safetensors pytorch pickle model modelfile table classes filelist csv options; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1
@@ -76,6 +76,17 @@ seed filelist/plain 'file\tclass\n# a comment\na.jpg\tcat\nb/c.png\t3\n/d.webp\t
 seed filelist/crlf '\357\273\277x\tdog\r\ny\tn01\r\n'
 seed filelist/unknown 'x\tbird\n'
 seed filelist/no_tab 'x cat\n'
+
+seed csv/plain 'path,label\na.jpg,cat\nb.jpg,dog\n'
+seed csv/forms '\357\273\277"split", LABEL ,note,path\r\ntrain,cat,"two\r\nlines",0.jpg\r\n\r\nval, dog ,,"a, ""b"".jpg"\r\ntest,dog,, 2.jpg'
+seed csv/repeated 'path,label,group,split\na.jpg,cat,g1,train\na.jpg,cat,g1,train\n./b.jpg,"dog, hound",,val\n'
+seed csv/open_quote 'path,label\n"0.jpg,a\n'
+seed csv/behind_quote 'path,label\n"0.jpg"x,a\n'
+seed csv/zero 'path,label\n0.jpg,a\000b\n'
+seed csv/half_split 'path,label,split\n/abs.jpg,a,train\nb.jpg,a,\n'
+seed csv/too_many 'path,label\n0.jpg,a,b\n'
+seed csv/old_mac 'path,label\r0.jpg,a\r'
+seed csv/wide "$(seq -s, 70)\n"
 
 seed options/builtin 'b0@width=1.4,depth=0.5,resolution=64x48,classes=10,divisor=4,dropout=0.2,drop_path=0.1,padding=symmetric,eps=1e-5,momentum=0.1,name=mine'
 seed options/spellings 'tf_efficientnetv2_b0@resolution=32'

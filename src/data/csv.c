@@ -82,7 +82,7 @@ static eff_status read_row(eff_csv *c, eff_csv_row *row, eff_error *err)
     row->n = 0;
     c->line = c->next;
     for (bool more = true; more;) {
-        char *p = c->p, *field, *stop, *behind;
+        char *p = c->p, *field = p, *stop = p, *behind = p;
         const int column = row->n + 1;
         if (column > EFF_CSV_COLUMNS)
             return eff_fail(err, EFF_EFORMAT, "line %zu: expected at most %d columns, found more", c->line,

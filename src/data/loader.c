@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-    SLOTS = 3, /* one in the caller's hands, two ahead: a batch of large photographs does not hold up the next step */
+    SLOTS = EFF_LOADER_BATCHES, /* a batch of large photographs does not hold up the next step */
     WORKER_NICE =
         10 /* beside the trainer a worker gets a tenth of a CPU, and all of one that the trainer leaves alone */
 };
