@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reports read back: balanced tags, nothing of a hostile name that a browser would obey, figures equal to what went in, bounded size,
- * charts of the extremes. The page is written as well-formed XML too, which a small reader here checks to the last tag. */
+/* Reports read back: balanced tags, nothing of a hostile name that a browser would obey, figures equal to what went in,
+ * bounded size, charts of the extremes. The page is written as well-formed XML too, which a small reader here checks to
+ * the last tag. */
 #include "pictures.h"
 #include "support.h"
 
@@ -35,9 +36,12 @@ static void check_text(const char *s, size_t n)
 /* Numbers of drawings: finite, and near the drawing. */
 static void check_numbers(const char *name, size_t n, const char *value, size_t length)
 {
-    static const char *const numeric[] = { "d", "x", "y", "cx", "cy", "r", "width", "height", "viewBox", "fill-opacity" };
+    static const char *const numeric[] = {
+        "d", "x", "y", "cx", "cy", "r", "width", "height", "viewBox", "fill-opacity"
+    };
     bool is = false;
-    for (size_t k = 0; k < sizeof numeric / sizeof *numeric; k++) is = is || (strlen(numeric[k]) == n && !memcmp(name, numeric[k], n));
+    for (size_t k = 0; k < sizeof numeric / sizeof *numeric; k++)
+        is = is || (strlen(numeric[k]) == n && !memcmp(name, numeric[k], n));
     for (const char *p = value; is && p < value + length;) {
         if (isdigit((unsigned char)*p) || *p == '-' || *p == '.') {
             char *end;
@@ -45,7 +49,8 @@ static void check_numbers(const char *name, size_t n, const char *value, size_t 
             if (!(end > p) || fabs(v) > 3000) fail_msg("%.*s=\"%.*s\"", (int)n, name, (int)length, value);
             p = end;
         } else {
-            if (!strchr("MLHVhvmlz ", *p)) fail_msg("%.*s=\"%.*s\"", (int)n, name, (int)length, value); /* "nan", "inf" */
+            if (!strchr("MLHVhvmlz ", *p))
+                fail_msg("%.*s=\"%.*s\"", (int)n, name, (int)length, value); /* "nan", "inf" */
             p++;
         }
     }
@@ -77,15 +82,18 @@ static const char *check_attributes(const char *s, bool *closed)
 
 static void check_page(const char *page, bool whole)
 {
-    static const char *const allowed[] = { "html", "head", "meta", "title", "style", "body", "header", "footer", "section", "h1", "h2", "p", "div",
-                                           "span", "b", "small", "bdi", "figure", "figcaption", "img", "table", "thead", "tbody", "tr", "th", "td",
-                                           "svg", "path", "rect", "circle", "text", "g" };
+    static const char *const allowed[] = { "html",   "head",    "meta", "title",  "style",      "body", "header",
+                                           "footer", "section", "h1",   "h2",     "p",          "div",  "span",
+                                           "b",      "small",   "bdi",  "figure", "figcaption", "img",  "table",
+                                           "thead",  "tbody",   "tr",   "th",     "td",         "svg",  "path",
+                                           "rect",   "circle",  "text", "g" };
     char open[64][16];
     int depth = 0;
     const size_t size = strlen(page);
     for (size_t i = 0; i < size;) { /* valid UTF-8 without control characters */
         const size_t n = eff_utf8_length(page + i, size - i);
-        if (n == 0 || ((unsigned char)page[i] < 32 && page[i] != '\n') || page[i] == 127) fail_msg("byte %zu: %02x", i, (unsigned char)page[i]);
+        if (n == 0 || ((unsigned char)page[i] < 32 && page[i] != '\n') || page[i] == 127)
+            fail_msg("byte %zu: %02x", i, (unsigned char)page[i]);
         i += n;
     }
     const char *s = page;
@@ -103,11 +111,13 @@ static void check_page(const char *page, bool whole)
         const size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
         assert_true(n > 0 && n < sizeof *open);
         bool known = false, closed = false;
-        for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++) known = known || (strlen(allowed[k]) == n && !memcmp(allowed[k], name, n));
+        for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++)
+            known = known || (strlen(allowed[k]) == n && !memcmp(allowed[k], name, n));
         if (!known) fail_msg("an element that no report has: <%.40s", name);
         if (ends) {
             assert_true(name[n] == '>' && depth > 0);
-            if (strlen(open[depth - 1]) != n || memcmp(open[depth - 1], name, n)) fail_msg("<%s> is closed by </%.*s>", open[depth - 1], (int)n, name);
+            if (strlen(open[depth - 1]) != n || memcmp(open[depth - 1], name, n))
+                fail_msg("<%s> is closed by </%.*s>", open[depth - 1], (int)n, name);
             depth--;
             s = name + n + 1;
             continue;
@@ -146,7 +156,8 @@ static eff_metrics *made(int classes, int n, int wrong, double temperature, eff_
     for (int i = 0; i < n; i++) {
         const int label = i % classes;
         int said = label;
-        for (int c = 0; c < classes; c++) z[c] = (float)eff_rng_normal(9, 1, (uint64_t)i * (uint64_t)classes + (uint64_t)c);
+        for (int c = 0; c < classes; c++)
+            z[c] = (float)eff_rng_normal(9, 1, (uint64_t)i * (uint64_t)classes + (uint64_t)c);
         if (wrong && eff_rng_bits(9, 2, (uint64_t)i) % (uint64_t)wrong == 0) said = (label + 1 + i % 3) % classes;
         z[said] += 9;
         eff_metrics_add(m, label, z);
@@ -171,7 +182,10 @@ static char *page_of(const eff_report *r)
 }
 
 static const eff_report_epoch epochs[] = {
-    { 1, 2.25, 2.5, 0.25, 0.125, 0.01 }, { 2, 1.5, 1.75, 0.5, 0.4375, 0.005 }, { 3, 1, NAN, 0.75, NAN, 0.001 }, { 4, 0.5, 1.25, 0.875, 0.625, 0 },
+    { 1, 2.25, 2.5, 0.25, 0.125, 0.01 },
+    { 2, 1.5, 1.75, 0.5, 0.4375, 0.005 },
+    { 3, 1, NAN, 0.75, NAN, 0.001 },
+    { 4, 0.5, 1.25, 0.875, 0.625, 0 },
 };
 
 /* ------------------------------------------------------------------------------------------------ tests */
@@ -209,13 +223,15 @@ static void figures_equal_the_input(void **state)
     r.nexcluded = 1;
     char *const page = page_of(&r), *const again = page_of(&r);
     assert_string_equal(page, again);
-    snprintf(want, sizeof want, "right (top-1)</span><b>%.1f\xc2\xa0%%</b><small>95 %%: %.1f to %.1f\xc2\xa0%%</small>", 100 * m->top1, 100 * m->lo, 100 * m->hi);
+    snprintf(want, sizeof want, "right (top-1)</span><b>%.1f\xc2\xa0%%</b><small>95 %%: %.1f to %.1f\xc2\xa0%%</small>",
+             100 * m->top1, 100 * m->lo, 100 * m->hi);
     has(page, want);
     snprintf(want, sizeof want, "<b>%.1f\xc2\xa0%%</b>", 100 * m->top5);
     has(page, want);
     snprintf(want, sizeof want, "<b>%.3f</b><small>%.3f before the temperature</small>", m->loss, m->plain_loss);
     has(page, want);
-    snprintf(want, sizeof want, "<b>%.1f\xc2\xa0%%</b><small>%.1f\xc2\xa0%% before the temperature of 1.5</small>", 100 * m->ece, 100 * m->plain_ece);
+    snprintf(want, sizeof want, "<b>%.1f\xc2\xa0%%</b><small>%.1f\xc2\xa0%% before the temperature of 1.5</small>",
+             100 * m->ece, 100 * m->plain_ece);
     has(page, want);
     has(page, "<b>660</b>");
     has(page, "few images");
@@ -232,19 +248,21 @@ static void figures_equal_the_input(void **state)
         }
         right += k->correct;
         snprintf(want, sizeof want,
-                 "<td><bdi>%s</bdi></td><td class=\"n\" data-what=\"images\">%d</td><td class=\"n\" data-what=\"right\">%d</td>"
+                 "<td><bdi>%s</bdi></td><td class=\"n\" data-what=\"images\">%d</td><td class=\"n\" "
+                 "data-what=\"right\">%d</td>"
                  "<td class=\"n\" data-what=\"recall\">%.1f\xc2\xa0%% <small>(%.0f to %.0f\xc2\xa0%%)</small></td>",
                  name[a], k->n, k->correct, 100 * k->recall, 100 * k->recall_lo, 100 * k->recall_hi);
         has(page, want);
-        snprintf(want, sizeof want, "data-what=\"precision\">%.1f\xc2\xa0%% <small>(%.0f to %.0f", 100 * k->precision, 100 * k->precision_lo,
-                 100 * k->precision_hi);
+        snprintf(want, sizeof want, "data-what=\"precision\">%.1f\xc2\xa0%% <small>(%.0f to %.0f", 100 * k->precision,
+                 100 * k->precision_lo, 100 * k->precision_hi);
         has(page, want);
     }
     assert_int_equal(count_of(page, ", predicted "), cells);
     assert_true(right + mistakes == IMAGES && mistakes > 50);
     for (int b = 0; b < EFF_CALIBRATION_BINS; b++) {
         if (!m->bins[b].n) continue;
-        snprintf(want, sizeof want, "<title>confidence %.3f, right %d of %d", m->bins[b].confidence, m->bins[b].correct, m->bins[b].n);
+        snprintf(want, sizeof want, "<title>confidence %.3f, right %d of %d", m->bins[b].confidence, m->bins[b].correct,
+                 m->bins[b].n);
         has(page, want);
     }
     /* the pictures: as many as asked for, none of which can be read */
@@ -263,7 +281,8 @@ static void figures_equal_the_input(void **state)
     size_t few[5];
     assert_int_equal(eff_report_worst(images, IMAGES, few, 5), 5);
     assert_memory_equal(few, worst, sizeof few);
-    /* curves: an accuracy of 0.875 stands between the ticks of 80 and 100 %; three series are broken where they are not known */
+    /* curves: an accuracy of 0.875 stands between the ticks of 80 and 100 %; three series are broken where they are not
+     * known */
     assert_int_equal(count_of(page, "class=\"l1\" d=\"M"), 2 + 2); /* two legends, two curves of validation */
     assert_int_equal(count_of(page, ">epoch</text>"), 3);
     free(page);
@@ -276,8 +295,18 @@ static void hostile_names(void **state)
 {
     (void)state;
     static const char *const evil[] = {
-        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onload='alert(1)", "</style></svg><script>", "&lt;b&gt; &amp; &", "\xff\xfe\xc3(",
-        "\xed\xa0\x80 half a pair", "a\nb\tc\x7f\x1b[2J\x01", "\xe2\x80\xae\xd7\xa9\xd7\x9c turned around", "\xc2\x85\xc2\x9b C1", "]]><![CDATA[<!--", "",
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onload='alert(1)",
+        "</style></svg><script>",
+        "&lt;b&gt; &amp; &",
+        "\xff\xfe\xc3(",
+        "\xed\xa0\x80 half a pair",
+        "a\nb\tc\x7f\x1b[2J\x01",
+        "\xe2\x80\xae\xd7\xa9\xd7\x9c turned around",
+        "\xc2\x85\xc2\x9b C1",
+        "]]><![CDATA[<!--",
+        "",
     };
     enum { CLASSES = sizeof evil / sizeof *evil, IMAGES = 240 };
     eff_report_image *images;
@@ -306,7 +335,9 @@ static void hostile_names(void **state)
         has(page, "&lt;script&gt;alert(1)&lt;/script&gt;");
         has(page, "&quot;&gt;&lt;img src=x onerror=alert(1)&gt;");
         has(page, "&amp;lt;b&amp;gt; &amp;amp; &amp;");
-        has(page, "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd\xef\xbf\xbd[2J\xef\xbf\xbd");
+        has(page, "a\xef\xbf\xbd"
+                  "b\xef\xbf\xbd"
+                  "c\xef\xbf\xbd\xef\xbf\xbd[2J\xef\xbf\xbd");
         free(page);
     }
     free(images);
@@ -346,15 +377,20 @@ static void pictures_of_mistakes(void **state)
     /* colour, grey and CMYK; lying on its side; large, wide, tiny; damaged */
     static const struct {
         int components, width, height, orientation, want_w, want_h;
-    } kind[] = { { 3, 300, 200, 1, 160, 106 }, { 1, 64, 90, 1, 64, 90 },   { 4, 200, 100, 1, 160, 80 }, { 3, 320, 200, 6, 100, 160 },
-                 { 3, 1500, 90, 1, 160, 9 },   { 3, 1, 400, 1, 1, 160 }, { 1, 1, 1, 1, 1, 1 },        { 3, 100, 100, 1, 0, 0 } };
+    } kind[] = { { 3, 300, 200, 1, 160, 106 }, { 1, 64, 90, 1, 64, 90 },   { 4, 200, 100, 1, 160, 80 },
+                 { 3, 320, 200, 6, 100, 160 }, { 3, 1500, 90, 1, 160, 9 }, { 3, 1, 400, 1, 1, 160 },
+                 { 1, 1, 1, 1, 1, 1 },         { 3, 100, 100, 1, 0, 0 } };
     enum { N = sizeof kind / sizeof *kind };
     char path[N][512];
     eff_report_image *images;
     eff_metrics *const metrics = made(2, 2 * N, 1, 1, &images);
     for (int i = 0; i < N; i++) {
         const t_bytes exif = t_exif(kind[i].orientation, false);
-        const t_bytes file = t_jpeg_make((t_jpeg){ .components = kind[i].components, .h = 1, .v = 1, .width = kind[i].width, .height = kind[i].height,
+        const t_bytes file = t_jpeg_make((t_jpeg){ .components = kind[i].components,
+                                                   .h = 1,
+                                                   .v = 1,
+                                                   .width = kind[i].width,
+                                                   .height = kind[i].height,
                                                    .extra = { .exif = exif.data, .exif_size = exif.size } });
         snprintf(path[i], sizeof path[i], "%s", t_tmp("picture%d.jpg", i));
         FILE *const f = fopen(path[i], "wb");
@@ -406,8 +442,9 @@ static void extremes(void **state)
     static const struct {
         int classes, images, wrong;
         size_t most; /* bytes of the page */
-    } k[] = { { 1, 0, 0, 64 * KB },    { 1, 5, 0, 64 * KB },     { 2, 1, 1, 64 * KB },       { 2, 40, 0, 64 * KB },     { 3, 0, 0, 64 * KB },
-              { 40, 4000, 1, 600 * KB }, { 41, 41, 0, 96 * KB }, { 41, 4100, 2, 800 * KB }, { 2000, 100, 3, 400 * KB }, { 2000, 3000, 1, 900 * KB } };
+    } k[] = { { 1, 0, 0, 64 * KB },       { 1, 5, 0, 64 * KB },       { 2, 1, 1, 64 * KB },   { 2, 40, 0, 64 * KB },
+              { 3, 0, 0, 64 * KB },       { 40, 4000, 1, 600 * KB },  { 41, 41, 0, 96 * KB }, { 41, 4100, 2, 800 * KB },
+              { 2000, 100, 3, 400 * KB }, { 2000, 3000, 1, 900 * KB } };
     for (size_t i = 0; i < sizeof k / sizeof *k; i++) {
         eff_report_image *images;
         eff_metrics *const metrics = made(k[i].classes, k[i].images, k[i].wrong, i % 2 ? 0.7 : 1, &images);
@@ -489,9 +526,17 @@ static void confused_classes_stand_together(void **state)
     eff_confusion c;
     T_OK(eff_metrics_create(&metrics, N, &err), err);
     for (int a = 0; a < N; a++)
-        for (int i = 0; i < 20; i++) eff_metrics_add(metrics, a, (float[N]){ [0] = a == 0 ? 9 : 0, [1] = a == 1 ? 9 : 0, [2] = a == 2 ? 9 : 0,
-                                                                             [3] = a == 3 ? 9 : 0, [4] = a == 4 ? 9 : 0, [5] = a == 5 ? 9 : 0,
-                                                                             [6] = a == 6 ? 9 : 0, [7] = a == 7 ? 9 : 0, [8] = a == 8 ? 9 : 0 });
+        for (int i = 0; i < 20; i++)
+            eff_metrics_add(metrics, a,
+                            (float[N]){ [0] = a == 0 ? 9 : 0,
+                                        [1] = a == 1 ? 9 : 0,
+                                        [2] = a == 2 ? 9 : 0,
+                                        [3] = a == 3 ? 9 : 0,
+                                        [4] = a == 4 ? 9 : 0,
+                                        [5] = a == 5 ? 9 : 0,
+                                        [6] = a == 6 ? 9 : 0,
+                                        [7] = a == 7 ? 9 : 0,
+                                        [8] = a == 8 ? 9 : 0 });
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
         for (int i = 0; i < wrong[k].n; i++) {
             float z[N] = { 0 };
@@ -528,9 +573,17 @@ static void lines_with_intervals(void **state)
     (void)state;
     static const double x[] = { 4e8, 1e9, 4e9, -1, 0, 3.7e10 }, y[] = { 0.77, 0.79, 0.82, 0.5, 0.5, 0.84 };
     static const double lo[] = { 0.76, 0.78, 0.815, 0.4, 0.4, NAN }, hi[] = { 0.78, 0.8, 0.825, 0.6, 0.6, 0.85 };
-    const eff_svg_series s[] = { { "compound & <all>", x, y, lo, hi, 6 }, { "depth", x, lo, NULL, NULL, 3 }, { "nothing", x, y, NULL, NULL, 0 } };
-    const eff_svg_lines c = { .title = "scaling", .x_label = "multiply-adds", .y_label = "top-1", .series = s, .nseries = 3, .log_x = true,
-                              .percent = true, .alone = true };
+    const eff_svg_series s[] = { { "compound & <all>", x, y, lo, hi, 6 },
+                                 { "depth", x, lo, NULL, NULL, 3 },
+                                 { "nothing", x, y, NULL, NULL, 0 } };
+    const eff_svg_lines c = { .title = "scaling",
+                              .x_label = "multiply-adds",
+                              .y_label = "top-1",
+                              .series = s,
+                              .nseries = 3,
+                              .log_x = true,
+                              .percent = true,
+                              .alone = true };
     eff_text t = { 0 };
     eff_svg_lines_draw(&t, &c);
     assert_false(t.failed);
@@ -549,7 +602,9 @@ static void lines_with_intervals(void **state)
     check_page(t.s, false);
     has(t.s, ">no values</text>");
     eff_text_free(&t);
-    static const eff_svg_bar bar[] = { { "<b>", 0.5, 0.25, 0.75, "1 of 2" }, { "empty", NAN, NAN, NAN, NULL }, { "beyond", 7, -3, INFINITY, NULL } };
+    static const eff_svg_bar bar[] = { { "<b>", 0.5, 0.25, 0.75, "1 of 2" },
+                                       { "empty", NAN, NAN, NAN, NULL },
+                                       { "beyond", 7, -3, INFINITY, NULL } };
     eff_svg_bars(&t, "bars", bar, 3);
     check_page(t.s, false);
     assert_int_equal(count_of(t.s, "<rect"), 2);
@@ -606,8 +661,12 @@ static void failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_equal_the_input), cmocka_unit_test(hostile_names), cmocka_unit_test(pictures_of_mistakes),
-        cmocka_unit_test(extremes), cmocka_unit_test(confused_classes_stand_together), cmocka_unit_test(lines_with_intervals),
+        cmocka_unit_test(figures_equal_the_input),
+        cmocka_unit_test(hostile_names),
+        cmocka_unit_test(pictures_of_mistakes),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(confused_classes_stand_together),
+        cmocka_unit_test(lines_with_intervals),
         cmocka_unit_test(failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
