@@ -14,7 +14,7 @@
 #include <time.h>
 
 static const cli_opt opts[] = {
-    { 'r', "report", "FILE", "also write a report to look at: one HTML file, with pictures of the worst mistakes", CLI_PATH },
+    { 'r', "report", "FILE", "also write a report: one HTML file, with pictures of mistakes", CLI_PATH },
     { 'b', "batch", "N", "images scored at once", CLI_INT, "8", 1, 1024 },
     CLI_OPT_PREPROCESS,
     CLI_OPT_RESOLUTION,
@@ -205,7 +205,8 @@ static int print_people(const evaluation *v, const eff_metrics_result *r)
     printf("  loss            %.4f nats\n", r->loss);
     printf("  calibration     %.4f expected error of the confidence (0 is perfect)\n", r->ece);
     if (r->temperature != 1)
-        printf("  temperature     %.4g; at 1 the loss is %.4f nats, the error %.4f\n", r->temperature, r->plain_loss, r->plain_ece);
+        printf("  temperature     %.4g; at 1 the loss is %.4f nats, the error %.4f\n", r->temperature, r->plain_loss,
+               r->plain_ece);
     if (v->bad) printf("  left out        %d image%s that could not be read\n", v->bad, v->bad == 1 ? "" : "s");
     print_worst_classes(v->m, r);
     print_confusions(v->m, r);

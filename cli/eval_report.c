@@ -90,8 +90,11 @@ static void add_training(facts *f, const eff_model *m)
 {
     const char *const text = eff_model_record(m, EFF_RECORD_TRAINING), *key;
     json_t *const j = text ? json_loads(text, 0, NULL) : NULL, *v;
-    json_object_foreach(j, key, v) {
-        char name[128], *const value = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+    json_object_foreach(j, key, v)
+    {
+        char name[128], *const value = json_is_string(v)
+                                           ? NULL
+                                           : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
         snprintf(name, sizeof name, "training: %.100s", key);
         add(f, name, NULL, "%.4000s", value ? value : json_is_string(v) ? json_string_value(v) : "");
         free(value);
@@ -99,28 +102,34 @@ static void add_training(facts *f, const eff_model *m)
     json_decref(j);
 }
 
-static void collect(facts *f, const cli_args *a, const eff_model *m, const eff_engine *e, const eval_images *v, double seconds)
+static void collect(facts *f, const cli_args *a, const eff_model *m, const eff_engine *e, const eval_images *v,
+                    double seconds)
 {
     const eff_model_info *const i = eff_model_get_info(m);
     const size_t files = v->n + v->nbad;
     char rule[256];
     eff_preprocess_format(eff_model_get_preprocess(m), rule, sizeof rule);
-    add(f, "model", i->has_class_names ? NULL : "it has no class names: classes are shown by number", "%s", a->files[0]);
-    add(f, "architecture", NULL, "%s, %s parameters, %s multiply-adds an image", i->name, cli_human((double)i->params), cli_human((double)i->macs));
+    add(f, "model", i->has_class_names ? NULL : "it has no class names: classes are shown by number", "%s",
+        a->files[0]);
+    add(f, "architecture", NULL, "%s, %s parameters, %s multiply-adds an image", i->name, cli_human((double)i->params),
+        cli_human((double)i->macs));
     if (i->origin) add(f, "weights from", NULL, "%s", i->origin);
     if (i->licence) add(f, "licence", NULL, "%s", i->licence);
     add_training(f, m);
     add(f, "images from", NULL, "%s", a->files[1]);
     add(f, "images", v->nbad ? "files that cannot be read are left out" : NULL, "%zu of %zu", v->n, files);
     add(f, "preprocessing", "how an image becomes the input of the network", "%s", rule);
-    add(f, "temperature", eff_model_temperature(m) != 1 ? "fitted after training; changes the confidence, never the answer" : "none is in the model",
+    add(f, "temperature",
+        eff_model_temperature(m) != 1 ? "fitted after training; changes the confidence, never the answer"
+                                      : "none is in the model",
         "%.4g", eff_model_temperature(m));
     add(f, "time", NULL, "%.1f s, %.1f images a second", seconds, seconds > 0 ? (double)files / seconds : 0.0);
-    add(f, "machine", NULL, "%d thread%s, kernels %s", eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
+    add(f, "machine", NULL, "%d thread%s, kernels %s", eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s",
+        eff_engine_cpu(e));
 }
 
-int eval_report_save(const cli_args *a, const eff_model *m, const eff_engine *e, const eff_metrics_result *r, const eval_images *v,
-                     double seconds, const char *path)
+int eval_report_save(const cli_args *a, const eff_model *m, const eff_engine *e, const eff_metrics_result *r,
+                     const eval_images *v, double seconds, const char *path)
 {
     eff_error err = { 0 };
     eff_report report;

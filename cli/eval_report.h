@@ -11,7 +11,7 @@ typedef struct eval_images {
     eff_report_image *answer; /* [room] of the answers; n so far */
     eff_report_excluded *bad; /* of the files left out; their reasons are owned */
     size_t n, nbad, room;
-    float *prob;              /* scratch */
+    float *prob; /* scratch */
 } eval_images;
 
 void eval_images_begin(eval_images *v, size_t files, int classes);
@@ -20,8 +20,8 @@ void eval_images_add_bad(eval_images *v, const char *path, const char *reason);
 void eval_images_free(eval_images *v);
 
 /** Write the report. @return the exit status; one line was printed when it is not CLI_OK */
-int eval_report_save(const cli_args *a, const eff_model *m, const eff_engine *e, const eff_metrics_result *r, const eval_images *v,
-                     double seconds, const char *path);
+int eval_report_save(const cli_args *a, const eff_model *m, const eff_engine *e, const eff_metrics_result *r,
+                     const eval_images *v, double seconds, const char *path);
 
 /** The worst mistakes, for --json. */
 json_t *eval_worst_json(const eff_model *m, const eval_images *v);

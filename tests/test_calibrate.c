@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The temperature against a plain search over a fine grid in long double, and by its properties; the figures at a temperature against
- * those of logits divided beforehand. */
+/* The temperature against a plain search over a fine grid in long double, and by its properties; the figures at a
+ * temperature against those of logits divided beforehand. */
 #include "support.h"
 
 #include "base/rng.h"
@@ -76,14 +76,17 @@ static void finds_the_minimum(void **state)
             /* convex in 1/T: no lower on either side nearby, nor anywhere on a grid over the range */
             for (double step = 1e-3; step < 0.5; step *= 4) {
                 const double up = got.temperature * (1 + step), down = got.temperature / (1 + step);
-                if (up <= 20 && entropy(a, n, (long double)up, doubt) < least - 1e-12L) fail_msg("%g, %zu: %g is better than %g", truth[k], n, up, got.temperature);
-                if (down >= 0.05 && entropy(a, n, (long double)down, doubt) < least - 1e-12L) fail_msg("%g, %zu: %g is better than %g", truth[k], n, down, got.temperature);
+                if (up <= 20 && entropy(a, n, (long double)up, doubt) < least - 1e-12L)
+                    fail_msg("%g, %zu: %g is better than %g", truth[k], n, up, got.temperature);
+                if (down >= 0.05 && entropy(a, n, (long double)down, doubt) < least - 1e-12L)
+                    fail_msg("%g, %zu: %g is better than %g", truth[k], n, down, got.temperature);
             }
             assert_true(fabsl(entropy(a, n, 1, 0) - (long double)got.loss_before) < 1e-9L);
             assert_true(fabsl(entropy(a, n, (long double)got.temperature, 0) - (long double)got.loss_after) < 1e-9L);
             if (n < N) continue;
             /* 1500 answers settle it within some per cent of what they were drawn at */
-            if (fabs(log(got.temperature / truth[k])) > 0.15) fail_msg("drawn at %g, fitted %g", truth[k], got.temperature);
+            if (fabs(log(got.temperature / truth[k])) > 0.15)
+                fail_msg("drawn at %g, fitted %g", truth[k], got.temperature);
             assert_true(got.loss_after <= got.loss_before + 1e-6);
         }
         free(a);
@@ -98,7 +101,8 @@ static void properties(void **state)
     const double t = fit(a, N).temperature;
     *b = *a;
     for (int i = 0; i < N; i++)
-        for (int c = 0; c < C; c++) b->z[i][c] = 2 * a->z[i][c]; /* twice the scores, twice the temperature, to the bit almost */
+        for (int c = 0; c < C; c++)
+            b->z[i][c] = 2 * a->z[i][c]; /* twice the scores, twice the temperature, to the bit almost */
     assert_true(fabs(fit(b, N).temperature / t - 2) < 1e-9);
     for (int i = 0; i < N; i++)
         for (int c = 0; c < C; c++) b->z[i][c] = a->z[i][c] + 64; /* a constant changes nothing but rounding */
@@ -133,7 +137,8 @@ static void without_a_mistake_or_a_hit(void **state)
         eff_softmax_at(a->z[0], C, k.temperature, p);
         /* the doubted target: 1/(n+1) of the weight spread over all classes */
         const double want = 1 - 1.0 / (double)(n + 1) * (C - 1) / C;
-        if (fabs((double)p[0] - want) > 1e-6) fail_msg("%zu right answers: confidence %.9g, want %.9g", n, (double)p[0], want);
+        if (fabs((double)p[0] - want) > 1e-6)
+            fail_msg("%zu right answers: confidence %.9g, want %.9g", n, (double)p[0], want);
         assert_true(k.temperature < before);
         before = k.temperature;
     }
@@ -198,7 +203,8 @@ static void figures_at_a_temperature(void **state)
             assert_true(isnan(k->confidence) && isnan(k->accuracy));
             continue;
         }
-        assert_true(k->confidence > (double)b / EFF_CALIBRATION_BINS && k->confidence <= (b + 1.0) / EFF_CALIBRATION_BINS + 1e-12);
+        assert_true(k->confidence > (double)b / EFF_CALIBRATION_BINS &&
+                    k->confidence <= (b + 1.0) / EFF_CALIBRATION_BINS + 1e-12);
         assert_true(fabs(k->accuracy * k->n - k->correct) < 1e-9);
         gap += fabs(k->accuracy - k->confidence) * k->n;
     }
@@ -212,7 +218,9 @@ static void figures_at_a_temperature(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_minimum), cmocka_unit_test(properties), cmocka_unit_test(without_a_mistake_or_a_hit),
+        cmocka_unit_test(finds_the_minimum),
+        cmocka_unit_test(properties),
+        cmocka_unit_test(without_a_mistake_or_a_hit),
         cmocka_unit_test(figures_at_a_temperature),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

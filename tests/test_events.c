@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event files read back by a decoder of the test's own: framing, checksums (bit by bit, after the published check value), fields. */
+/* Event files read back by a decoder of the test's own: framing, checksums (bit by bit, after the published check
+ * value), fields. */
 #define _GNU_SOURCE
 #include "support.h"
 
@@ -168,7 +169,8 @@ static const char *folder(void)
 static void checksum(void **state)
 {
     (void)state;
-    assert_int_equal(crc32c((const unsigned char *)"123456789", 9), 0xe3069283u); /* RFC 3720's polynomial: the published check value */
+    assert_int_equal(crc32c((const unsigned char *)"123456789", 9),
+                     0xe3069283u); /* RFC 3720's polynomial: the published check value */
 }
 
 static void there_and_back(void **state)
@@ -178,8 +180,9 @@ static void there_and_back(void **state)
         const char *tag;
         int64_t step;
         double value;
-    } in[] = { { "loss/train", 0, 2.302585 },     { "loss/train", 1, -0.0 },   { "top1/val", 127, 1 },     { "top1/val", 128, 0.1 },
-               { "x", INT64_MAX, 1e-40 },          { "x", -1, 1e300 },          { "loss/val", 300, NAN },   { "lr", 1 << 20, -INFINITY } };
+    } in[] = { { "loss/train", 0, 2.302585 }, { "loss/train", 1, -0.0 },   { "top1/val", 127, 1 },
+               { "top1/val", 128, 0.1 },      { "x", INT64_MAX, 1e-40 },   { "x", -1, 1e300 },
+               { "loss/val", 300, NAN },      { "lr", 1 << 20, -INFINITY } };
     enum { N = sizeof in / sizeof *in };
     eff_error err = { 0 };
     eff_events *e;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes what a run and its continuation would write, two event files, and prints the same: `tool_events FOLDER` (tools/check_events.py
- * has TensorBoard read them). */
+/* Writes what a run and its continuation would write, two event files, and prints the same: `tool_events FOLDER`
+ * (tools/check_events.py has TensorBoard read them). */
 #include "report/events.h"
 
 #include <math.h>

@@ -39,10 +39,12 @@ def check(tool):
         if len(got[tag]) != len(rows):
             sys.exit(f"check_events: {tag}: wrote {len(rows)} values, TensorBoard found {len(got[tag])}")
         for (step, value), (step_read, value_read) in zip(rows, got[tag]):
-            same = value == value_read or math.isclose(value, value_read, rel_tol=1e-8) or (math.isnan(value) and math.isnan(value_read))
+            both_nan = math.isnan(value) and math.isnan(value_read)
+            same = both_nan or math.isclose(value, value_read, rel_tol=1e-8)
             if step != step_read or not same:
                 sys.exit(f"check_events: {tag}: wrote {value} at {step}, TensorBoard found {value_read} at {step_read}")
-    print(f"check_events: TensorBoard reads {sum(map(len, want.values()))} values of {len(want)} tags in {files} files as they were written")
+    values = sum(map(len, want.values()))
+    print(f"check_events: TensorBoard reads {values} values of {len(want)} tags in {files} files as they were written")
 
 
 def main():

@@ -156,8 +156,8 @@ EFF_API eff_status eff_model_set_classes(eff_model *m, const char *path, eff_err
 EFF_API void eff_model_set_preprocess(eff_model *m, const eff_preprocess *p);
 EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const char *licence, eff_error *err);
 
-/** What a model's confidence is worth: softmax(logits / temperature) is the probability to show. Never changes which class is first.
- * 1 when none was fitted. Set: EFF_EARG unless finite and in 0.01..100. */
+/** What a model's confidence is worth: softmax(logits / temperature) is the probability to show. Never changes which
+ * class is first. 1 when none was fitted. Set: EFF_EARG unless finite and in 0.01..100. */
 EFF_API double eff_model_temperature(const eff_model *m);
 EFF_API eff_status eff_model_set_temperature(eff_model *m, double temperature, eff_error *err);
 
@@ -165,9 +165,9 @@ typedef enum eff_record {
     EFF_RECORD_METRICS = 0, /* "metrics": how good the model is, and on what              */
     EFF_RECORD_TRAINING = 1 /* "training": how it came about                              */
 } eff_record;
-/** A record in the model file: a JSON object, whose usual keys docs/formats.md lists. NULL when there is none; borrowed until it is
- * set again. Set: a copy, NULL removes it; EFF_EARG for anything but a JSON object without duplicate keys, of at most 1 MiB and 16
- * levels. */
+/** A record in the model file: a JSON object, whose usual keys docs/formats.md lists. NULL when there is none; borrowed
+ * until it is set again. Set: a copy, NULL removes it; EFF_EARG for anything but a JSON object without duplicate keys, of
+ * at most 1 MiB and 16 levels. */
 EFF_API const char *eff_model_record(const eff_model *m, eff_record which);
 EFF_API eff_status eff_model_set_record(eff_model *m, eff_record which, const char *json, eff_error *err);
 

@@ -69,12 +69,12 @@ typedef struct eff_calibration {
     double loss_before, loss_after;  /* mean cross-entropy at temperature 1 and at that one  */
 } eff_calibration;
 
-/** The temperature at which n answers, logits [n][classes] on images not trained on, are least surprised by their labels: the minimum
- * of the cross-entropy, which is convex in 1/T, with one image's weight of doubt added (Platt 1999), without which a set answered
- * without a mistake would ask for certainty.
+/** The temperature at which n answers, logits [n][classes] on images not trained on, are least surprised by their labels:
+ * the minimum of the cross-entropy, which is convex in 1/T, with one image's weight of doubt added (Platt 1999), without
+ * which a set answered without a mistake would ask for certainty.
  * @return EFF_EARG when a label is out of range or no answer is finite */
-EFF_API eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n, int classes,
-                                       eff_error *err);
+EFF_API eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n,
+                                       int classes, eff_error *err);
 
 /** prob[i] = softmax(logits / temperature)[i]. */
 EFF_API void eff_softmax_at(const float *logits, int n, double temperature, float *prob);

@@ -52,8 +52,8 @@ typedef struct eff_report {
 } eff_report;
 EFF_API void eff_report_init(eff_report *r); /* always start here */
 
-/** Write the report: one file that needs nothing beside it. Atomic. The pictures of the worst mistakes are read again; one that can no
- * longer be read has a placeholder.
+/** Write the report: one file that needs nothing beside it. Atomic. The pictures of the worst mistakes are read again;
+ * one that can no longer be read has a placeholder.
  * @return EFF_EARG when a label or a count is out of range, EFF_EIO when the file cannot be written */
 EFF_API eff_status eff_report_save(const eff_report *r, const char *path, eff_error *err);
 

@@ -115,7 +115,8 @@ EFF_API const char *eff_model_record(const eff_model *m, eff_record which)
 
 EFF_API eff_status eff_model_set_record(eff_model *m, eff_record which, const char *json, eff_error *err)
 {
-    if ((int)which < 0 || (int)which >= EFF_RECORDS) return eff_fail(err, EFF_EARG, "record: there is none of number %d", (int)which);
+    if ((int)which < 0 || (int)which >= EFF_RECORDS)
+        return eff_fail(err, EFF_EARG, "record: there is none of number %d", (int)which);
     char *text = NULL;
     if (json) {
         json_t *j;

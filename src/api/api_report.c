@@ -4,7 +4,10 @@
 
 EFF_API void eff_report_init(eff_report *r) { eff_report_defaults(r); }
 
-static eff_status missing(const char *what, eff_error *err) { return eff_fail(err, EFF_EARG, "report: expected %s, found NULL", what); }
+static eff_status missing(const char *what, eff_error *err)
+{
+    return eff_fail(err, EFF_EARG, "report: expected %s, found NULL", what);
+}
 
 EFF_API eff_status eff_report_save(const eff_report *r, const char *path, eff_error *err)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Temperature scaling (Guo et al. 2017): one number by which logits are divided, fitted on images that were not trained on. In b = 1/T
- * the cross-entropy is convex, so its derivative has one zero and a bracketed Newton search in log b finds it: the end of the range
- * where there is none inside. Sums run in the order of the images, so the same answers give the same bits. */
+/* Temperature scaling (Guo et al. 2017): one number by which logits are divided, fitted on images that were not trained
+ * on. In b = 1/T the cross-entropy is convex, so its derivative has one zero and a bracketed Newton search in log b
+ * finds it: the end of the range where there is none inside. Sums run in the order of the images, so the same answers
+ * give the same bits. */
 #include <effnet/eval.h>
 
 #include "base/error.h"
@@ -28,8 +29,9 @@ static bool is_finite(const float *z, int classes)
     return true;
 }
 
-/* Sums over the usable answers at b = 1/T: the cross-entropy, and the first two derivatives in b of the doubted one, which is what
- * is minimised. A score's derivative is its mean under the probabilities less what the target expects, the second its variance. */
+/* Sums over the usable answers at b = 1/T: the cross-entropy, and the first two derivatives in b of the doubted one,
+ * which is what is minimised. A score's derivative is its mean under the probabilities less what the target expects,
+ * the second its variance. */
 static double sums(const answers *a, double b, double *d1, double *d2)
 {
     const double doubt = 1.0 / (double)(a->usable + 1);
@@ -56,7 +58,8 @@ static double sums(const answers *a, double b, double *d1, double *d2)
     return loss;
 }
 
-eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n, int classes, eff_error *err)
+eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n, int classes,
+                               eff_error *err)
 {
     answers a = { logits, labels, n, 0, classes };
     *out = (eff_calibration){ .temperature = 1 };
@@ -66,7 +69,8 @@ eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const 
             return eff_fail(err, EFF_EARG, "label of answer %zu: expected 0..%d, found %d", i, classes - 1, labels[i]);
         a.usable += is_finite(logits + i * (size_t)classes, classes);
     }
-    if (!a.usable) return eff_fail(err, EFF_EARG, "temperature: expected answers with finite scores, found none of %zu", n);
+    if (!a.usable)
+        return eff_fail(err, EFF_EARG, "temperature: expected answers with finite scores, found none of %zu", n);
     double d1, d2, lo = log(1 / T_MOST), hi = log(1 / T_LEAST), at = 0;
     out->n = a.usable;
     out->loss_before = sums(&a, 1, &d1, &d2) / (double)a.usable;
@@ -75,8 +79,10 @@ eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const 
         const double b = exp(at);
         sums(&a, b, &d1, &d2);
         if (d1 == 0) break;
-        if (d1 > 0) hi = at;
-        else lo = at;
+        if (d1 > 0)
+            hi = at;
+        else
+            lo = at;
         const double curve = b * d2 + d1; /* second derivative in log b, over b */
         const double newton = curve > 0 ? at - d1 / curve : lo - 1;
         const double next = newton > lo && newton < hi ? newton : (lo + hi) / 2;

@@ -20,7 +20,7 @@
 
 enum {
     MAX_RECORD = 1 << 20, /* bytes */
-    MAX_DEPTH = 16,       /* levels of a record: far below what the JSON reader takes, so that what is accepted can be read back */
+    MAX_DEPTH = 16,       /* levels of a record: far below what the JSON reader takes, so that it can be read back */
     MAX_JSON = 8 << 20    /* bytes: names of 200,000 classes; jansson's tree is some 30 times larger at worst */
 };
 
@@ -201,7 +201,8 @@ static eff_status read_lines(char ***out, const char *field, const json_t *root,
 eff_status eff_modelfile_check_temperature(double t, eff_status code, eff_error *err)
 {
     if (t >= EFF_TEMPERATURE_LEAST && t <= EFF_TEMPERATURE_MOST) return EFF_OK;
-    return eff_fail(err, code, "temperature: expected a number in %g..%g, found %g", EFF_TEMPERATURE_LEAST, EFF_TEMPERATURE_MOST, t);
+    return eff_fail(err, code, "temperature: expected a number in %g..%g, found %g", EFF_TEMPERATURE_LEAST,
+                    EFF_TEMPERATURE_MOST, t);
 }
 
 static eff_status read_temperature(double *out, const json_t *root, eff_error *err)
@@ -235,7 +236,8 @@ eff_status eff_modelfile_record(char **out, eff_record which, const json_t *v, e
     const char *const key = eff_modelfile_record_key(which);
     *out = NULL;
     if (!json_is_object(v)) return eff_fail(err, code, "%s: expected a JSON object", key);
-    if (is_deeper(v, MAX_DEPTH)) return eff_fail(err, code, "%s: expected at most %d levels of objects and arrays", key, MAX_DEPTH);
+    if (is_deeper(v, MAX_DEPTH))
+        return eff_fail(err, code, "%s: expected at most %d levels of objects and arrays", key, MAX_DEPTH);
     char *const text = json_dumps(v, JSON_COMPACT);
     if (!text) return no_json_memory(err);
     const size_t n = strlen(text);

@@ -15,7 +15,8 @@ enum { EFF_MODELFILE_VERSION = 1 }; /* a reader refuses higher ones; fields may 
 /** `code` unless t is a temperature that a model file may hold. */
 eff_status eff_modelfile_check_temperature(double t, eff_status code, eff_error *err);
 
-/** The key of a record, and the record as it is kept: compact JSON; eff_free() it. `code` when v is none, naming the key. */
+/** The key of a record, and the record as it is kept: compact JSON; eff_free() it. `code` when v is none, naming the
+ * key. */
 const char *eff_modelfile_record_key(eff_record which);
 eff_status eff_modelfile_record(char **out, eff_record which, const json_t *v, eff_status code, eff_error *err);
 

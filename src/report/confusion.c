@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which classes, in which order, and the drawing. The order is a greedy seriation of what was confused with what: the pair most alike
- * is joined first, then the next pair whose classes are both still ends of their chains, and so on; chains follow each other by their
- * strongest pair, classes never confused come last. Ties go to the lower class, so the same answers give the same picture. */
+/* Which classes, in which order, and the drawing. The order is a greedy seriation of what was confused with what: the
+ * pair most alike is joined first, then the next pair whose classes are both still ends of their chains, and so on;
+ * chains follow each other by their strongest pair, classes never confused come last. Ties go to the lower class, so
+ * the same answers give the same picture. */
 #include "report/confusion.h"
 
 #include "base/mem.h"
@@ -22,7 +23,10 @@ static int heavier(const void *p, const void *q)
     return x->a != y->a ? x->a - y->a : x->b - y->b;
 }
 
-static int count(const eff_metrics_result *m, int row, int column) { return m->confusion[(size_t)row * (size_t)m->classes + (size_t)column]; }
+static int count(const eff_metrics_result *m, int row, int column)
+{
+    return m->confusion[(size_t)row * (size_t)m->classes + (size_t)column];
+}
 
 /* The classes of the most frequent confusions, whole pairs at a time. */
 static eff_status choose(eff_confusion *c, const eff_metrics_result *m, eff_error *err)
@@ -64,7 +68,8 @@ static double alike(const eff_metrics_result *m, int a, int b)
     return share(count(m, a, b), m->per_class[a].n) + share(count(m, b, a), m->per_class[b].n);
 }
 
-/* The chosen classes, byte order or not, into chains: link[i][0..1] are the neighbours of place i, chain[i] whose chain it is in. */
+/* The chosen classes, byte order or not, into chains: link[i][0..1] are the neighbours of place i, chain[i] whose chain
+ * it is in. */
 static void seriate(eff_confusion *c, const eff_metrics_result *m)
 {
     enum { MOST = EFF_CONFUSION_MOST };
@@ -146,7 +151,8 @@ static void draw_name(eff_text *t, const char *name)
 }
 
 /* Right answers are blue, wrong ones vermillion; the stronger, the larger the share of the row. */
-static void draw_cell(eff_text *t, const eff_metrics_result *m, const char *const *names, int row, int column, double x, double y, double cell)
+static void draw_cell(eff_text *t, const eff_metrics_result *m, const char *const *names, int row, int column, double x,
+                      double y, double cell)
 {
     const int k = count(m, row, column);
     char a[16], b[16], text[16];
@@ -156,27 +162,36 @@ static void draw_cell(eff_text *t, const eff_metrics_result *m, const char *cons
     eff_text_escape(t, eff_report_class(names, row, a));
     eff_text_put(t, ", predicted ");
     eff_text_escape(t, eff_report_class(names, column, b));
-    eff_text_print(t, ": %d of %d</title><rect class=\"f%d n\" fill-opacity=\"%.2f\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", k,
-                   m->per_class[row].n, row == column ? 0 : 1, 0.12 + 0.88 * part, x, y, cell, cell);
-    if (k < 10000) snprintf(text, sizeof text, "%d", k);
-    else snprintf(text, sizeof text, "%dk", k / 1000);
+    eff_text_print(t,
+                   ": %d of %d</title><rect class=\"f%d n\" fill-opacity=\"%.2f\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                   "height=\"%.1f\"/>",
+                   k, m->per_class[row].n, row == column ? 0 : 1, 0.12 + 0.88 * part, x, y, cell, cell);
+    if (k < 10000)
+        snprintf(text, sizeof text, "%d", k);
+    else
+        snprintf(text, sizeof text, "%dk", k / 1000);
     const double size = fmin(12, k < 100 ? cell * 0.5 : k < 1000 ? cell * 0.44 : cell * 0.36);
     eff_text_print(t, "<text class=\"c\" style=\"font-size:%.1fpx%s\" x=\"%.1f\" y=\"%.1f\">%s</text></g>\n", size,
                    part > 0.5 ? ";fill:var(--bg)" : "", x + cell / 2, y + cell / 2 + size * 0.36, text);
 }
 
-void eff_svg_confusion(eff_text *t, const char *title, const eff_confusion *c, const eff_metrics_result *m, const char *const *names)
+void eff_svg_confusion(eff_text *t, const char *title, const eff_confusion *c, const eff_metrics_result *m,
+                       const char *const *names)
 {
     const double cell = fmin(44, fmax(22, 240.0 / (c->n ? c->n : 1))), side = cell * c->n;
     const double width = LEFT + side + RIGHT, height = TOP + side + 8;
     char buf[16];
-    eff_text_print(t, "<svg class=\"chart\" style=\"min-width:%.0fpx;max-width:%.0fpx\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
-                      "role=\"img\" aria-label=\"", fmin(width, 300 + side / 2), width * 1.4, width, height);
+    eff_text_print(t,
+                   "<svg class=\"chart\" style=\"min-width:%.0fpx;max-width:%.0fpx\" "
+                   "xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
+                   "role=\"img\" aria-label=\"",
+                   fmin(width, 300 + side / 2), width * 1.4, width, height);
     eff_text_escape(t, title);
     eff_text_put(t, "\">\n<text class=\"m\" x=\"4\" y=\"14\">predicted across, true down</text>\n");
     for (int i = 0; i <= c->n; i++) {
         const double at = i * cell;
-        eff_text_print(t, "<path class=\"g\" d=\"M%d %.1fh%.1fM%.1f %dv%.1f\"/>", LEFT, TOP + at, side, LEFT + at, TOP, side);
+        eff_text_print(t, "<path class=\"g\" d=\"M%d %.1fh%.1fM%.1f %dv%.1f\"/>", LEFT, TOP + at, side, LEFT + at, TOP,
+                       side);
     }
     for (int i = 0; i < c->n; i++) {
         const char *const name = eff_report_class(names, c->order[i], buf);

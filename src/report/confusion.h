@@ -15,11 +15,13 @@ typedef struct eff_confusion {
     int mistakes, shown;              /* answers that were wrong; those between shown classes */
 } eff_confusion;
 
-/** Choose and order: all classes where they fit, else those of the most frequent confusions (none where nothing was confused). */
+/** Choose and order: all classes where they fit, else those of the most frequent confusions (none where nothing was
+ * confused). */
 eff_status eff_confusion_find(eff_confusion *c, const eff_metrics_result *m, eff_error *err);
 
 /** @param names  [m->classes], NULL entries are written as numbers; or NULL */
-void eff_svg_confusion(eff_text *t, const char *title, const eff_confusion *c, const eff_metrics_result *m, const char *const *names);
+void eff_svg_confusion(eff_text *t, const char *title, const eff_confusion *c, const eff_metrics_result *m,
+                       const char *const *names);
 
 /** The name of a class, or its number in buf[16]. */
 const char *eff_report_class(const char *const *names, int c, char buf[16]);

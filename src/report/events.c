@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event files are a sequence of TFRecords (length, its checksum, data, its checksum; all little-endian, CRC-32C rotated and offset), each
- * holding one protocol buffer:
+/* Event files are a sequence of TFRecords (length, its checksum, data, its checksum; all little-endian, CRC-32C rotated
+ * and offset), each holding one protocol buffer:
  *
  *     Event   { 1: double wall_time   2: int64 step   3: string file_version   5: Summary summary }
  *     Summary { 1: repeated Value }   Value { 1: string tag   2: float simple_value }
  *
- * These six fields are encoded by hand: a generator, its run-time library and a build step would be more to install and to read than
- * the thirty lines they would replace. Records are gathered in memory and go to the file in whole, so that a reader never meets half of
- * one while the program runs, and a record cut by a crash is the last, which TensorBoard passes over. */
+ * These six fields are encoded by hand: a generator, its run-time library and a build step would be more to install and
+ * to read than the thirty lines they would replace. Records are gathered in memory and go to the file in whole, so that
+ * a reader never meets half of one while the program runs, and a record cut by a crash is the last, which TensorBoard
+ * passes over. */
 #define _GNU_SOURCE
 #include "report/events.h"
 
@@ -27,7 +28,7 @@ struct eff_events {
     char *path;
     unsigned char *bytes; /* records not yet written */
     size_t n, room;
-    uint32_t table[256];  /* of the checksum */
+    uint32_t table[256]; /* of the checksum */
 };
 
 /* ---------------------------------------------------------------------------------------------- encoding */
@@ -64,7 +65,10 @@ static unsigned char *put_varint(unsigned char *p, uint64_t v)
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
-static unsigned char *put_key(unsigned char *p, int field, int wire) { return put_varint(p, (uint64_t)(field << 3 | wire)); }
+static unsigned char *put_key(unsigned char *p, int field, int wire)
+{
+    return put_varint(p, (uint64_t)(field << 3 | wire));
+}
 
 static unsigned char *put_bytes(unsigned char *p, int field, const void *s, size_t n)
 {
@@ -122,7 +126,8 @@ static eff_status create(eff_events *e, const char *folder, eff_error *err)
     e->path = eff_malloc(room);
     if (!e->path) return eff_fail_memory(err, room);
     for (int k = 0; k < ATTEMPTS; k++) { /* the same process may have begun one within this second */
-        snprintf(e->path, room, "%s/events.out.tfevents.%010lld.%s.%ld.%d.v2", folder, (long long)time(NULL), host, (long)getpid(), k);
+        snprintf(e->path, room, "%s/events.out.tfevents.%010lld.%s.%ld.%d.v2", folder, (long long)time(NULL), host,
+                 (long)getpid(), k);
         e->fd = open(e->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
         if (e->fd >= 0) return EFF_OK;
         if (errno != EEXIST) break;

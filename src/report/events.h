@@ -7,8 +7,8 @@
 
 typedef struct eff_events eff_events;
 
-/** Begin a new file in `folder`, which must exist: events.out.tfevents.TIME.HOST.PID.N.v2. A run that goes on begins another; TensorBoard
- * reads all files of a folder in the order of their names, which is that of their times. */
+/** Begin a new file in `folder`, which must exist: events.out.tfevents.TIME.HOST.PID.N.v2. A run that goes on begins
+ * another; TensorBoard reads all files of a folder in the order of their names, which is that of their times. */
 eff_status eff_events_open(eff_events **out, const char *folder, eff_error *err);
 
 /** Figure `tag` ("loss/train") at `step`. Stays in memory until it is flushed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Style and skeleton. System fonts, no scripts, nothing from elsewhere; a policy in the head keeps a browser from fetching anything
- * should a name ever get past the escaping. */
+/* Style and skeleton. System fonts, no scripts, nothing from elsewhere; a policy in the head keeps a browser from
+ * fetching anything should a name ever get past the escaping. */
 #include "report/html.h"
 
 #include "report/svg.h"
@@ -16,25 +16,34 @@ static const char style[] =
     "h1{font-size:1.6rem;line-height:1.25;margin:8px 0 2px}h2{font-size:1.15rem;margin:40px 0 4px}"
     "p{margin:4px 0 12px;max-width:76ch}.mut,figcaption,small{color:var(--mut)}\n"
     ".figs{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0 12px}"
-    ".fig{background:var(--card);border-radius:10px;padding:10px 14px}.fig b{display:block;font-size:1.5rem;line-height:1.3}"
+    ".fig{background:var(--card);border-radius:10px;padding:10px 14px}.fig "
+    "b{display:block;font-size:1.5rem;line-height:1.3}"
     ".fig span,.fig small{display:block;font-size:.82rem}\n"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:16px 24px;align-items:start}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:16px "
+    "24px;align-items:start}"
     "figure{margin:0;min-width:0}.charts figure{max-width:560px}figcaption{font-size:.9rem;margin-bottom:4px}"
     ".wide{overflow-x:auto;padding-bottom:6px}\n"
     "table{border-collapse:collapse;width:100%;font-size:.92rem}"
     "th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line)}"
-    "th{font-weight:600}thead th{position:sticky;top:0;background:var(--bg)}td.n,th.n{text-align:right;white-space:nowrap}"
+    "th{font-weight:600}thead "
+    "th{position:sticky;top:0;background:var(--bg)}td.n,th.n{text-align:right;white-space:nowrap}"
     ".scroll{max-height:560px;overflow:auto;border-bottom:1px solid var(--line)}\n"
     ".pics{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:18px 14px}"
-    ".pics img,.gone{display:flex;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:var(--card);border-radius:8px}"
+    ".pics "
+    "img,.gone{display:flex;width:100%;height:auto;aspect-ratio:1;object-fit:contain;background:var(--card);border-"
+    "radius:8px}"
     ".gone{align-items:center;justify-content:center;text-align:center;padding:10px;font-size:.8rem;color:var(--mut)}"
     ".pics div{font-size:.88rem;line-height:1.35;margin-top:4px}.pics .file{font-size:.76rem;color:var(--mut)}"
     ".k{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.4em}\n"
-    "@media(max-width:600px){body{padding:10px 12px 32px}.facts tr{display:block;border-bottom:1px solid var(--line);padding:5px 0}"
+    "@media(max-width:600px){body{padding:10px 12px 32px}.facts tr{display:block;border-bottom:1px solid "
+    "var(--line);padding:5px 0}"
     ".facts td,.facts th{display:block;border:0;padding:0}"
-    ".classes thead{display:none}.classes tr{display:grid;grid-template-columns:1fr 1fr;gap:0 12px;border-bottom:1px solid var(--line);padding:6px 0}"
-    ".classes td{border:0;padding:0;text-align:left;white-space:normal}.classes td:first-child{grid-column:1/3;font-weight:600}"
-    ".classes td.n::before{content:attr(data-what) \" \";color:var(--mut)}.classes td[data-what^=re],.classes td[data-what^=p]{grid-column:1/3}.figs{grid-template-columns:1fr 1fr}"
+    ".classes thead{display:none}.classes tr{display:grid;grid-template-columns:1fr 1fr;gap:0 12px;border-bottom:1px "
+    "solid var(--line);padding:6px 0}"
+    ".classes td{border:0;padding:0;text-align:left;white-space:normal}.classes "
+    "td:first-child{grid-column:1/3;font-weight:600}"
+    ".classes td.n::before{content:attr(data-what) \" \";color:var(--mut)}.classes td[data-what^=re],.classes "
+    "td[data-what^=p]{grid-column:1/3}.figs{grid-template-columns:1fr 1fr}"
     ".pics{grid-template-columns:repeat(auto-fill,minmax(132px,1fr))}}\n"
     "@media print{.scroll{max-height:none;overflow:visible}}\n";
 
@@ -42,7 +51,8 @@ void eff_html_begin(eff_text *t, const char *title, const char *subtitle)
 {
     eff_text_put(t, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
                     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>"
-                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"/>\n<title>");
+                    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+                    "style-src 'unsafe-inline'\"/>\n<title>");
     eff_text_escape_cut(t, title, LONGEST);
     eff_text_put(t, "</title>\n<style>");
     eff_svg_style(t);

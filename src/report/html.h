@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The page around the parts of a report: its style, headings, tables. What it writes is well-formed XML too, so that a test can check
- * its tags. All text given to it comes from outside and is escaped. */
+/* The page around the parts of a report: its style, headings, tables. What it writes is well-formed XML too, so that a
+ * test can check its tags. All text given to it comes from outside and is escaped. */
 #ifndef EFF_REPORT_HTML_H
 #define EFF_REPORT_HTML_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The report's sections, one function each, in the order of the page. Its size is bounded whatever it is made of: a table shows its
- * first rows and says how many there are, pictures are few and small. */
+/* The report's sections, one function each, in the order of the page. Its size is bounded whatever it is made of: a
+ * table shows its first rows and says how many there are, pictures are few and small. */
 #include "report/report.h"
 
 #include "base/file.h"
@@ -65,8 +65,10 @@ typedef struct words {
 static words percent(double v, int decimals)
 {
     words w;
-    if (isfinite(v)) eff_number_print(w.s, sizeof w.s, "%.*f" PERCENT, decimals, 100 * v);
-    else strcpy(w.s, DASH);
+    if (isfinite(v))
+        eff_number_print(w.s, sizeof w.s, "%.*f" PERCENT, decimals, 100 * v);
+    else
+        strcpy(w.s, DASH);
     return w;
 }
 
@@ -81,8 +83,10 @@ static words interval(double lo, double hi, int decimals)
 static words nats(double v)
 {
     words w;
-    if (isfinite(v)) eff_number_print(w.s, sizeof w.s, "%.3f", v);
-    else strcpy(w.s, DASH);
+    if (isfinite(v))
+        eff_number_print(w.s, sizeof w.s, "%.3f", v);
+    else
+        strcpy(w.s, DASH);
     return w;
 }
 
@@ -99,13 +103,16 @@ static void put_figures(eff_text *t, const eff_report *r)
     eff_html_figure(t, "right (top-1)", percent(m->top1, 1).s, m->n ? note : NULL);
     if (m->classes > 5) eff_html_figure(t, "in the first five (top-5)", percent(m->top5, 1).s, NULL);
     snprintf(n, sizeof n, "%d", m->n);
-    snprintf(note, sizeof note, "%d class%s, %d mistake%s", m->classes, m->classes == 1 ? "" : "es", mistakes, mistakes == 1 ? "" : "s");
+    snprintf(note, sizeof note, "%d class%s, %d mistake%s", m->classes, m->classes == 1 ? "" : "es", mistakes,
+             mistakes == 1 ? "" : "s");
     eff_html_figure(t, "images", n, note);
     snprintf(note, sizeof note, "%s before the temperature", nats(m->plain_loss).s);
     eff_html_figure(t, "loss, nats", nats(m->loss).s, scaled ? note : NULL);
-    eff_number_print(note, sizeof note, "%s before the temperature of %.4g", percent(m->plain_ece, 1).s, m->temperature);
+    eff_number_print(note, sizeof note, "%s before the temperature of %.4g", percent(m->plain_ece, 1).s,
+                     m->temperature);
     eff_html_figure(t, "confidence error (ECE)", percent(m->ece, 1).s, scaled ? note : "no temperature was fitted");
-    eff_text_put(t, "</div>\n<p class=\"mut\">What an interval means: were other images drawn in the same way, again and again, 95 of 100 such "
+    eff_text_put(t, "</div>\n<p class=\"mut\">What an interval means: were other images drawn in the same way, again "
+                    "and again, 95 of 100 such "
                     "intervals (Wilson's) would hold the true rate; the fewer the images, the wider it is.</p>\n");
 }
 
@@ -156,16 +163,22 @@ static bool any(const double *v, size_t n)
     return false;
 }
 
-static void put_curve(eff_text *t, const char *caption, const char *y_label, const double *epoch, const double *const *y, const char *const *names,
-                      int series, size_t n, bool fraction, bool log_y)
+static void put_curve(eff_text *t, const char *caption, const char *y_label, const double *epoch,
+                      const double *const *y, const char *const *names, int series, size_t n, bool fraction, bool log_y)
 {
     eff_svg_series s[2];
     int used = 0;
     for (int k = 0; k < series; k++)
         if (any(y[k], n)) s[used++] = (eff_svg_series){ .name = names[k], .x = epoch, .y = y[k], .n = (int)n };
     if (!used) return;
-    const eff_svg_lines c = { .title = caption, .x_label = "epoch", .y_label = y_label, .series = s, .nseries = used, .whole_x = true,
-                              .percent = fraction, .log_y = log_y };
+    const eff_svg_lines c = { .title = caption,
+                              .x_label = "epoch",
+                              .y_label = y_label,
+                              .series = s,
+                              .nseries = used,
+                              .whole_x = true,
+                              .percent = fraction,
+                              .log_y = log_y };
     eff_text_put(t, "<figure><figcaption>");
     eff_text_escape(t, caption);
     if (used == 1 && series == 2) eff_text_print(t, " (%s)", s[0].name);
@@ -200,7 +213,8 @@ static eff_status put_curves(eff_text *t, const eff_report *r, eff_error *err)
     eff_text_put(t, "<div class=\"charts\">\n");
     put_curve(t, "Accuracy", "right", v, (const double *const[]){ column[3], column[4] }, names, 2, n, true, false);
     put_curve(t, "Loss", "nats", v, (const double *const[]){ column[1], column[2] }, names, 2, n, false, false);
-    put_curve(t, "Learning rate", "", v, (const double *const[]){ column[5] }, rate, 1, n, false, spans_decades(column[5], n));
+    put_curve(t, "Learning rate", "", v, (const double *const[]){ column[5] }, rate, 1, n, false,
+              spans_decades(column[5], n));
     eff_text_put(t, "</div>\n");
     eff_html_section_end(t);
     eff_free(v);
@@ -217,12 +231,15 @@ static eff_status put_confusion(eff_text *t, const eff_report *r, eff_error *err
     const eff_status s = eff_confusion_find(&c, m, err);
     if (s != EFF_OK) return s;
     eff_html_section(t, "What was taken for what",
-                     "A row is a true class, a column what the model said; blue is right, orange is wrong, the stronger the larger the share of "
+                     "A row is a true class, a column what the model said; blue is right, orange is wrong, the "
+                     "stronger the larger the share of "
                      "the row. Classes that are confused stand together.");
     if (m->classes > EFF_CONFUSION_MOST) {
         if (c.n)
-            snprintf(line, sizeof line, "Shown are the %d of %d classes that were confused most often: %d of all %d mistakes are between them.", c.n,
-                     m->classes, c.shown, c.mistakes);
+            snprintf(
+                line, sizeof line,
+                "Shown are the %d of %d classes that were confused most often: %d of all %d mistakes are between them.",
+                c.n, m->classes, c.shown, c.mistakes);
         else
             snprintf(line, sizeof line, "None of the %d classes was confused with another.", m->classes);
         eff_text_print(t, "<p>%s</p>\n", line);
@@ -294,8 +311,10 @@ static eff_status put_mistakes(eff_text *t, const eff_report *r, eff_error *err)
     eff_status s = EFF_OK;
     for (size_t i = 0; i < r->nimages; i++) all += r->images[i].label != r->images[i].predicted;
     if (!r->nimages || (all && !n)) return EFF_OK;
-    eff_html_section(t, "The worst mistakes",
-                     all ? "Wrong answers, those given with the greatest confidence first. Look for labels that are wrong, too." : "There are none.");
+    eff_html_section(
+        t, "The worst mistakes",
+        all ? "Wrong answers, those given with the greatest confidence first. Look for labels that are wrong, too."
+            : "There are none.");
     if (n) eff_text_put(t, "<div class=\"pics\">\n");
     for (size_t i = 0; i < n && s == EFF_OK; i++) s = put_picture(t, r, &r->images[worst[i]], err);
     if (n) eff_text_put(t, "</div>\n");
@@ -311,7 +330,8 @@ typedef struct ranked {
     const eff_class_metrics *k;
 } ranked;
 
-/* Worst recall first, among equals the one with more images; classes without images last, those that something was taken for first. */
+/* Worst recall first, among equals the one with more images; classes without images last, those that something was
+ * taken for first. */
 static int worse_class(const void *a, const void *b)
 {
     const ranked *const x = a, *const y = b;
@@ -323,7 +343,10 @@ static int worse_class(const void *a, const void *b)
 }
 
 /* `what` stands before the number where the page is too narrow for columns. */
-static void put_count(eff_text *t, const char *what, int n) { eff_text_print(t, "<td class=\"n\" data-what=\"%s\">%d</td>", what, n); }
+static void put_count(eff_text *t, const char *what, int n)
+{
+    eff_text_print(t, "<td class=\"n\" data-what=\"%s\">%d</td>", what, n);
+}
 
 static void put_rate(eff_text *t, const char *what, double v, double lo, double hi)
 {
@@ -339,8 +362,10 @@ static void put_class_table(eff_text *t, const eff_report *r, const ranked *list
     int of_use = 0;
     for (int i = 0; i < n; i++) of_use += list[i].k->n || list[i].k->predicted;
     const int shown = of_use < MAX_CLASS_ROWS ? of_use : MAX_CLASS_ROWS;
-    eff_text_put(t, "<div class=\"scroll\"><table class=\"classes\"><thead><tr><th>class</th><th class=\"n\">images</th><th class=\"n\">right</th>"
-                    "<th class=\"n\">recall (95 %)</th><th class=\"n\">called so</th><th class=\"n\">precision (95 %)</th></tr></thead><tbody>\n");
+    eff_text_put(t, "<div class=\"scroll\"><table class=\"classes\"><thead><tr><th>class</th><th "
+                    "class=\"n\">images</th><th class=\"n\">right</th>"
+                    "<th class=\"n\">recall (95 %)</th><th class=\"n\">called so</th><th class=\"n\">precision (95 "
+                    "%)</th></tr></thead><tbody>\n");
     for (int i = 0; i < shown; i++) {
         const eff_class_metrics *const k = list[i].k;
         eff_text_put(t, "<tr>");
@@ -354,7 +379,9 @@ static void put_class_table(eff_text *t, const eff_report *r, const ranked *list
     }
     eff_text_put(t, "</tbody></table></div>\n");
     put_rest(t, (size_t)of_use, (size_t)shown, "classes, found as often as these or more often, or without images");
-    if (of_use < n) eff_text_print(t, "<p class=\"mut\">%d class%s had no images here and nothing was taken for them.</p>\n", n - of_use, n - of_use == 1 ? "" : "es");
+    if (of_use < n)
+        eff_text_print(t, "<p class=\"mut\">%d class%s had no images here and nothing was taken for them.</p>\n",
+                       n - of_use, n - of_use == 1 ? "" : "es");
 }
 
 static eff_status put_classes(eff_text *t, const eff_report *r, eff_error *err)
@@ -367,13 +394,15 @@ static eff_status put_classes(eff_text *t, const eff_report *r, eff_error *err)
     for (int c = 0; c < m->classes; c++) list[c] = (ranked){ c, &m->per_class[c] };
     qsort(list, (size_t)m->classes, sizeof *list, worse_class);
     eff_html_section(t, "Class by class",
-                     "Recall: of the images of a class, the share that was found. Precision: of the images called so, the share that is. The worst "
+                     "Recall: of the images of a class, the share that was found. Precision: of the images called so, "
+                     "the share that is. The worst "
                      "recall comes first; the thin lines are 95 % intervals.");
     int n = 0;
     for (int i = 0; i < m->classes && n < MAX_BARS && list[i].k->n; i++, n++) {
         const eff_class_metrics *const k = list[i].k;
         snprintf(note[n], sizeof note[n], "%d of %d", k->correct, k->n);
-        bar[n] = (eff_svg_bar){ eff_report_class(r->class_names, list[i].index, number_of[n]), k->recall, k->recall_lo, k->recall_hi, note[n] };
+        bar[n] = (eff_svg_bar){ eff_report_class(r->class_names, list[i].index, number_of[n]), k->recall, k->recall_lo,
+                                k->recall_hi, note[n] };
     }
     if (n) {
         eff_text_put(t, "<div class=\"charts\">");
@@ -395,14 +424,19 @@ static eff_status put_classes(eff_text *t, const eff_report *r, eff_error *err)
 static void put_reliability(eff_text *t, const eff_metrics_result *m)
 {
     const bool scaled = m->temperature != 1;
-    eff_html_section(t, "How far the confidence can be trusted",
-                     "Answers by their confidence, in 15 bins. Of answers given with 80 % confidence 80 % should be right: bars that reach the broken "
-                     "line. Below it the model is too sure, above it too careful. The dot is the bin's mean confidence.");
+    eff_html_section(
+        t, "How far the confidence can be trusted",
+        "Answers by their confidence, in 15 bins. Of answers given with 80 % confidence 80 % should be right: bars "
+        "that reach the broken "
+        "line. Below it the model is too sure, above it too careful. The dot is the bin's mean confidence.");
     eff_text_put(t, "<div class=\"charts\">\n");
     for (int k = scaled ? 0 : 1; k < 2; k++) {
         eff_text_put(t, "<figure><figcaption>");
-        if (scaled && k) eff_text_print(t, "At temperature %.4g, as shown to users: error %s", m->temperature, percent(m->ece, 1).s);
-        else eff_text_print(t, "%s%s", scaled ? "Before the temperature: error " : "Error ", percent(scaled ? m->plain_ece : m->ece, 1).s);
+        if (scaled && k)
+            eff_text_print(t, "At temperature %.4g, as shown to users: error %s", m->temperature, percent(m->ece, 1).s);
+        else
+            eff_text_print(t, "%s%s", scaled ? "Before the temperature: error " : "Error ",
+                           percent(scaled ? m->plain_ece : m->ece, 1).s);
         eff_text_put(t, "</figcaption>\n");
         eff_svg_reliability(t, "reliability diagram", k ? m->bins : m->plain_bins);
         eff_text_put(t, "</figure>\n");
@@ -436,7 +470,8 @@ static eff_status check(const eff_report *r, eff_error *err)
     for (size_t i = 0; i < r->nimages; i++) {
         const eff_report_image *const im = &r->images[i];
         if (im->label < 0 || im->label >= classes || im->predicted < 0 || im->predicted >= classes)
-            return eff_fail(err, EFF_EARG, "image %zu: expected classes in 0..%d, found %d taken for %d", i, classes - 1, im->label, im->predicted);
+            return eff_fail(err, EFF_EARG, "image %zu: expected classes in 0..%d, found %d taken for %d", i,
+                            classes - 1, im->label, im->predicted);
     }
     return EFF_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Line charts, the reliability diagram and bars. A chart is a frame (a rectangle of the drawing with a range of values on either axis)
- * and what is put into it. */
+/* Line charts, the reliability diagram and bars. A chart is a frame (a rectangle of the drawing with a range of values
+ * on either axis) and what is put into it. */
 #include "report/svg.h"
 
 #include <math.h>
@@ -21,9 +21,11 @@ void eff_svg_style(eff_text *t)
 {
     static const char *const light[MAX_SERIES] = { "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9" };
     static const char *const dark[MAX_SERIES] = { "#56b4e9", "#ff8c42", "#2fc79a", "#e39ac3", "#f0b93a", "#a5d8f5" };
-    eff_text_put(t, ":root{color-scheme:light dark;--fg:#1b1f24;--mut:#5b6470;--bg:#fff;--card:#f4f6f8;--line:#d5dae0;");
+    eff_text_put(t,
+                 ":root{color-scheme:light dark;--fg:#1b1f24;--mut:#5b6470;--bg:#fff;--card:#f4f6f8;--line:#d5dae0;");
     for (int i = 0; i < MAX_SERIES; i++) eff_text_print(t, "--c%d:%s%s", i, light[i], i + 1 < MAX_SERIES ? ";" : "}\n");
-    eff_text_put(t, "@media(prefers-color-scheme:dark){:root{--fg:#e8ebef;--mut:#9aa4b1;--bg:#14171b;--card:#1d2127;--line:#39414b;");
+    eff_text_put(t, "@media(prefers-color-scheme:dark){:root{--fg:#e8ebef;--mut:#9aa4b1;--bg:#14171b;--card:#1d2127;--"
+                    "line:#39414b;");
     for (int i = 0; i < MAX_SERIES; i++) eff_text_print(t, "--c%d:%s%s", i, dark[i], i + 1 < MAX_SERIES ? ";" : "}}\n");
     eff_text_put(t, "svg.chart{display:block;width:100%;height:auto}"
                     ".chart text{font:12px system-ui,sans-serif;fill:var(--fg)}"
@@ -36,14 +38,18 @@ void eff_svg_style(eff_text *t)
                     ".chart .n{stroke:none}\n");
     static const char *const dash[MAX_SERIES] = { "none", "7 3", "2 3", "9 3 2 3", "5 5", "1 2" };
     for (int i = 0; i < MAX_SERIES; i++)
-        eff_text_print(t, ".chart .l%d{stroke:var(--c%d);stroke-width:2;fill:none;stroke-dasharray:%s;stroke-linejoin:round}.chart .f%d{fill:var(--c%d)}\n",
-                       i, i, dash[i], i, i);
+        eff_text_print(
+            t,
+            ".chart .l%d{stroke:var(--c%d);stroke-width:2;fill:none;stroke-dasharray:%s;stroke-linejoin:round}.chart "
+            ".f%d{fill:var(--c%d)}\n",
+            i, i, dash[i], i, i);
 }
 
 static void begin(eff_text *t, const char *title, double width, double height, bool alone)
 {
-    eff_text_print(t, "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"", width,
-                   height);
+    eff_text_print(
+        t, "<svg class=\"chart\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" role=\"img\" aria-label=\"",
+        width, height);
     eff_text_escape(t, title);
     eff_text_put(t, "\">\n");
     if (!alone) return;
@@ -67,10 +73,10 @@ static void label(eff_text *t, const char *class, double x, double y, const char
 /* ------------------------------------------------------------------------------------------------- axes */
 
 typedef struct axis {
-    double lo, hi;    /* of the values, or of their logarithms to base 10 */
-    double from, to;  /* of the drawing */
+    double lo, hi;   /* of the values, or of their logarithms to base 10 */
+    double from, to; /* of the drawing */
     bool log, percent;
-    int nticks, decimals; /* decimals < 0: as %g writes it */
+    int nticks, decimals;   /* decimals < 0: as %g writes it */
     double tick[MAX_TICKS]; /* values */
 } axis;
 
@@ -158,8 +164,10 @@ static void tick_text(char *out, size_t room, const axis *a, double v)
     }
     int u = 0;
     while (fabs(v) >= 999.5 && u < 4) v /= 1000, u++;
-    if (u) snprintf(out, room, "%.4g%c%s", v, unit[u], percent);
-    else snprintf(out, room, "%.3g%s", v, percent);
+    if (u)
+        snprintf(out, room, "%.4g%c%s", v, unit[u], percent);
+    else
+        snprintf(out, room, "%.3g%s", v, percent);
 }
 
 static void draw_axes(eff_text *t, const axis *x, const axis *y)
@@ -187,9 +195,14 @@ static void marker(eff_text *t, int shape, double x, double y)
 {
     switch (shape % 4) {
     case 0: eff_text_print(t, "<circle class=\"f%d n\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", shape, x, y); break;
-    case 1: eff_text_print(t, "<rect class=\"f%d n\" x=\"%.1f\" y=\"%.1f\" width=\"5.4\" height=\"5.4\"/>", shape, x - 2.7, y - 2.7); break;
+    case 1:
+        eff_text_print(t, "<rect class=\"f%d n\" x=\"%.1f\" y=\"%.1f\" width=\"5.4\" height=\"5.4\"/>", shape, x - 2.7,
+                       y - 2.7);
+        break;
     case 2: eff_text_print(t, "<path class=\"f%d n\" d=\"M%.1f %.1fl3.6 6.2h-7.2z\"/>", shape, x, y - 3.8); break;
-    default: eff_text_print(t, "<path class=\"f%d n\" d=\"M%.1f %.1fl3.8 3.8l-3.8 3.8l-3.8 -3.8z\"/>", shape, x, y - 3.8); break;
+    default:
+        eff_text_print(t, "<path class=\"f%d n\" d=\"M%.1f %.1fl3.8 3.8l-3.8 3.8l-3.8 -3.8z\"/>", shape, x, y - 3.8);
+        break;
     }
 }
 
@@ -205,11 +218,14 @@ static void draw_series(eff_text *t, const eff_svg_series *s, int k, const axis 
     int drawn = 0;
     for (int i = 0; s->lo && s->hi && i < s->n; i += stride) {
         if (!point(s, i, x, y) || !drawable(y, s->lo[i]) || !drawable(y, s->hi[i])) continue;
-        eff_text_print(t, "<path class=\"l%d\" style=\"stroke-width:1.2;stroke-dasharray:none\" d=\"M%.1f %.1fV%.1fm-3 0h6m-3 0V%.1fm-3 0h6\"/>", k,
-                       place(x, s->x[i]), place(y, s->y[i]), place(y, s->hi[i]), place(y, s->lo[i]));
+        eff_text_print(t,
+                       "<path class=\"l%d\" style=\"stroke-width:1.2;stroke-dasharray:none\" d=\"M%.1f %.1fV%.1fm-3 "
+                       "0h6m-3 0V%.1fm-3 0h6\"/>",
+                       k, place(x, s->x[i]), place(y, s->y[i]), place(y, s->hi[i]), place(y, s->lo[i]));
     }
     eff_text_print(t, "<path class=\"l%d\" d=\"", k);
-    for (int i = 0; i < s->n; i += i + stride < s->n || i == s->n - 1 ? stride : s->n - 1 - i) { /* the last point too */
+    for (int i = 0; i < s->n;
+         i += i + stride < s->n || i == s->n - 1 ? stride : s->n - 1 - i) { /* the last point too */
         const bool here = point(s, i, x, y);
         if (here) eff_text_print(t, "%c%.1f %.1f", pen ? 'L' : 'M', place(x, s->x[i]), place(y, s->y[i]));
         drawn += here;
@@ -281,8 +297,8 @@ void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c)
 
 static void whisker(eff_text *t, double x, double lo, double hi, double half)
 {
-    eff_text_print(t, "<path class=\"w\" d=\"M%.1f %.1fh%.1fm%.1f 0V%.1fm%.1f 0h%.1f\"/>", x - half, lo, 2 * half, -half, hi, -half,
-                   2 * half);
+    eff_text_print(t, "<path class=\"w\" d=\"M%.1f %.1fh%.1fm%.1f 0V%.1fm%.1f 0h%.1f\"/>", x - half, lo, 2 * half,
+                   -half, hi, -half, 2 * half);
 }
 
 static void draw_counts(eff_text *t, const eff_calibration_bin *bins, const axis *x, double bottom, double room)
@@ -295,10 +311,14 @@ static void draw_counts(eff_text *t, const eff_calibration_bin *bins, const axis
         if (!bins[b].n) continue;
         char text[32];
         const double tall = fmax(1, room * bins[b].n / most), left = x->from + b * wide;
-        eff_text_print(t, "<rect class=\"n\" style=\"fill:var(--mut);fill-opacity:.55\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+        eff_text_print(t,
+                       "<rect class=\"n\" style=\"fill:var(--mut);fill-opacity:.55\" x=\"%.1f\" y=\"%.1f\" "
+                       "width=\"%.1f\" height=\"%.1f\"/>",
                        left + 1, bottom - tall, wide - 2, tall);
-        if (bins[b].n < 10000) snprintf(text, sizeof text, "%d", bins[b].n);
-        else snprintf(text, sizeof text, "%dk", bins[b].n / 1000);
+        if (bins[b].n < 10000)
+            snprintf(text, sizeof text, "%d", bins[b].n);
+        else
+            snprintf(text, sizeof text, "%dk", bins[b].n / 1000);
         label(t, "m c s", left + wide / 2, bottom - tall - 3, text);
     }
 }
@@ -321,13 +341,14 @@ void eff_svg_reliability(eff_text *t, const char *title, const eff_calibration_b
         double lo, hi;
         eff_wilson(k->correct, k->n, &lo, &hi);
         const double left = x.from + b * wide, top = place(&y, k->accuracy);
-        eff_text_print(t, "<g><title>confidence %.3f, right %d of %d (%.3f; 95 %%: %.3f to %.3f)</title>", k->confidence, k->correct, k->n,
-                       k->accuracy, lo, hi);
-        eff_text_print(t, "<rect class=\"f0 n\" fill-opacity=\".55\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", left + 1, top, wide - 2,
-                       y.from - top);
+        eff_text_print(t, "<g><title>confidence %.3f, right %d of %d (%.3f; 95 %%: %.3f to %.3f)</title>",
+                       k->confidence, k->correct, k->n, k->accuracy, lo, hi);
+        eff_text_print(
+            t, "<rect class=\"f0 n\" fill-opacity=\".55\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+            left + 1, top, wide - 2, y.from - top);
         whisker(t, left + wide / 2, place(&y, lo), place(&y, hi), 3);
-        eff_text_print(t, "<circle class=\"f1 n\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\"/></g>\n", inside(&x, place(&x, k->confidence)),
-                       inside(&y, top));
+        eff_text_print(t, "<circle class=\"f1 n\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\"/></g>\n",
+                       inside(&x, place(&x, k->confidence)), inside(&y, top));
     }
     draw_counts(t, bins, &x, height - 18, 38);
     line(t, "a", x.from, height - 18, x.to, height - 18);
@@ -355,11 +376,14 @@ void eff_svg_bars(eff_text *t, const char *title, const eff_svg_bar *bar, int n)
         eff_text_escape(t, bar[i].name);
         eff_text_put(t, "</title></text>");
         if (isfinite(bar[i].value)) {
-            eff_text_print(t, "<rect class=\"f0 n\" fill-opacity=\".55\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", x.from, at + 4,
-                           fmax(0, inside(&x, place(&x, bar[i].value)) - x.from), row - 8);
+            eff_text_print(
+                t, "<rect class=\"f0 n\" fill-opacity=\".55\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
+                x.from, at + 4, fmax(0, inside(&x, place(&x, bar[i].value)) - x.from), row - 8);
             if (isfinite(bar[i].lo) && isfinite(bar[i].hi))
-                eff_text_print(t, "<path class=\"w\" d=\"M%.1f %.1fv8m0 -4H%.1fm0 -4v8\"/>", place(&x, bar[i].lo), middle - 4, place(&x, bar[i].hi));
-            eff_text_print(t, "<text x=\"%.1f\" y=\"%.1f\">%.0f\xc2\xa0%%</text>", x.to + 8, middle + 4, 100 * bar[i].value);
+                eff_text_print(t, "<path class=\"w\" d=\"M%.1f %.1fv8m0 -4H%.1fm0 -4v8\"/>", place(&x, bar[i].lo),
+                               middle - 4, place(&x, bar[i].hi));
+            eff_text_print(t, "<text x=\"%.1f\" y=\"%.1f\">%.0f\xc2\xa0%%</text>", x.to + 8, middle + 4,
+                           100 * bar[i].value);
         }
         if (bar[i].note) label(t, "m e s", WIDTH - 2, middle + 4, bar[i].note);
         eff_text_put(t, "</g>\n");

@@ -55,12 +55,18 @@ static void escape_one(eff_text *t, const char *s, size_t length)
     const unsigned char c = (unsigned char)*s;
     if (length == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s[1] < 0xa0)) /* C0, DEL, C1 */
         put_bytes(t, "\xef\xbf\xbd", 3);
-    else if (c == '<') put_bytes(t, "&lt;", 4);
-    else if (c == '>') put_bytes(t, "&gt;", 4);
-    else if (c == '&') put_bytes(t, "&amp;", 5);
-    else if (c == '"') put_bytes(t, "&quot;", 6);
-    else if (c == '\'') put_bytes(t, "&#39;", 5);
-    else put_bytes(t, s, length);
+    else if (c == '<')
+        put_bytes(t, "&lt;", 4);
+    else if (c == '>')
+        put_bytes(t, "&gt;", 4);
+    else if (c == '&')
+        put_bytes(t, "&amp;", 5);
+    else if (c == '"')
+        put_bytes(t, "&quot;", 6);
+    else if (c == '\'')
+        put_bytes(t, "&#39;", 5);
+    else
+        put_bytes(t, s, length);
 }
 
 void eff_text_escape(eff_text *t, const char *s) { eff_text_escape_cut(t, s, SIZE_MAX); }
@@ -86,7 +92,8 @@ void eff_text_base64(eff_text *t, const unsigned char *bytes, size_t n)
     for (size_t i = 0; i < n; i += 3) {
         const uint32_t b1 = i + 1 < n ? bytes[i + 1] : 0, b2 = i + 2 < n ? bytes[i + 2] : 0;
         const uint32_t v = (uint32_t)bytes[i] << 16 | b1 << 8 | b2;
-        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=', i + 2 < n ? digit[v & 63] : '=' };
+        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=',
+                               i + 2 < n ? digit[v & 63] : '=' };
         put_bytes(t, four, 4);
     }
 }

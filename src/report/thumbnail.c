@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoder, resize, encoder, one row at a time. A JPEG is decoded at a half, a quarter or an eighth where that still leaves twice the
- * pixels asked for: it is looked at, not measured. */
+/* Decoder, resize, encoder, one row at a time. A JPEG is decoded at a half, a quarter or an eighth where that still
+ * leaves twice the pixels asked for: it is looked at, not measured. */
 #include "report/thumbnail.h"
 
 #include "base/file.h"
@@ -41,8 +41,13 @@ static eff_status begin(void *ctx, const eff_picture *p, eff_error *err)
     if (k->height < 1) k->height = 1;
     k->pixels = p->pixels;
     k->row_width = p->width;
-    const eff_resize_spec spec = { .width = p->width, .height = p->height, .orientation = p->orientation, .from = { 0, 0, w, h },
-                                   .out_w = k->width, .out_h = k->height, .crop = { 0, 0, k->width, k->height },
+    const eff_resize_spec spec = { .width = p->width,
+                                   .height = p->height,
+                                   .orientation = p->orientation,
+                                   .from = { 0, 0, w, h },
+                                   .out_w = k->width,
+                                   .out_h = k->height,
+                                   .crop = { 0, 0, k->width, k->height },
                                    .filter = EFF_FILTER_BILINEAR };
     if (p->pixels != EFF_PIXELS_RGB) {
         k->stored = eff_malloc((size_t)p->width * (size_t)p->pixels);
@@ -65,7 +70,8 @@ static bool done(void *ctx)
     return true;
 }
 
-eff_status eff_thumbnail_make(unsigned char **jpeg, size_t *size, int *width, int *height, const char *path, int side, eff_error *err)
+eff_status eff_thumbnail_make(unsigned char **jpeg, size_t *size, int *width, int *height, const char *path, int side,
+                              eff_error *err)
 {
     unsigned char *bytes = NULL;
     uint8_t *rgb = NULL;

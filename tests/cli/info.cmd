@@ -11,6 +11,10 @@ synth model small.effnet
 effnet info small.effnet
 effnet info small.effnet --json | cut -c1-100
 effnet info small.effnet --json | grep -o '"tensors": .*"dtype": "F32", "shape": .16, 3, 3, 3..' | cut -c1-20
+# What training leaves in a model file.
+synth trained trained.effnet
+effnet info trained.effnet | tail -4
+effnet info trained.effnet --json | grep -o '"temperature": .*'
 synth tensor picture.safetensors
 effnet info picture.safetensors
 effnet info picture.safetensors --json
