@@ -56,10 +56,10 @@ typedef struct eff_synth_kit {
 } eff_synth_kit;
 eff_status eff_synth_kit_create(eff_synth_kit **out, eff_error *err);
 
-/** sin(2 pi turns); any sign, |turns| below a million. */
+/** sin(2 pi turns), |turns| < 512: what is added keeps the sum positive and its last bit below a step of the table. */
 static inline float eff_synth_sine(const eff_synth_kit *k, float turns)
 {
-    return k->sine[(unsigned)(int)((turns + 65536.0f) * EFF_SYNTH_SINES) % EFF_SYNTH_SINES];
+    return k->sine[(unsigned)(int)((turns + 512.0f) * EFF_SYNTH_SINES) % EFF_SYNTH_SINES];
 }
 
 /* ------------------------------------------------------------------------------------------------ drawing */

@@ -154,6 +154,22 @@ static float floor_of(float x)
     return (float)(x < (float)i ? i - 1 : i);
 }
 
+/* The motif whose middle is at (0, 0). @return how much of it is at (u, v) */
+static float motif_at(const eff_cloth *c, const eff_cloth_grid *g, float u, float v, eff_rgb *colour, float *sheen)
+{
+    const float px = u / g->radius * c->lean, py = v / g->radius;
+    if (px <= -1 || px >= 1 || py <= -1 || py >= 1) return 0;
+    const eff_synth_tile *const t = &c->kit->tile[c->design.family];
+    const float d = tile_at(t, px, py), edge = c->blur / g->radius;
+    const float in = eff_synth_clamp(d / edge + 0.5f);
+    if (in <= 0) return 0;
+    const float core = eff_synth_clamp((d - t->core) / edge + 0.5f);
+    const float hatch = c->hatch_depth * eff_cloth_texture(c->kit, c->design.hatch, u, v, c->hatch_rate);
+    *colour = eff_rgb_mix(*colour, eff_rgb_scale(eff_rgb_mix(c->figure, c->core, core), 1 + hatch), in);
+    *sheen = in * (c->design.arrangement == 0 ? core : 1 - core);
+    return in;
+}
+
 /* Motifs on a grid whose columns are shifted against each other by the class's layout, and dots halfway between. */
 static void motifs(const eff_cloth *c, const eff_cloth_grid *g, float u, float v, eff_rgb *colour, float *sheen)
 {
@@ -161,23 +177,9 @@ static void motifs(const eff_cloth *c, const eff_cloth_grid *g, float u, float v
     const float x = u / g->pitch_u + g->phase_u, column = floor_of(x);
     const float y = v / g->pitch_v + g->phase_v + shift[c->design.layout] * column, row = floor_of(y);
     const float lu = (x - column - 0.5f) * g->pitch_u, lv = (y - row - 0.5f) * g->pitch_v;
-    const float px = lu / g->radius * c->lean, py = lv / g->radius;
-    if (px > -1 && px < 1 && py > -1 && py < 1) {
-        const eff_synth_tile *const t = &c->kit->tile[c->design.family];
-        const float d = tile_at(t, px, py), edge = c->blur / g->radius;
-        const float in = eff_synth_clamp(d / edge + 0.5f);
-        if (in <= 0) return;
-        const float core = eff_synth_clamp((d - t->core) / edge + 0.5f);
-        eff_rgb own = eff_rgb_mix(c->figure, c->core, core);
-        own =
-            eff_rgb_scale(own, 1 + c->hatch_depth * eff_cloth_texture(c->kit, c->design.hatch, lu, lv, c->hatch_rate));
-        *colour = eff_rgb_mix(*colour, own, in);
-        *sheen = in * (c->design.arrangement == 0 ? core : 1 - core);
-        return;
-    }
+    if (motif_at(c, g, lu, lv, colour, sheen) > 0) return;
     const float dv = lv < 0 ? lv + 0.5f * g->pitch_v : lv - 0.5f * g->pitch_v; /* within the column, which is not cut */
-    const float r = g->dot, far = sqrtf(lu * lu + dv * dv);
-    const float in = eff_synth_clamp((r - far) / c->blur + 0.5f);
+    const float in = eff_synth_clamp((g->dot - sqrtf(lu * lu + dv * dv)) / c->blur + 0.5f);
     if (in <= 0) return;
     *colour = eff_rgb_mix(*colour, c->metal, in);
     *sheen = in;
