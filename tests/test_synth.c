@@ -183,6 +183,36 @@ static void test_disk_full(void **state)
     assert_int_equal(count_files(t_tmp("synth_stopped")), done); /* whole pictures, no synth.json */
 }
 
+/* Memory that ends at any allocation is reported as that, and nothing is lost or left half-written. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_synth_opts o = options(2, 1, 0, 32);
+    o.threads = 1;
+    eff_status s = EFF_ENOMEM;
+    for (long n = 0; s == EFF_ENOMEM; n++) {
+        char dir[256];
+        snprintf(dir, sizeof dir, "%s", t_tmp("synth_memory%ld", n));
+        eff_alloc_fail_after(n);
+        s = eff_synth_write(dir, &o, NULL, NULL, &err);
+        eff_alloc_fail_after(-1);
+        if (s == EFF_ENOMEM)
+            assert_true(count_files(dir) <= 3); /* synth.json, the fourth, is there only when all is well */
+    }
+    assert_int_equal(s, EFF_OK);
+    eff_image *im = NULL;
+    s = EFF_ENOMEM;
+    for (long n = 0; s == EFF_ENOMEM; n++) {
+        eff_alloc_fail_after(n);
+        s = eff_synth_render(&im, &o, 0, EFF_PART_TRAIN, 0, &err);
+        eff_alloc_fail_after(-1);
+        assert_true((s == EFF_OK) == (im != NULL));
+    }
+    assert_int_equal(s, EFF_OK);
+    eff_image_free(im);
+}
+
 /* ------------------------------------------------------------------------------------------------ classes */
 
 static void test_classes_differ(void **state)
@@ -354,11 +384,9 @@ static void test_classifier_learns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_classes_differ),
-        cmocka_unit_test(test_colour_tells_nothing),
+        cmocka_unit_test(test_same_bytes),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_disk_full),         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_classes_differ),    cmocka_unit_test(test_colour_tells_nothing),
         cmocka_unit_test(test_classifier_learns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
