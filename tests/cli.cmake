@@ -3,11 +3,12 @@
 eff_test(test_bench SOURCES test_bench.c LABELS unit level)
 eff_test(test_metrics SOURCES test_metrics.c LABELS unit)
 eff_test(test_filelist SOURCES test_filelist.c LABELS unit)
+eff_test(test_synth SOURCES test_synth.c LABELS unit threads)
 
 add_executable(tool_synth tool_synth.c)
 target_link_libraries(tool_synth PRIVATE effnet_testsupport)
 set(cli_runner ${CMAKE_CURRENT_SOURCE_DIR}/cli/run.sh)
-foreach(case bench convert environment errors eval help info options output predict scale)
+foreach(case bench convert data environment errors eval help info options output predict scale)
   add_test(NAME cli_${case} COMMAND sh ${cli_runner} $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth> ${case})
   set_tests_properties(cli_${case} PROPERTIES LABELS cli TIMEOUT 300)
 endforeach()

@@ -91,7 +91,7 @@ static eff_model *load_model(const recipe *r, int size, int classes, uint64_t se
     return m;
 }
 
-/* Reduced as Pillow does, antialiased, so that detail beyond the size is gone and not folded back. */
+/* Reduced as Pillow does, antialiased: of detail beyond the size little is left, and little folded back. */
 static set load_set(const char *dir, const char *part, const eff_model *m, int size)
 {
     eff_error err = { 0 };
@@ -273,30 +273,35 @@ int main(int argc, char **argv)
     }
     const recipe r = { argv[2], (int)number(argv[3], 1, 1000), (int)number(argv[4], 2, 1024), number(argv[5], 0, 10) };
     const int seeds = (int)number(argv[6], 1, MAX_SEEDS), nsizes = argc - 7, classes = count_classes(argv[1]);
-    int sizes[MAX_SIZES], n = 0;
+    int sizes[MAX_SIZES];
     double accuracy[MAX_SIZES][MAX_SEEDS], *right[MAX_SIZES];
-    puts("#run\tsize\tseed\taccuracy\tseconds");
+    set training[MAX_SIZES], validation[MAX_SIZES];
     for (int k = 0; k < nsizes; k++) {
         sizes[k] = (int)number(argv[7 + k], 16, 1024);
-        eff_model *m = load_model(&r, sizes[k], classes, 0);
-        set tr = load_set(argv[1], "train", m, sizes[k]), va = load_set(argv[1], "val", m, sizes[k]);
-        eff_model_free(m);
-        n = va.n;
-        right[k] = eff_calloc((size_t)n, sizeof *right[k]);
+        eff_model *const m = load_model(&r, sizes[k], classes, 0);
+        training[k] = load_set(argv[1], "train", m, sizes[k]);
+        validation[k] = load_set(argv[1], "val", m, sizes[k]);
+        right[k] = eff_calloc((size_t)validation[k].n, sizeof *right[k]);
         if (!right[k]) die("results", "out of memory");
-        for (int i = 0; i < seeds; i++) {
+        eff_model_free(m);
+    }
+    const int n = validation[0].n;
+    puts("#run\tsize\tseed\taccuracy\tseconds");
+    for (int i = 0; i < seeds; i++)
+        for (int k = 0; k < nsizes; k++) {
             const double start = now();
-            m = load_model(&r, sizes[k], classes, (uint64_t)i);
-            train(m, &tr, &r, (uint64_t)i);
-            accuracy[k][i] = (double)evaluate(m, &va, right[k]) / n;
+            eff_model *const m = load_model(&r, sizes[k], classes, (uint64_t)i);
+            train(m, &training[k], &r, (uint64_t)i);
+            accuracy[k][i] = (double)evaluate(m, &validation[k], right[k]) / n;
             printf("run\t%d\t%d\t%.4f\t%.1f\n", sizes[k], i, accuracy[k][i], now() - start);
             fflush(stdout);
             eff_model_free(m);
         }
-        free_set(&tr);
-        free_set(&va);
-    }
     print_summary(sizes, nsizes, accuracy, seeds, right, n);
-    for (int k = 0; k < nsizes; k++) eff_free(right[k]);
+    for (int k = 0; k < nsizes; k++) {
+        eff_free(right[k]);
+        free_set(&training[k]);
+        free_set(&validation[k]);
+    }
     return 0;
 }

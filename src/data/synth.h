@@ -19,11 +19,12 @@
 
 enum { EFF_SYNTH_FAMILIES = 6, EFF_SYNTH_STRUCTURES = 4, EFF_SYNTH_LAYOUTS = 3, EFF_SYNTH_TEXTURES = 3 };
 
-/* What makes a class. The first five are coarse; fill, hatch and weave are the same three textures (along the border,
+/* What makes a class. The first six are coarse; fill, hatch and weave are the same three textures (along the border,
  * across it, oblique) at finer and finer scales: in the border's wide band, inside the motifs, in the weave of the
  * body. */
 typedef struct eff_synth_design {
     int family;      /* of the motif                                                                 */
+    int scale;       /* of the motifs: large ones are as much farther apart                          */
     int structure;   /* order of the wide band and the two narrow ones, from the selvedge inwards    */
     int arrangement; /* which of metal thread and contrast colour is where                           */
     int layout;      /* of the motifs on the body                                                    */
@@ -33,7 +34,7 @@ typedef struct eff_synth_design {
 
 eff_synth_design eff_synth_design_of(int c);
 
-/** Name of attribute `which`, 0..7 in the order of the struct, and of its value in `d`; NULL past the last. */
+/** Name of attribute `which`, 0..8 in the order of the struct, and of its value in `d`; NULL past the last. */
 const char *eff_synth_attribute(const eff_synth_design *d, int which, const char **value);
 
 /* -------------------------------------------------------------------------------------- what all pictures share */
@@ -44,6 +45,7 @@ enum { EFF_SYNTH_TILE = 64, EFF_SYNTH_SINES = 2048, EFF_SYNTH_THREADS = 1024 };
 typedef struct eff_synth_tile {
     float distance[EFF_SYNTH_TILE][EFF_SYNTH_TILE];
     float core; /* the distance within which half of its area lies */
+    float grow; /* by this factor it covers as much cloth as any other                             */
 } eff_synth_tile;
 void eff_synth_tile_make(eff_synth_tile *t, int family);
 
@@ -54,10 +56,10 @@ typedef struct eff_synth_kit {
 } eff_synth_kit;
 eff_status eff_synth_kit_create(eff_synth_kit **out, eff_error *err);
 
-/** sin(2 pi turns); any sign, |turns| below a million. */
+/** sin(2 pi turns), |turns| < 512: what is added keeps the sum positive and its last bit below a step of the table. */
 static inline float eff_synth_sine(const eff_synth_kit *k, float turns)
 {
-    return k->sine[(unsigned)(int)((turns + 65536.0f) * EFF_SYNTH_SINES) % EFF_SYNTH_SINES];
+    return k->sine[(unsigned)(int)((turns + 512.0f) * EFF_SYNTH_SINES) % EFF_SYNTH_SINES];
 }
 
 /* ------------------------------------------------------------------------------------------------ drawing */
@@ -87,6 +89,10 @@ static inline eff_rgb eff_rgb_mix(eff_rgb a, eff_rgb b, float t)
 static inline eff_rgb eff_rgb_scale(eff_rgb a, float s) { return (eff_rgb){ a.r * s, a.g * s, a.b * s }; }
 static inline float eff_synth_clamp(float x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 
+typedef struct eff_cloth_grid {
+    float pitch_u, pitch_v, phase_u, phase_v, radius, dot;
+} eff_cloth_grid;
+
 /* One piece of cloth: a class in colours drawn for one picture. */
 typedef struct eff_cloth {
     const eff_synth_kit *kit;
@@ -96,9 +102,9 @@ typedef struct eff_cloth {
     float fill_rate, hatch_rate, weave_rate;    /* periods in 1                                       */
     float fill_depth, hatch_depth, weave_depth; /* contrast, 0..1                                     */
     float thread_depth;
-    float blur;                               /* width of the edges: a sample's, in cloth                   */
-    float phase_u, phase_v, pallu_u, pallu_v; /* of the motif grids                                      */
-    float lean;                               /* motifs look left or right: -1 or 1                         */
+    float blur;                  /* width of the edges: a sample's, in cloth                   */
+    eff_cloth_grid small, large; /* motifs of body and pallu                              */
+    float lean;                  /* motifs look left or right: -1 or 1                         */
     int first_thread;
 } eff_cloth;
 

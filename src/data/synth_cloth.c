@@ -78,6 +78,17 @@ static float graded(double difficulty, float easy, float middle, float hard)
     return d < 0.5f ? easy + (middle - easy) * 2 * d : middle + (hard - middle) * (2 * d - 1);
 }
 
+/* Pitch and radius grow together: motifs cover the same part of the cloth at any scale. */
+static eff_cloth_grid draw_grid(float scale, float grow, eff_synth_draw *draw)
+{
+    eff_cloth_grid g = {
+        .pitch_u = 0.22f * scale, .pitch_v = 0.19f * scale, .radius = 0.074f * grow * scale, .dot = 0.011f * scale
+    };
+    g.phase_u = eff_synth_uniform(draw, 0, 1);
+    g.phase_v = eff_synth_uniform(draw, 0, 1);
+    return g;
+}
+
 void eff_cloth_draw(eff_cloth *c, const eff_synth_kit *kit, const eff_synth_design *d, double difficulty,
                     eff_synth_draw *draw)
 {
@@ -85,17 +96,16 @@ void eff_cloth_draw(eff_cloth *c, const eff_synth_kit *kit, const eff_synth_desi
     draw_colours(c, draw);
     /* Periods in a picture. A picture reduced to n pixels shows up to n / 2 of them: at the middle difficulty the
      * border's texture is out of sight at 64 pixels, the motifs' at 96, the weave at 128; all are in sight at 192. */
-    c->fill_rate = graded(difficulty, 26, 38, 44);
-    c->hatch_rate = graded(difficulty, 38, 53, 58);
-    c->weave_rate = graded(difficulty, 55, 74, 80);
-    c->fill_depth = graded(difficulty, 1, 0.9f, 0.5f);
-    c->hatch_depth = graded(difficulty, 0.5f, 0.36f, 0.18f);
-    c->weave_depth = graded(difficulty, 0.28f, 0.19f, 0.10f);
+    c->fill_rate = graded(difficulty, 30, 46, 52);
+    c->hatch_rate = graded(difficulty, 44, 66, 74);
+    c->weave_rate = graded(difficulty, 62, 92, 100);
+    c->fill_depth = graded(difficulty, 1, 1, 0.5f);
+    c->hatch_depth = graded(difficulty, 0.55f, 0.45f, 0.2f);
+    c->weave_depth = graded(difficulty, 0.30f, 0.24f, 0.12f);
     c->thread_depth = graded(difficulty, 0.03f, 0.05f, 0.08f);
-    c->phase_u = eff_synth_uniform(draw, 0, 1);
-    c->phase_v = eff_synth_uniform(draw, 0, 1);
-    c->pallu_u = eff_synth_uniform(draw, 0, 1);
-    c->pallu_v = eff_synth_uniform(draw, 0, 1);
+    const float grow = kit->tile[d->family].grow;
+    c->small = draw_grid(d->scale ? 1.5f : 1, grow, draw);
+    c->large = draw_grid(d->scale ? 2 : 1.35f, grow, draw);
     c->lean = eff_synth_pick(draw, 2) ? 1 : -1;
     c->first_thread = eff_synth_pick(draw, EFF_SYNTH_THREADS);
 }
@@ -138,40 +148,38 @@ static float tile_at(const eff_synth_tile *t, float x, float y)
     return a * (1 - ay) + b * ay;
 }
 
-typedef struct grid {
-    float pitch_u, pitch_v, phase_u, phase_v, radius;
-} grid;
-
 static float floor_of(float x)
 {
     const int i = (int)x;
     return (float)(x < (float)i ? i - 1 : i);
 }
 
+/* The motif whose middle is at (0, 0). @return how much of it is at (u, v) */
+static float motif_at(const eff_cloth *c, const eff_cloth_grid *g, float u, float v, eff_rgb *colour, float *sheen)
+{
+    const float px = u / g->radius * c->lean, py = v / g->radius;
+    if (px <= -1 || px >= 1 || py <= -1 || py >= 1) return 0;
+    const eff_synth_tile *const t = &c->kit->tile[c->design.family];
+    const float d = tile_at(t, px, py), edge = c->blur / g->radius;
+    const float in = eff_synth_clamp(d / edge + 0.5f);
+    if (in <= 0) return 0;
+    const float core = eff_synth_clamp((d - t->core) / edge + 0.5f);
+    const float hatch = c->hatch_depth * eff_cloth_texture(c->kit, c->design.hatch, u, v, c->hatch_rate);
+    *colour = eff_rgb_mix(*colour, eff_rgb_scale(eff_rgb_mix(c->figure, c->core, core), 1 + hatch), in);
+    *sheen = in * (c->design.arrangement == 0 ? core : 1 - core);
+    return in;
+}
+
 /* Motifs on a grid whose columns are shifted against each other by the class's layout, and dots halfway between. */
-static void motifs(const eff_cloth *c, const grid *g, float u, float v, eff_rgb *colour, float *sheen)
+static void motifs(const eff_cloth *c, const eff_cloth_grid *g, float u, float v, eff_rgb *colour, float *sheen)
 {
     static const float shift[EFF_SYNTH_LAYOUTS] = { 0.5f, 0, 1.0f / 3 };
     const float x = u / g->pitch_u + g->phase_u, column = floor_of(x);
     const float y = v / g->pitch_v + g->phase_v + shift[c->design.layout] * column, row = floor_of(y);
     const float lu = (x - column - 0.5f) * g->pitch_u, lv = (y - row - 0.5f) * g->pitch_v;
-    const float px = lu / g->radius * c->lean, py = lv / g->radius;
-    if (px > -1 && px < 1 && py > -1 && py < 1) {
-        const eff_synth_tile *const t = &c->kit->tile[c->design.family];
-        const float d = tile_at(t, px, py), edge = c->blur / g->radius;
-        const float in = eff_synth_clamp(d / edge + 0.5f);
-        if (in <= 0) return;
-        const float core = eff_synth_clamp((d - t->core) / edge + 0.5f);
-        eff_rgb own = eff_rgb_mix(c->figure, c->core, core);
-        own =
-            eff_rgb_scale(own, 1 + c->hatch_depth * eff_cloth_texture(c->kit, c->design.hatch, lu, lv, c->hatch_rate));
-        *colour = eff_rgb_mix(*colour, own, in);
-        *sheen = in * (c->design.arrangement == 0 ? core : 1 - core);
-        return;
-    }
+    if (motif_at(c, g, lu, lv, colour, sheen) > 0) return;
     const float dv = lv < 0 ? lv + 0.5f * g->pitch_v : lv - 0.5f * g->pitch_v; /* within the column, which is not cut */
-    const float r = 0.15f * g->radius, far = sqrtf(lu * lu + dv * dv);
-    const float in = eff_synth_clamp((r - far) / c->blur + 0.5f);
+    const float in = eff_synth_clamp((g->dot - sqrtf(lu * lu + dv * dv)) / c->blur + 0.5f);
     if (in <= 0) return;
     *colour = eff_rgb_mix(*colour, c->metal, in);
     *sheen = in;
@@ -190,13 +198,11 @@ eff_rgb eff_cloth_at(const eff_cloth *c, float u, float v, float *sheen)
         colour =
             eff_rgb_scale(colour, 1 + c->weave_depth * eff_cloth_texture(c->kit, c->design.weave, u, v, c->weave_rate));
         if (!pallu) {
-            const grid small = { 0.24f, 0.20f, c->phase_u, c->phase_v, 0.076f };
-            motifs(c, &small, u, v, &colour, sheen);
+            motifs(c, &c->small, u, v, &colour, sheen);
         } else if (u < pallu_bands) {
             eff_border_at(c, v, u, false, &colour, sheen);
         } else {
-            const grid large = { 0.30f, 0.27f, c->pallu_u, c->pallu_v, 0.115f };
-            motifs(c, &large, u, v, &colour, sheen);
+            motifs(c, &c->large, u, v, &colour, sheen);
         }
     }
     if (in_border) eff_border_at(c, u, v, true, &colour, sheen);

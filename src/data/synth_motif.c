@@ -16,6 +16,7 @@ typedef struct outline {
 } outline;
 
 static const float turn = 6.28318530718f;
+static const float coverage = 0.27f; /* of its square, by a motif at its nominal size: the same for all figures */
 
 /* A drop whose tip curls over to one side. */
 static void mango(outline *o, float t, int i)
@@ -101,7 +102,8 @@ void eff_synth_tile_make(eff_synth_tile *t, int family)
         if (d > 0) inside[n++] = d;
     }
     qsort(inside, n, sizeof *inside, ascending);
-    t->core = n ? inside[n / 2] : 0;
+    t->core = inside[n / 2];
+    t->grow = sqrtf(coverage * EFF_SYNTH_TILE * EFF_SYNTH_TILE / (float)n);
 }
 
 eff_status eff_synth_kit_create(eff_synth_kit **out, eff_error *err)

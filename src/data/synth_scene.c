@@ -6,13 +6,16 @@
 
 #include <math.h>
 
-enum { FOLDS = 512, SUB = 2 }; /* steps of the profile of the folds; samples a pixel and direction */
+enum {
+    FOLDS = 512, /* steps of the profile of the folds                                             */
+    SAMPLES = 256
+}; /* a side at least: the finest texture has 116 periods, of which none may be folded back */
 
 static const float profile_length = 4; /* in cloth */
 
 typedef struct scene {
     eff_cloth cloth;
-    int size;
+    int size, sub; /* pixels a side; samples a pixel and direction */
     float zoom, sin_tilt, cos_tilt, flip_x, flip_y, edge,
         pallu;                                /* camera: edge, pallu: where v and u are 0 in the picture */
     float lean_x, lean_y;                     /* perspective                                             */
@@ -96,10 +99,11 @@ static void scene_draw(scene *s, const eff_synth_kit *kit, const eff_synth_opts 
     const eff_synth_design d = eff_synth_design_of(c);
     eff_cloth_draw(&s->cloth, kit, &d, o->difficulty, &draw);
     s->size = o->size;
+    s->sub = o->size >= SAMPLES / 2 ? 2 : (SAMPLES + o->size - 1) / o->size;
     draw_camera(s, strength, &draw);
     draw_folds(s, strength, &draw);
     draw_light(s, strength, &draw);
-    s->cloth.blur = s->zoom / (float)s->size / SUB * 1.5f;
+    s->cloth.blur = s->zoom / (float)(s->size * s->sub) * 1.5f;
 }
 
 /* --------------------------------------------------------------------------------------------- one sample */
@@ -184,18 +188,18 @@ void eff_scene_render(uint8_t *rgb, float *scratch, const eff_synth_kit *kit, co
 {
     scene s;
     scene_draw(&s, kit, o, c, part, number);
-    const float step = 1 / (float)s.size;
+    const float step = 1 / (float)s.size, part_of = 1 / (float)s.sub;
     float *p = scratch;
     for (int y = 0; y < s.size; y++)
         for (int x = 0; x < s.size; x++, p += 3) {
             p[0] = p[1] = p[2] = 0;
-            for (int k = 0; k < SUB * SUB; k++) {
-                const float sx = ((float)x + ((float)(k % SUB) + 0.5f) / SUB) * step - 0.5f;
-                const float sy = ((float)y + ((float)(k / SUB) + 0.5f) / SUB) * step - 0.5f;
+            for (int k = 0; k < s.sub * s.sub; k++) {
+                const float sx = ((float)x + ((float)(k % s.sub) + 0.5f) * part_of) * step - 0.5f;
+                const float sy = ((float)y + ((float)(k / s.sub) + 0.5f) * part_of) * step - 0.5f;
                 const eff_rgb q = sample(&s, sx, sy);
                 p[0] += q.r, p[1] += q.g, p[2] += q.b;
             }
-            for (int ch = 0; ch < 3; ch++) p[ch] *= 1.0f / (SUB * SUB);
+            for (int ch = 0; ch < 3; ch++) p[ch] *= part_of * part_of;
         }
     soften(scratch, s.size, s.soft);
     const uint64_t stream = ((uint64_t)c * 4 + (uint64_t)part) << 32 | number;

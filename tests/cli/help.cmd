@@ -6,11 +6,14 @@ effnet scale --help
 effnet convert --help
 effnet predict --help
 effnet eval --help
+effnet data --help
+effnet data synth --help
 effnet bench --help
 # Three more ways to ask, with the same answer; help is given even beside mistakes.
 effnet -h | sed -n 1p
 effnet help | sed -n 1p
 effnet help bench | sed -n 1p
+effnet help data synth | sed -n 1p
 effnet predict --tpo 3 -h | sed -n 1p
 # Mistakes before any command: one line, status 2.
 effnet

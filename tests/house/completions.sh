@@ -100,7 +100,7 @@ for shell in bash fish zsh; do
     expect "$shell" 'effnet bench b0 res' '!resnet50'
     expect "$shell" 'effnet data ' synth '!bench.txt'
     expect "$shell" 'effnet data synth --tr' --train '!--threads'
-    expect "$shell" 'effnet data synth --size 64 fol' folder/ '!synth'
+    expect "$shell" 'effnet data synth --size 64 ph' photo.jpg '!synth'
     # every option of every help text, and no other
     [ "$shell" != zsh ] || continue # seconds each
     for command in $commands 'data synth'; do
