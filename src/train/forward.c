@@ -185,14 +185,37 @@ static void task_forward(void *ctx, int b, int worker)
         float *s1 = bn->s1 + (size_t)b * (size_t)o->c, *s2 = bn->s2 + (size_t)b * (size_t)o->c;
         memset(s1, 0, (size_t)o->c * sizeof *s1);
         memset(s2, 0, (size_t)o->c * sizeof *s2);
-        t->tk.moments(image_of(t->op[i].z, o, b), t->m->weights[o->bn->param[2]], pixels_of(o), o->c, s1, s2);
+        const float *z = image_of(t->op[i].z, o, b);
+        t->tk.moments(z, z, pixels_of(o), o->c, s1, s2); /* around the image's first pixel */
     }
 }
 
 /* ----------------------------------------------------------------------------------- batch statistics */
 
-/* The images' sums around a pivot (the running mean) become mean and variance; running statistics follow with the unbiased
- * variance, as PyTorch's do. */
+/* Mean and variance of channel j over all images. Each image's sums are around its own first pixel, so that nothing cancels where
+ * the mean is many deviations away from zero; the images' means and squares are then joined in double, in image order. */
+static void batch_moments(const eff_trainer *t, int i, int j, double *mean, double *var)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const bn_state *bn = &t->op[i].bn;
+    const double pixels = (double)pixels_of(o);
+    double sum = 0, inner = 0, square = 0;
+    for (int b = 0; b < t->pass->n; b++) {
+        const double s1 = (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
+        sum += (double)image_of(t->op[i].z, o, b)[j] + s1 / pixels;
+        inner += (double)bn->s2[(size_t)b * (size_t)o->c + (size_t)j] - s1 * s1 / pixels;
+    }
+    *mean = sum / t->pass->n;
+    for (int b = 0; b < t->pass->n; b++) {
+        const double s1 = (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
+        const double off = (double)image_of(t->op[i].z, o, b)[j] + s1 / pixels - *mean;
+        square += off * off;
+    }
+    *var = (inner + pixels * square) / (pixels * t->pass->n);
+    if (*var < 0) *var = 0;
+}
+
+/* Statistics become the affine map of each channel; running statistics follow with the unbiased variance, as PyTorch's do. */
 static void finish_bn(eff_trainer *t, int i)
 {
     const eff_tape_op *o = &t->tape.op[i];
@@ -204,15 +227,7 @@ static void finish_bn(eff_trainer *t, int i)
     for (int j = 0; j < o->c; j++) {
         double mean = (double)run_mean[j], var = (double)run_var[j];
         if (t->o.bn == EFF_BN_BATCH) {
-            double s1 = 0, s2 = 0;
-            for (int b = 0; b < t->pass->n; b++) {
-                s1 += (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
-                s2 += (double)bn->s2[(size_t)b * (size_t)o->c + (size_t)j];
-            }
-            const double shift = s1 / count;
-            mean += shift;
-            var = s2 / count - shift * shift;
-            if (var < 0) var = 0;
+            batch_moments(t, i, j, &mean, &var);
             run_mean[j] = (float)((1 - momentum) * (double)run_mean[j] + momentum * mean);
             run_var[j] = (float)((1 - momentum) * (double)run_var[j] + momentum * (count > 1 ? var * count / (count - 1) : var));
         }
