@@ -27,6 +27,8 @@ static const cli_opt opts[] = {
     { 0, "machine", NULL, "no MODEL: what this machine can compute and read in a second", CLI_FLAG },
     { 0, "train", NULL, "training steps instead: forward, backward and the update", CLI_FLAG },
     CLI_OPT_MEMORY,
+    CLI_OPT_RECOMPUTE,
+    CLI_OPT_FROZEN_BN,
     { 0, "features", NULL, "", CLI_LATER },
     { 0, "check", NULL, "", CLI_LATER },
     { 0 },
@@ -150,6 +152,8 @@ static int run_bench(cli_args *a)
     if (!a->nfiles) return cli_usage(a, "expected MODEL, found too few");
     if (cli_flag(a, "train") && cli_flag(a, "profile")) return cli_usage(a, "--profile is of inference, not of --train");
     if (cli_given(a, "memory") && !cli_flag(a, "train")) return cli_usage(a, "--memory is a limit for --train");
+    if (cli_flag(a, "recompute") && !cli_flag(a, "train")) return cli_usage(a, "--recompute is of --train");
+    if (cli_flag(a, "frozen-bn") && !cli_flag(a, "train")) return cli_usage(a, "--frozen-bn is of --train");
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK && !eff_model_get_info(m)->has_weights &&
         eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)

@@ -17,6 +17,8 @@ static const cli_opt opts[] = {
     CLI_OPT_FAMILY,
     { 0, "train", NULL, "also the memory that training takes", CLI_FLAG },
     { 'b', "batch", "N", "images in one training step", CLI_INT, "32", 1, 65536 },
+    CLI_OPT_RECOMPUTE,
+    CLI_OPT_FROZEN_BN,
     { 0 },
 };
 

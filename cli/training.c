@@ -20,6 +20,8 @@ eff_session_opts cli_session_opts(const cli_args *a)
     o.threads = cli_int(a, "threads");
     o.cpu = cli_text(a, "cpu");
     o.seed = cli_seed(a, "seed");
+    o.recompute = cli_flag(a, "recompute");
+    o.frozen_bn = cli_flag(a, "frozen-bn");
     return o;
 }
 
@@ -71,13 +73,22 @@ int cli_check_memory(const cli_args *a, const eff_model *m, const eff_session_op
     const int batch = largest(m, *o, limit, 0, true, 1, o->batch, 1);
     const int short_side = i->height < i->width_px ? i->height : i->width_px;
     const int side = largest(m, *o, limit, o->batch, false, 1, short_side / 32, 32);
-    char fits[160] = "nothing of this network fits";
+    char fits[200] = "nothing of this network fits";
     if (batch && side) snprintf(fits, sizeof fits, "batch %d fits, or batch %d at %d pixels", batch, o->batch, side);
     else if (batch) snprintf(fits, sizeof fits, "batch %d fits", batch);
     else if (side) snprintf(fits, sizeof fits, "batch %d fits at %d pixels", o->batch, side);
     else {
         const int small = largest(m, *o, limit, 1, false, 1, short_side / 32, 32);
         if (small) snprintf(fits, sizeof fits, "batch 1 fits at %d pixels", small);
+    }
+    eff_session_opts again = *o;
+    again.recompute = 1;
+    const int more = o->recompute ? 0 : largest(m, again, limit, 0, true, 1, o->batch, 1);
+    if (more > batch) {
+        char with[80];
+        const size_t used = batch || side ? strlen(fits) : 0;
+        snprintf(with, sizeof with, "%sbatch %d fits with --recompute", used ? "; " : "", more);
+        snprintf(fits + used, sizeof fits - used, "%s", with);
     }
     cli_error("training %s at %s, batch %d, needs %s, more than --memory %s: %s", cli_clean(i->name),
               cli_size_text(i->height, i->width_px), o->batch, cli_bytes(wants), cli_clean(text), fits);

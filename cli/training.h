@@ -7,6 +7,14 @@
 
 #include <effnet/train.h>
 
+#define CLI_OPT_RECOMPUTE                                                                                              \
+    {                                                                                                                  \
+        0, "recompute", NULL, "with --train: less memory, compute blocks again in the backward pass", CLI_FLAG         \
+    }
+#define CLI_OPT_FROZEN_BN                                                                                              \
+    {                                                                                                                  \
+        0, "frozen-bn", NULL, "with --train: batch norm keeps its running statistics, as in fine-tuning", CLI_FLAG     \
+    }
 #define CLI_OPT_MEMORY                                                                                                 \
     {                                                                                                                  \
         0, "memory", "SIZE", "refuse training that needs more memory than this: 800M, 2G", CLI_TEXT                    \

@@ -103,11 +103,14 @@ static void test_affine(void **state)
                     float *z = t_uniform(n, -6, 6, 1), *scale = t_uniform(sc, -2, 2, 2), *shift = t_uniform(sc, -1, 1, 3);
                     float *mean = t_uniform(sc, -1, 1, 4), *d = t_uniform(n, -1, 1, 5), *e = t_uniform(n, -1, 1, 6);
                     float *got = t_guarded(n), *want = t_guarded(n);
-                    k->affine_act(got, z, scale, shift, px, c, (eff_act)act);
-                    g_ref.affine_act(want, z, scale, shift, px, c, (eff_act)act);
-                    for (size_t i = 0; i < n; i++) { /* the affine part rounds twice at |scale z| <= 12, the activation a few ulp */
-                        const double bound = 1.2 * 4 * (double)FLT_EPSILON * 13 + 8 * (double)FLT_EPSILON * fabs((double)want[i]);
-                        if (!(fabs((double)got[i] - (double)want[i]) <= bound)) fail_msg("%s affine_act %d", k->name, act);
+                    for (int gated = 0; gated < 2; gated++) {
+                        const float *gate = gated ? mean : NULL;
+                        k->affine_act(got, z, scale, shift, gate, px, c, (eff_act)act);
+                        g_ref.affine_act(want, z, scale, shift, gate, px, c, (eff_act)act);
+                        for (size_t i = 0; i < n; i++) { /* the affine part rounds twice at |scale z| <= 12, the activation a few ulp */
+                            const double bound = 1.2 * 4 * (double)FLT_EPSILON * 13 + 9 * (double)FLT_EPSILON * fabs((double)want[i]);
+                            if (!(fabs((double)got[i] - (double)want[i]) <= bound)) fail_msg("%s affine_act %d", k->name, act);
+                        }
                     }
                     t_guard_check(got, n);
                     /* backward: keep away from the kinks, where one rounding decides */
@@ -117,27 +120,37 @@ static void test_affine(void **state)
                         const float y = scale[i % sc] * z[i] + shift[i % sc];
                         if (fabsf(y) < 1e-3f || fabsf(y - 6) < 1e-3f || fabsf(fabsf(y) - 3) < 1e-3f) d[i] = 0;
                     }
-                    memcpy(got, d, n * 4), memcpy(want, d, n * 4);
-                    for (size_t j = 0; j < sc; j++) s1[j] = w1[j] = 0.5f, s2[j] = w2[j] = -0.25f, m1[j] = 0.5f, m2[j] = 0.25f;
-                    k->affine_act_back(got, z, scale, shift, mean, px, c, (eff_act)act, s1, s2);
-                    g_ref.affine_act_back(want, z, scale, shift, mean, px, c, (eff_act)act, w1, w2);
-                    for (size_t i = 0; i < n; i++) {
-                        /* |act''| <= 0.5 times the rounding of y, and a few ulp of the slope, which is below 1.2 */
-                        if (!(fabs((double)got[i] - (double)want[i]) <= (0.5 * 4 * 13 + 16) * (double)FLT_EPSILON))
-                            fail_msg("%s affine_act_back %d: %.9g, reference %.9g", k->name, act, (double)got[i], (double)want[i]);
-                        m1[i % sc] += 1.2f, m2[i % sc] += 1.2f * 8;
+                    float *y = t_guarded(n), *y_ref = t_guarded(n);
+                    for (int form = 0; form < 4; form++) { /* with and without the gate, with and without y */
+                        eff_act_back v = { .d = got, .z = z, .y = form & 1 ? y : NULL, .scale = scale, .shift = shift, .mean = mean,
+                                           .gate = form & 2 ? shift : NULL, .add = form & 2 ? mean : NULL, .s1 = s1, .s2 = s2,
+                                           .pixels = px, .c = c, .act = (eff_act)act };
+                        eff_act_back r = v;
+                        r.d = want, r.y = form & 1 ? y_ref : NULL, r.s1 = w1, r.s2 = w2;
+                        memcpy(got, form & 2 ? e : d, n * 4), memcpy(want, form & 2 ? e : d, n * 4);
+                        for (size_t i = 0; form & 2 && i < n; i++) /* near a kink: next to nothing goes back */
+                            if (d[i] == 0) got[i] = want[i] = -mean[i % sc] / shift[i % sc];
+                        for (size_t j = 0; j < sc; j++) s1[j] = w1[j] = 0.5f, s2[j] = w2[j] = -0.25f, m1[j] = 0.5f, m2[j] = 0.25f;
+                        k->act_back(&v);
+                        g_ref.act_back(&r);
+                        for (size_t i = 0; i < n; i++) {
+                            /* |d| <= 2; |act''| <= 0.5 times the rounding of x, and a few ulp of the slope, which is below 1.2 */
+                            const double top = form & 2 ? 2 : 1, eps = (double)FLT_EPSILON;
+                            if (!(fabs((double)got[i] - (double)want[i]) <= top * (0.5 * 4 * 13 + 20) * eps))
+                                fail_msg("%s act_back %d: %.9g, reference %.9g", k->name, act, (double)got[i], (double)want[i]);
+                            if (form & 1 && !(fabs((double)y[i] - (double)y_ref[i]) <= 1.2 * 4 * 13 * eps + 9 * eps * fabs((double)y_ref[i])))
+                                fail_msg("%s act_back's y %d: %.9g, reference %.9g", k->name, act, (double)y[i], (double)y_ref[i]);
+                            m1[i % sc] += (float)top * 1.2f, m2[i % sc] += (float)top * 1.2f * 8;
+                        }
+                        near_sum("s1", s1, w1, m1, sc, (int)px + 60);
+                        near_sum("s2", s2, w2, m2, sc, (int)px + 60);
+                        t_guard_check(got, n), t_guard_check(s1, sc), t_guard_check(s2, sc), t_guard_check(y, n);
                     }
-                    near_sum("s1", s1, w1, m1, sc, (int)px + 60);
-                    near_sum("s2", s2, w2, m2, sc, (int)px + 60);
-                    t_guard_check(got, n), t_guard_check(s1, sc), t_guard_check(s2, sc);
-                    /* affine2 and gate_back: three roundings of terms below 1 + 12 + 1 */
+                    t_guard_free(y), t_guard_free(y_ref);
+                    /* three roundings of terms below 1 + 12 + 1 */
                     k->affine2(got, d, z, scale, mean, shift, px, c);
                     g_ref.affine2(want, d, z, scale, mean, shift, px, c);
                     for (size_t i = 0; i < n; i++) assert_true(fabs((double)got[i] - (double)want[i]) <= 4 * 14 * (double)FLT_EPSILON);
-                    memcpy(got, e, n * 4), memcpy(want, e, n * 4);
-                    k->gate_back(got, scale, shift, px, c);
-                    g_ref.gate_back(want, scale, shift, px, c);
-                    for (size_t i = 0; i < n; i++) assert_true(fabs((double)got[i] - (double)want[i]) <= 4 * 3 * (double)FLT_EPSILON);
                     t_guard_check(got, n);
                     for (size_t j = 0; j < sc; j++) s1[j] = w1[j] = s2[j] = w2[j] = 0, m1[j] = 7.0f * (float)px, m2[j] = 49.0f * (float)px;
                     k->moments(z, mean, px, c, s1, s2);

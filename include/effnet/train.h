@@ -29,7 +29,9 @@ typedef struct eff_session_opts {
     double weight_decay;
     double ema;             /* decay of averaged weights, 0 = none                                    */
     uint64_t seed;          /* of dropout and stochastic depth                                        */
-    uint8_t reserved[32];
+    int recompute;          /* less memory for more time: what the convolutions inside a block put out is not kept for the
+                             * backward pass but computed again, to the same bits                     */
+    uint8_t reserved[28];
 } eff_session_opts;
 EFF_API void eff_session_opts_init(eff_session_opts *o);
 

@@ -21,7 +21,8 @@ EFF_API void eff_session_opts_init(eff_session_opts *o) { *o = (eff_session_opts
 static eff_trainer_opts trainer_opts(const eff_session_opts *o)
 {
     return (eff_trainer_opts){ .batch = o->batch, .threads = o->threads, .cpu = o->cpu, .height = o->height, .width = o->width,
-                               .bn = o->frozen_bn ? EFF_BN_FROZEN : EFF_BN_BATCH, .stochastic = true, .seed = o->seed };
+                               .bn = o->frozen_bn ? EFF_BN_FROZEN : EFF_BN_BATCH, .stochastic = true, .seed = o->seed,
+                               .recompute = o->recompute != 0 };
 }
 
 static eff_optim_opts optim_opts(const eff_session_opts *o)

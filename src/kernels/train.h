@@ -17,13 +17,24 @@ typedef struct eff_outer {
 } eff_outer;
 typedef void eff_outer_fn(const eff_outer *g);
 
-/** y[p][j] = act(scale[j] * z[p][j] + shift[j]). */
-typedef void eff_affine_act_fn(float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c, eff_act act);
+/** y[p][j] = act(scale[j] * z[p][j] + shift[j]) * gate[j]; gate NULL: 1. */
+typedef void eff_affine_act_fn(float *y, const float *z, const float *scale, const float *shift, const float *gate, size_t pixels,
+                               int c, eff_act act);
 
-/** Backward of the above: d[p][j] *= act'(y), y = scale * z + shift, in place; and the sums batch norm needs,
- * s1[j] += d, s2[j] += d * (z - mean[j]). */
-typedef void eff_affine_act_back_fn(float *d, const float *z, const float *scale, const float *shift, const float *mean,
-                                    size_t pixels, int c, eff_act act, float *s1, float *s2);
+/** Backward of the above, in place: with x = scale * z + shift, d = (d * gate + add) * act'(x); and the sums that batch norm
+ * needs, s1[j] += d, s2[j] += d * (z - mean[j]). y, where wanted, becomes act(x). */
+typedef struct eff_act_back {
+    float *d;                         /* [pixels][c]                            */
+    const float *z;                   /* [pixels][c]                            */
+    float *y;                         /* [pixels][c], or NULL                   */
+    const float *scale, *shift, *mean;
+    const float *gate, *add;          /* of squeeze-and-excitation; both or NULL */
+    float *s1, *s2;
+    size_t pixels;
+    int c;
+    eff_act act;
+} eff_act_back;
+typedef void eff_act_back_fn(const eff_act_back *a);
 
 /** dz[p][j] = a[j] * d[p][j] + b[j] * z[p][j] + c0[j]: batch norm's backward once its sums are known. dz may be d. */
 typedef void eff_affine2_fn(float *dz, const float *d, const float *z, const float *a, const float *b, const float *c0,
@@ -34,9 +45,6 @@ typedef void eff_moments_fn(const float *z, const float *pivot, size_t pixels, i
 
 /** s[j] += sum over p of x[p][j] * y[p][j] (y NULL: of x). */
 typedef void eff_column_dot_fn(const float *x, const float *y, size_t pixels, int c, float *s);
-
-/** d[p][j] = d[p][j] * gate[j] + add[j]: the backward of squeeze-and-excitation onto its input. */
-typedef void eff_gate_back_fn(float *d, const float *gate, const float *add, size_t pixels, int c);
 
 /** Depthwise gradients of one image. w, dw: [kernel*kernel][c padded to vl]. dx is overwritten, dw accumulated. */
 typedef struct eff_dw_back {
@@ -50,11 +58,10 @@ typedef struct eff_train_kernels {
     const char *name;
     eff_outer_fn *outer;
     eff_affine_act_fn *affine_act;
-    eff_affine_act_back_fn *affine_act_back;
+    eff_act_back_fn *act_back;
     eff_affine2_fn *affine2;
     eff_moments_fn *moments;
     eff_column_dot_fn *column_dot;
-    eff_gate_back_fn *gate_back;
     eff_dw_back_fn *dw_dx, *dw_dw;
 } eff_train_kernels;
 

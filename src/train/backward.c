@@ -3,8 +3,9 @@
  *   1. the gradient of its view, summed over its readers;
  *   2. the gradient of what batch norm puts out: through SE and the activation, in place, with the sums batch norm needs;
  *   3. the gradient dz of the stored tensor, formed chunk by chunk where it is used and never stored.
- * Step 2 of an op runs in the task of the reader that finishes it, while the image is in cache; step 3 needs the sums over all
- * images, so it waits for the op's own turn. Tasks are groups of images: each sums its own weight gradients, in image order. */
+ * Step 2 of an op runs in the task of the reader that finishes it, chunk by chunk while it is in cache (with SE, which needs the
+ * sums of the whole image first, image by image); step 3 needs the sums over all images, so it waits for the op's own turn.
+ * Tasks are groups of images: each sums its own weight gradients, in image order. */
 #include "train/train_internal.h"
 
 #include <math.h>
@@ -17,41 +18,58 @@ static float *part_of(const eff_trainer *t, int group) { return t->part_sums + (
 
 /* d = dL/d(view), where view = act * gate. The reader has summed d * view in dgate; times (1 - gate) that is the gradient before
  * the sigmoid, without a division. It goes on through the two small layers to the mean. */
-static void back_gate(const eff_trainer *t, int i, int b, float *d, float *scratch)
+static void back_gate(const eff_trainer *t, int i, int b, float *dmean)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const se_state *se = &t->op[i].se;
-    const size_t c = (size_t)o->c, q = (size_t)o->se->squeeze, pixels = pixels_of(o);
+    const size_t c = (size_t)o->c, q = (size_t)o->se->squeeze;
     float *dgate = se->dgate + (size_t)b * c, *dmid = se->dmid + (size_t)b * q;
     const float *gate = se->gate + (size_t)b * c, *mid = se->mid + (size_t)b * q;
     for (size_t j = 0; j < c; j++) dgate[j] *= 1.0f - gate[j];
     const eff_gemm to_mid = { .a = dgate, .b = se->w2t, .bias = t->zeros, .c = dmid, .m = 1, .k = o->c, .n = (int)q,
                               .groups = eff_gemm_groups(&t->k, (int)q) };
     t->k.gemm(&to_mid);
-    memset(scratch, 0, 2 * q * sizeof *scratch);
-    t->tk.affine_act_back(dmid, mid, t->ones, t->zeros, t->zeros, 1, (int)q, o->se->act, scratch, scratch + q);
-    float *dmean = scratch;
+    float *unused = dmean; /* there are more channels than squeezed ones, or room for them: see the scratch's size */
+    memset(unused, 0, 2 * q * sizeof *unused);
+    const eff_act_back a = { .d = dmid, .z = mid, .scale = t->ones, .shift = t->zeros, .mean = t->zeros, .s1 = unused,
+                             .s2 = unused + q, .pixels = 1, .c = (int)q, .act = o->se->act };
+    t->tk.act_back(&a);
     const eff_gemm to_mean = { .a = dmid, .b = se->w1t, .bias = t->zeros, .c = dmean, .m = 1, .k = (int)q, .n = o->c,
                                .groups = eff_gemm_groups(&t->k, o->c) };
     t->k.gemm(&to_mean);
-    for (size_t j = 0; j < c; j++) dmean[j] /= (float)pixels;
-    t->tk.gate_back(d, gate, dmean, pixels, o->c);
+    for (size_t j = 0; j < c; j++) dmean[j] /= (float)pixels_of(o);
+}
+
+/* n pixels from `first` on, through SE where `dmean` is given, and the activation. */
+static void through_act(const eff_trainer *t, int i, int b, size_t first, size_t n, float *y, const float *dmean, float *unused)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const op_state *s = &t->op[i];
+    const size_t c = (size_t)o->c, at = first * c;
+    const eff_act_back a = { .d = image_of(s->g, o, b) + at, .z = image_of(s->z, o, b) + at, .y = y,
+                             .scale = o->bn ? s->bn.scale : t->ones, .shift = o->bn ? s->bn.shift : t->zeros,
+                             .mean = o->bn ? s->bn.mean : t->zeros, .gate = dmean ? s->se.gate + (size_t)b * c : NULL, .add = dmean,
+                             .s1 = o->bn ? s->bn.s1 + (size_t)b * c : unused, .s2 = o->bn ? s->bn.s2 + (size_t)b * c : unused + c,
+                             .pixels = n, .c = o->c, .act = o->act };
+    t->tk.act_back(&a);
+}
+
+void eff_train_act_back(const eff_trainer *t, int i, int b, size_t first, size_t n, float *y)
+{
+    through_act(t, i, b, first, n, y, NULL, NULL);
 }
 
 /* All readers of op i have added their part for image b. */
 static void complete(const eff_trainer *t, int i, int b, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i];
-    const op_state *s = &t->op[i];
-    float *d = image_of(s->g, o, b);
-    if (o->se) back_gate(t, i, b, d, scratch);
-    if (!o->bn && o->act == EFF_ACT_NONE) return;
     const size_t c = (size_t)o->c;
-    float *s1 = o->bn ? s->bn.s1 + (size_t)b * c : scratch, *s2 = o->bn ? s->bn.s2 + (size_t)b * c : scratch + c;
-    memset(s1, 0, c * sizeof *s1);
-    memset(s2, 0, c * sizeof *s2);
-    t->tk.affine_act_back(d, image_of(s->z, o, b), o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros,
-                          o->bn ? s->bn.mean : t->zeros, pixels_of(o), o->c, o->act, s1, s2);
+    float *unused = scratch, *dmean = o->se ? scratch + 2 * c : NULL;
+    if (o->se) back_gate(t, i, b, dmean);
+    else if (!o->bn && o->act == EFF_ACT_NONE) return;
+    if (o->bn) eff_train_clear_sums(t, i, b);
+    else memset(unused, 0, 2 * c * sizeof *unused);
+    through_act(t, i, b, 0, pixels_of(o), NULL, dmean, unused);
 }
 
 /* Reader `reader` has finished with image b of op i. */
@@ -60,19 +78,16 @@ static void hand_back(const eff_trainer *t, int i, int reader, int b, float *scr
     if (t->tape.op[i].needs_grad && t->tape.op[i].first_reader == reader) complete(t, i, b, scratch);
 }
 
-/* Does `reader` come first in time (backward), so that it writes the gradient instead of adding to it? */
-static bool writes(const eff_trainer *t, int i, int reader) { return t->tape.op[i].last_reader == reader; }
-
 /* --------------------------------------------------------------------------- step 3: convolutions */
 
-/* Pixels first..first+n-1 of dz of image b, in `out`, or g itself where there is no batch norm. */
-static const float *stored_gradient(const eff_trainer *t, int i, int b, size_t first, size_t n, float *out)
+/* With frozen statistics a is part of the packed weights and of the joined sums, and g is used as it is. */
+const float *eff_train_stored_gradient(const eff_trainer *t, int i, int b, size_t first, size_t n, float *out)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const op_state *s = &t->op[i];
     const size_t at = first * (size_t)o->c;
     const float *g = image_of(s->g, o, b) + at;
-    if (!o->bn) return g;
+    if (!o->bn || t->o.bn == EFF_BN_FROZEN) return g;
     t->tk.affine2(out, g, image_of(s->z, o, b) + at, s->bn.a, s->bn.b, s->bn.c0, n, o->c);
     return out;
 }
@@ -101,22 +116,34 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, float *scra
     const op_state *s = &t->op[i];
     const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
     const size_t pixels = pixels_of(o), step = chunk_pixels(depth > o->c ? depth : o->c);
-    const bool dx = in->needs_grad;
+    const bool dx = in->needs_grad, write = eff_train_writes(t, input, i);
+    const bool finishes = pointwise && eff_train_finishes(t, input, i);
     float *gin = dx ? image_of(t->op[input].g, in, b) : NULL;
     /* scratch: dz chunk, patch or view chunk, gradient of patches, then the input's whole view */
     float *dz_chunk = scratch, *x_chunk = dz_chunk + step * (size_t)o->c, *dp_chunk = x_chunk + step * (size_t)depth;
     float *rest = dp_chunk + (pointwise ? 0 : step * (size_t)depth);
     const float *x = !pointwise || eff_tape_plain(in) ? eff_train_view_image(t, input, b, rest) : NULL;
     const eff_patches e = eff_train_patches(in, o, x);
-    if (dx && !pointwise && writes(t, input, i)) memset(gin, 0, eff_tape_floats(in) * sizeof *gin);
+    if (dx && !pointwise && write) memset(gin, 0, eff_tape_floats(in) * sizeof *gin);
     float *dgate = in->se ? t->op[input].se.dgate + (size_t)b * (size_t)in->c : NULL;
     if (dgate) memset(dgate, 0, (size_t)in->c * sizeof *dgate);
+    if (finishes) eff_train_clear_sums(t, input, b);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
-        const float *dz = stored_gradient(t, i, b, p, n, dz_chunk), *a = x_chunk;
+        const float *dz = eff_train_stored_gradient(t, i, b, p, n, dz_chunk), *a = x_chunk;
         if (pointwise && x) a = x + p * (size_t)in->c;
-        else if (pointwise && (o->trainable || dgate)) eff_train_view(t, input, b, p, n, x_chunk);
+        else if (pointwise && !finishes && (o->trainable || dgate)) eff_train_view(t, input, b, p, n, x_chunk);
         else if (!pointwise) eff_patches_gather(x_chunk, &e, (int)p, (int)n);
+        float *out = pointwise ? gin + p * (size_t)in->c : dp_chunk;
+        if (dx) {
+            const eff_gemm g = { .a = dz, .b = s->wt, .bias = t->zeros, .c = out, .lda = (size_t)o->c, .ldc = (size_t)depth,
+                                 .res = pointwise && !write ? out : NULL, .ldr = (size_t)depth, .m = (int)n, .k = o->c, .n = depth,
+                                 .groups = eff_gemm_groups(&t->k, depth) };
+            t->k.gemm(&g);
+            if (!pointwise) scatter_patches(gin, dp_chunk, &e, (int)p, (int)n);
+            else if (dgate) t->tk.column_dot(out, a, n, in->c, dgate);
+            if (finishes) eff_train_act_back(t, input, b, p, n, x_chunk); /* which leaves the view there */
+        }
         if (o->trainable) { /* vectors run over the wider side */
             const bool wide_in = depth >= o->c;
             const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part_of(t, group),
@@ -125,46 +152,9 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, float *scra
                                   .n = wide_in ? depth : o->c, .k = (int)n };
             t->tk.outer(&w);
         }
-        if (!dx) continue;
-        float *out = pointwise ? gin + p * (size_t)in->c : dp_chunk;
-        const eff_gemm g = { .a = dz, .b = s->wt, .bias = t->zeros, .c = out, .lda = (size_t)o->c, .ldc = (size_t)depth,
-                             .res = pointwise && !writes(t, input, i) ? out : NULL, .ldr = (size_t)depth, .m = (int)n, .k = o->c,
-                             .n = depth, .groups = eff_gemm_groups(&t->k, depth) };
-        t->k.gemm(&g);
-        if (!pointwise) scatter_patches(gin, dp_chunk, &e, (int)p, (int)n);
-        else if (dgate) t->tk.column_dot(out, a, n, in->c, dgate);
     }
     if (dgate && !pointwise) t->tk.column_dot(gin, x, pixels_of(in), in->c, dgate);
-}
-
-static void back_dwconv(const eff_trainer *t, int i, int b, int group, float *scratch)
-{
-    const eff_tape_op *o = &t->tape.op[i];
-    const int input = o->in[0];
-    const eff_tape_op *in = &t->tape.op[input];
-    const eff_node *d = o->node;
-    float *dz_image = scratch, *view = dz_image + eff_tape_floats(o), *dx_image = view + eff_tape_floats(in);
-    const float *dz = stored_gradient(t, i, b, 0, pixels_of(o), dz_image);
-    eff_dw_back a = { .dy = dz, .w = t->op[i].w, .dw = part_of(t, group), .h = in->h, .w_in = in->w, .c = in->c,
-                      .out_h = o->h, .out_w = o->w, .kernel = d->kernel, .stride = d->stride, .pad_top = d->pad_top,
-                      .pad_left = d->pad_left };
-    if (o->trainable) {
-        a.x = eff_train_view_image(t, input, b, view);
-        t->tk.dw_dw(&a);
-    }
-    if (!in->needs_grad) return;
-    float *gin = image_of(t->op[input].g, in, b);
-    float *dx = writes(t, input, i) ? gin : dx_image;
-    if (d->stride == 1) { /* a convolution with the kernel turned round */
-        const eff_dwconv f = { .x = dz, .w = t->op[i].wt, .bias = t->zeros, .y = dx, .h = o->h, .w_in = o->w, .c = o->c,
-                               .out_h = in->h, .out_w = in->w, .kernel = d->kernel, .stride = 1,
-                               .pad_top = d->kernel - 1 - d->pad_top, .pad_left = d->kernel - 1 - d->pad_left, .rows = in->h };
-        t->k.dwconv(&f);
-    } else {
-        a.dx = dx;
-        t->tk.dw_dx(&a);
-    }
-    if (dx != gin) t->k.add(gin, dx, eff_tape_floats(in));
+    if (!finishes) hand_back(t, input, i, b, scratch);
 }
 
 /* ------------------------------------------------------------------------------------------- others */
@@ -175,7 +165,7 @@ static void give(const eff_trainer *t, int to, int reader, int b, const float *d
     if (!o->needs_grad) return;
     float *g = image_of(t->op[to].g, o, b);
     const size_t n = eff_tape_floats(o);
-    const bool write = writes(t, to, reader);
+    const bool write = eff_train_writes(t, to, reader);
     if (write && factor == 1.0f) memcpy(g, d, n * sizeof *g);
     else if (write)
         for (size_t j = 0; j < n; j++) g[j] = d[j] * factor;
@@ -202,7 +192,7 @@ static void back_maxpool(const eff_trainer *t, int i, int b, float *scratch)
     const eff_node *d = o->node;
     const float *x = eff_train_view_image(t, input, b, scratch), *dy = image_of(t->op[i].g, o, b);
     float *g = image_of(t->op[input].g, in, b);
-    if (writes(t, input, i)) memset(g, 0, eff_tape_floats(in) * sizeof *g);
+    if (eff_train_writes(t, input, i)) memset(g, 0, eff_tape_floats(in) * sizeof *g);
     for (int oy = 0; oy < o->h; oy++)
         for (int ox = 0; ox < o->w; ox++)
             for (int j = 0; j < o->c; j++) {
@@ -241,12 +231,15 @@ static void task_backward(void *ctx, int group, int worker)
         switch (o->kind) {
         case EFF_TAPE_INPUT: break;
         case EFF_TAPE_CONV: back_conv(t, i, b, group, scratch); break;
-        case EFF_TAPE_DWCONV: back_dwconv(t, i, b, group, scratch); break;
+        case EFF_TAPE_DWCONV:
+            eff_train_dwconv_back(t, i, b, part_of(t, group), scratch);
+            if (!eff_train_finishes(t, o->in[0], i)) hand_back(t, o->in[0], i, b, scratch);
+            break;
         case EFF_TAPE_ADD: back_add(t, i, b); break;
         case EFF_TAPE_MAXPOOL: back_maxpool(t, i, b, scratch); break;
         case EFF_TAPE_HEAD: back_head(t, i, b); break;
         }
-        for (int j = 0; j < 2; j++)
+        for (int j = 0; j < 2 && o->kind != EFF_TAPE_CONV && o->kind != EFF_TAPE_DWCONV; j++)
             if (o->in[j] > 0) hand_back(t, o->in[j], i, b, scratch);
     }
 }
@@ -256,9 +249,12 @@ static void task_backward(void *ctx, int group, int worker)
 typedef struct join {
     const eff_trainer *t;
     float *grad;              /* [out][in][taps]                                        */
+    const float *scale;       /* [out] of frozen batch norm, or ones                     */
     size_t in, out, taps, span;
     bool transposed;          /* the sums are [taps][in][out], not [out][taps][in]      */
 } join;
+
+enum { JOIN_BLOCK = 256 }; /* elements summed at a time */
 
 /* Rows of the groups' sums, read in memory order and added where they belong. */
 static void task_join(void *ctx, int task, int worker)
@@ -271,12 +267,21 @@ static void task_join(void *ctx, int task, int worker)
         /* element e of row r of the sums is element at + e * stride of the gradient */
         const size_t at = j->transposed ? r % j->in * j->taps + r / j->in : r / j->taps * j->in * j->taps + r % j->taps;
         const size_t stride = j->transposed ? j->in * j->taps : j->taps;
-        for (size_t e = 0; e < width; e++) {
-            float sum = 0;
-            for (int g = 0; g < j->t->groups; g++) sum += part_of(j->t, g)[r * width + e];
-            j->grad[at + e * stride] += sum;
+        const float own = j->transposed ? 1.0f : j->scale[r / j->taps];
+        for (size_t e0 = 0; e0 < width; e0 += JOIN_BLOCK) {
+            const size_t n = width - e0 < JOIN_BLOCK ? width - e0 : JOIN_BLOCK;
+            float sum[JOIN_BLOCK];
+            memcpy(sum, part_of(j->t, 0) + r * width + e0, n * sizeof *sum);
+            for (int g = 1; g < j->t->groups; g++) j->t->k.add(sum, part_of(j->t, g) + r * width + e0, n);
+            for (size_t e = 0; e < n; e++) j->grad[at + (e0 + e) * stride] += sum[e] * (j->transposed ? j->scale[e0 + e] : own);
         }
     }
+}
+
+/* With frozen batch norm the sums lack its factor. */
+static const float *frozen_scale(const eff_trainer *t, int i)
+{
+    return t->tape.op[i].bn && t->o.bn == EFF_BN_FROZEN ? t->op[i].bn.scale : t->ones;
 }
 
 static void join_conv(const eff_trainer *t, int i)
@@ -286,7 +291,7 @@ static void join_conv(const eff_trainer *t, int i)
     float *grad = t->grad[o->node->param[0]];
     if (!grad) return;
     const int taps = o->node->kernel * o->node->kernel;
-    join j = { .t = t, .grad = grad, .in = (size_t)in->c, .out = (size_t)o->c, .taps = (size_t)taps,
+    join j = { .t = t, .grad = grad, .scale = frozen_scale(t, i), .in = (size_t)in->c, .out = (size_t)o->c, .taps = (size_t)taps,
                .transposed = taps * in->c < o->c };
     const size_t rows = j.transposed ? j.taps * j.in : j.out * j.taps, width = j.transposed ? j.out : j.in;
     j.span = ELEMENTS / width + 1;
@@ -299,11 +304,12 @@ static void join_dwconv(const eff_trainer *t, int i)
     float *grad = t->grad[o->node->param[0]];
     if (!grad) return;
     const size_t taps = (size_t)o->node->kernel * (size_t)o->node->kernel, padded = eff_padded(&t->k, o->c);
+    const float *scale = frozen_scale(t, i);
     for (size_t j = 0; j < (size_t)o->c; j++)
         for (size_t tap = 0; tap < taps; tap++) {
             float sum = 0;
             for (int g = 0; g < t->groups; g++) sum += part_of(t, g)[tap * padded + j];
-            grad[j * taps + tap] += sum;
+            grad[j * taps + tap] += sum * scale[j];
         }
 }
 
@@ -326,34 +332,6 @@ static void join_se(const eff_trainer *t, int i)
         const eff_outer g = { .a = se->dgate, .b = se->act, .c = w2, .lda = (size_t)c, .ldb = (size_t)q, .ldc = (size_t)q,
                               .m = c, .n = q, .k = n };
         t->tk.outer(&g);
-    }
-}
-
-/* The images' sums become the gradients of gamma and beta and the coefficients of dz. */
-static void finish_bn(const eff_trainer *t, int i)
-{
-    const eff_tape_op *o = &t->tape.op[i];
-    const bn_state *bn = &t->op[i].bn;
-    const float *gamma = t->m->weights[o->bn->param[0]];
-    float *dgamma = t->grad[o->bn->param[0]], *dbeta = t->grad[o->bn->param[1]];
-    const double count = (double)t->pass->n * (double)pixels_of(o);
-    for (int j = 0; j < o->c; j++) {
-        double s1 = 0, s2 = 0;
-        for (int b = 0; b < t->pass->n; b++) {
-            s1 += (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
-            s2 += (double)bn->s2[(size_t)b * (size_t)o->c + (size_t)j];
-        }
-        const double rstd = (double)bn->rstd[j], a = (double)gamma[j] * rstd;
-        if (dgamma) dgamma[j] += (float)(s2 * rstd);
-        if (dbeta) dbeta[j] += (float)s1;
-        bn->a[j] = (float)a;
-        if (t->o.bn == EFF_BN_FROZEN) {
-            bn->b[j] = bn->c0[j] = 0.0f;
-            continue;
-        }
-        const double slope = -a * rstd * rstd * s2 / count;
-        bn->b[j] = (float)slope;
-        bn->c0[j] = (float)(-a * s1 / count - slope * (double)bn->mean[j]);
     }
 }
 
@@ -380,8 +358,9 @@ void eff_train_backward(eff_trainer *t)
         const eff_tape_op *o = &t->tape.op[i];
         if (!o->needs_grad) continue;
         if (o->kind == EFF_TAPE_HEAD) back_linear(t, i);
-        if (o->bn) finish_bn(t, i);
+        if (o->bn) eff_train_finish_backward(t, i);
         if (o->se) join_se(t, i);
+        eff_train_recompute(t, i);
         t->now = i;
         eff_pool_run(t->pool, task_backward, t, t->groups);
         if (o->kind == EFF_TAPE_CONV) join_conv(t, i);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The forward pass. An op's task computes one image: its input view chunk by chunk, the convolution, and the sums of the batch
- * statistics while the output is in cache. Between ops the statistics of all images are joined in image order. */
+ * statistics while the output is in cache. Between ops the statistics of all images are joined in image order. With frozen
+ * statistics nothing is joined, and an image's task goes on through its block. */
 #include "train/train_internal.h"
 
 #include "base/rng.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Streams of random numbers: one a use, so that nothing is drawn twice. */
@@ -39,8 +39,8 @@ void eff_train_view(const eff_trainer *t, int i, int b, size_t first, size_t cou
         memcpy(out, z, count * c * sizeof *out);
         return;
     }
-    t->tk.affine_act(out, z, o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros, count, o->c, o->act);
-    if (o->se) t->k.scale(out, s->se.gate + (size_t)b * c, count, o->c);
+    t->tk.affine_act(out, z, o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros,
+                     o->se ? s->se.gate + (size_t)b * c : NULL, count, o->c, o->act);
 }
 
 const float *eff_train_view_image(const eff_trainer *t, int i, int b, float *scratch)
@@ -58,8 +58,9 @@ eff_patches eff_train_patches(const eff_tape_op *in, const eff_tape_op *o, const
                           .stride = o->node->stride, .pad_top = o->node->pad_top, .pad_left = o->node->pad_left };
 }
 
-/* The gate of image b of op i from the mean of its activation; the whole gated view is left in `view`. */
-static void compute_gate(const eff_trainer *t, int i, int b, float *view)
+/* The gate of image b of op i from the mean of its activation. Where `keep`, the whole gated view is left in `view`, else only a
+ * chunk of it is there at a time. */
+static void compute_gate(const eff_trainer *t, int i, int b, bool keep, float *view)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const op_state *s = &t->op[i];
@@ -71,9 +72,10 @@ static void compute_gate(const eff_trainer *t, int i, int b, float *view)
     memset(pooled, 0, (size_t)c * sizeof *pooled);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
-        t->tk.affine_act(view + p * (size_t)c, image_of(s->z, o, b) + p * (size_t)c, o->bn ? s->bn.scale : t->ones,
-                         o->bn ? s->bn.shift : t->zeros, n, c, o->act);
-        t->tk.column_dot(view + p * (size_t)c, NULL, n, c, pooled);
+        float *at = keep ? view + p * (size_t)c : view;
+        t->tk.affine_act(at, image_of(s->z, o, b) + p * (size_t)c, o->bn ? s->bn.scale : t->ones, o->bn ? s->bn.shift : t->zeros,
+                         NULL, n, c, o->act);
+        t->tk.column_dot(at, NULL, n, c, pooled);
     }
     for (int j = 0; j < c; j++) pooled[j] /= (float)pixels;
     const eff_gemm reduce = { .a = pooled, .b = se->w1, .bias = se->b1, .c = mid, .m = 1, .k = c, .n = q,
@@ -84,7 +86,7 @@ static void compute_gate(const eff_trainer *t, int i, int b, float *view)
     const eff_gemm expand = { .a = act, .b = se->w2, .bias = se->b2, .c = gate, .m = 1, .k = q, .n = c,
                               .groups = eff_gemm_groups(&t->k, c), .act = EFF_ACT_SIGMOID };
     t->k.gemm(&expand);
-    t->k.scale(view, gate, pixels, c);
+    if (keep) t->k.scale(view, gate, pixels, c);
 }
 
 /* ------------------------------------------------------------------------------------- convolutions */
@@ -94,15 +96,16 @@ static void conv_image(const eff_trainer *t, int i, int b, float *scratch)
     const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
     const op_state *s = &t->op[i];
     const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
-    float *z = image_of(s->z, o, b);
-    const size_t pixels = pixels_of(o), step = chunk_pixels(depth);
+    float *z = image_of(s->z, o, b), *patch = scratch;
+    const size_t pixels = pixels_of(o), step = chunk_pixels(depth > o->c ? depth : o->c);
+    float *rest = scratch + step * (size_t)depth;
     const float *x = NULL; /* the input's whole view, where it is not evaluated chunk by chunk */
-    float *patch = scratch;
     if (in->se) {
-        compute_gate(t, o->in[0], b, scratch);
-        x = scratch;
-    } else if (!pointwise || eff_tape_plain(in)) x = eff_train_view_image(t, o->in[0], b, scratch);
-    if (x == scratch) patch = scratch + eff_tape_floats(in);
+        const bool keep = eff_train_keeps_gated(in);
+        compute_gate(t, o->in[0], b, keep, rest);
+        if (keep) x = rest;
+    }
+    if (!x && (!pointwise || eff_tape_plain(in))) x = eff_train_view_image(t, o->in[0], b, rest);
     const eff_patches e = eff_train_patches(in, o, x);
     for (size_t p = 0; p < pixels; p += step) {
         const size_t n = pixels - p < step ? pixels - p : step;
@@ -113,18 +116,8 @@ static void conv_image(const eff_trainer *t, int i, int b, float *scratch)
         const eff_gemm g = { .a = a, .b = s->w, .bias = s->bias, .c = z + p * (size_t)o->c, .lda = (size_t)depth,
                              .ldc = (size_t)o->c, .m = (int)n, .k = depth, .n = o->c, .groups = eff_gemm_groups(&t->k, o->c) };
         t->k.gemm(&g);
+        eff_train_add_sums(t, i, b, p, n);
     }
-}
-
-static void dwconv_image(const eff_trainer *t, int i, int b, float *scratch)
-{
-    const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
-    const eff_node *d = o->node;
-    const eff_dwconv a = { .x = eff_train_view_image(t, o->in[0], b, scratch), .w = t->op[i].w, .bias = t->op[i].bias,
-                           .y = image_of(t->op[i].z, o, b), .h = in->h, .w_in = in->w, .c = in->c, .out_h = o->h, .out_w = o->w,
-                           .kernel = d->kernel, .stride = d->stride, .pad_top = d->pad_top, .pad_left = d->pad_left,
-                           .rows = o->h };
-    t->k.dwconv(&a);
 }
 
 static void add_image(const eff_trainer *t, int i, int b, float *scratch)
@@ -166,62 +159,24 @@ static void head_image(const eff_trainer *t, int i, int b, float *scratch)
     for (int j = 0; j < in->c; j++) f[j] = f[j] / (float)pixels * eff_train_dropout(t, b, j);
 }
 
-static void task_forward(void *ctx, int b, int worker)
+static void forward_image(const eff_trainer *t, int i, int b, float *scratch)
 {
-    const eff_trainer *t = ctx;
-    const int i = t->now;
     const eff_tape_op *o = &t->tape.op[i];
-    float *scratch = t->scratch + (size_t)worker * t->scratch_floats;
+    if (o->bn && t->o.bn == EFF_BN_BATCH && !t->again) eff_train_clear_sums(t, i, b);
     switch (o->kind) {
     case EFF_TAPE_INPUT: break;
     case EFF_TAPE_CONV: conv_image(t, i, b, scratch); break;
-    case EFF_TAPE_DWCONV: dwconv_image(t, i, b, scratch); break;
+    case EFF_TAPE_DWCONV: eff_train_dwconv(t, i, b, scratch); break;
     case EFF_TAPE_ADD: add_image(t, i, b, scratch); break;
     case EFF_TAPE_MAXPOOL: maxpool_image(t, i, b, scratch); break;
     case EFF_TAPE_HEAD: head_image(t, i, b, scratch); break;
     }
-    if (o->bn && t->o.bn == EFF_BN_BATCH) {
-        const bn_state *bn = &t->op[i].bn;
-        float *s1 = bn->s1 + (size_t)b * (size_t)o->c, *s2 = bn->s2 + (size_t)b * (size_t)o->c;
-        memset(s1, 0, (size_t)o->c * sizeof *s1);
-        memset(s2, 0, (size_t)o->c * sizeof *s2);
-        t->tk.moments(image_of(t->op[i].z, o, b), t->m->weights[o->bn->param[2]], pixels_of(o), o->c, s1, s2);
-    }
 }
 
-/* ----------------------------------------------------------------------------------- batch statistics */
-
-/* The images' sums around a pivot (the running mean) become mean and variance; running statistics follow with the unbiased
- * variance, as PyTorch's do. */
-static void finish_bn(eff_trainer *t, int i)
+static void task_forward(void *ctx, int b, int worker)
 {
-    const eff_tape_op *o = &t->tape.op[i];
-    const bn_state *bn = &t->op[i].bn;
-    float *const *w = t->m->weights;
-    const float *gamma = w[o->bn->param[0]], *beta = w[o->bn->param[1]];
-    float *run_mean = w[o->bn->param[2]], *run_var = w[o->bn->param[3]];
-    const double count = (double)t->pass->n * (double)pixels_of(o), momentum = t->m->table.bn_momentum;
-    for (int j = 0; j < o->c; j++) {
-        double mean = (double)run_mean[j], var = (double)run_var[j];
-        if (t->o.bn == EFF_BN_BATCH) {
-            double s1 = 0, s2 = 0;
-            for (int b = 0; b < t->pass->n; b++) {
-                s1 += (double)bn->s1[(size_t)b * (size_t)o->c + (size_t)j];
-                s2 += (double)bn->s2[(size_t)b * (size_t)o->c + (size_t)j];
-            }
-            const double shift = s1 / count;
-            mean += shift;
-            var = s2 / count - shift * shift;
-            if (var < 0) var = 0;
-            run_mean[j] = (float)((1 - momentum) * (double)run_mean[j] + momentum * mean);
-            run_var[j] = (float)((1 - momentum) * (double)run_var[j] + momentum * (count > 1 ? var * count / (count - 1) : var));
-        }
-        const double rstd = 1.0 / sqrt(var + (double)o->bn->eps);
-        bn->mean[j] = (float)mean;
-        bn->rstd[j] = (float)rstd;
-        bn->scale[j] = (float)((double)gamma[j] * rstd);
-        bn->shift[j] = (float)((double)beta[j] - mean * (double)gamma[j] * rstd);
-    }
+    const eff_trainer *t = ctx;
+    for (int i = t->now; i < t->end; i++) forward_image(t, i, b, t->scratch + (size_t)worker * t->scratch_floats);
 }
 
 static void run_head(eff_trainer *t, int i)
@@ -232,13 +187,34 @@ static void run_head(eff_trainer *t, int i)
     t->k.gemm(&g);
 }
 
+static void run_ops(eff_trainer *t, int from, int end)
+{
+    t->now = from;
+    t->end = end;
+    eff_pool_run(t->pool, task_forward, t, t->pass->n);
+}
+
 void eff_train_forward(eff_trainer *t)
 {
-    for (int i = 1; i < t->tape.n; i++) {
-        const eff_tape_op *o = &t->tape.op[i];
-        t->now = i;
-        eff_pool_run(t->pool, task_forward, t, t->pass->n);
-        if (o->bn) finish_bn(t, i);
-        if (o->kind == EFF_TAPE_HEAD) run_head(t, i);
+    t->again = false;
+    for (int i = 1; i < t->tape.n; i++) t->op[i].z = t->op[i].z_first;
+    for (int i = 1, end; i < t->tape.n; i = end) {
+        for (end = i + 1; end < t->tape.n && t->op[end].slot == t->op[i].slot;) end++;
+        run_ops(t, i, end);
+        if (t->tape.op[i].bn && t->o.bn == EFF_BN_BATCH) eff_train_finish_forward(t, i);
     }
+    run_head(t, t->tape.n - 1);
+}
+
+void eff_train_recompute(eff_trainer *t, int i)
+{
+    int from = i;
+    for (int j = t->tape.op[i].in[0]; j > 0 && t->op[j].z_again && t->op[j].z == t->op[j].z_first; j = t->tape.op[j].in[0]) {
+        t->op[j].z = t->op[j].z_again;
+        from = j;
+    }
+    if (from == i) return;
+    t->again = true;
+    run_ops(t, from, i);
+    t->again = false;
 }

@@ -187,6 +187,7 @@ static void common(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_MICRO_BATCH, 0, "the whole batch is held at once");
     put(r, EFF_KEY_DROPOUT, f->dropout, "the network's own");
     put(r, EFF_KEY_DROP_PATH, 0, "off");
+    put(r, EFF_KEY_FROZEN_BN, 0, "batch norm learns its statistics");
     put(r, EFF_KEY_RESOLUTION, 0, "the network's own, %d", f->side);
     put(r, EFF_KEY_MIXUP, 0, "off: mixed motifs are no motif");
     put(r, EFF_KEY_CUTMIX, 0, "off");
@@ -222,10 +223,9 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     else put(r, EFF_KEY_EPOCHS, 5, "%d images: fewer passes of more steps", f->images);
     put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: at least four steps an epoch", f->images);
     put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
-    put(r, EFF_KEY_LR, 5e-4, "usual for pretrained weights; --find-lr checks it");
-    put(r, EFF_KEY_WARMUP, 1, "the optimiser's statistics settle first");
+    put(r, EFF_KEY_LR, 1e-3, "small sets far from ImageNet need it; --find-lr checks it");
+    put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
     put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
-    put(r, EFF_KEY_LAYER_DECAY, 0.85, "early blocks know edges and texture already");
     if (f->images < 5000) put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
     else put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");

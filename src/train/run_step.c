@@ -142,10 +142,10 @@ static void make_targets(eff_run *r, eff_batch *b, long update)
     if (r->class_weight) eff_image_weights(r->weight, b->label, r->class_weight, b->n);
     else
         for (int i = 0; i < b->n; i++) r->weight[i] = 1.0f / (float)b->n;
-    if (r->r.v[EFF_KEY_MIXUP] > 0 || r->r.v[EFF_KEY_CUTMIX] > 0) {
-        const eff_mix mix = { .mixup = r->r.v[EFF_KEY_MIXUP], .cutmix = r->r.v[EFF_KEY_CUTMIX], .seed = r->o.seed };
-        eff_mix_batch(&mix, (uint64_t)update, b->x, r->target, b->n, r->height, r->width, r->classes);
-    }
+    const eff_mix mix = { .mixup = r->r.v[EFF_KEY_MIXUP], .cutmix = r->r.v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+    const eff_mixed by = eff_mix_draw(&mix, r->height, r->width, r->o.seed, (uint64_t)update);
+    eff_mix_images(b->x, b->n, r->height, r->width, &by);
+    eff_mix_targets(r->target, b->n, r->classes, &by);
 }
 
 static long count_hits(const eff_run *r, const int *label, int n)

@@ -32,12 +32,17 @@ static float *take(vectors *v, size_t n)
     return at;
 }
 
-static void lay_out_bn(vectors *v, bn_state *bn, size_t c, size_t batch)
+static void lay_out_bn(vectors *v, bn_state *bn, size_t c, size_t batch, bool pooled)
 {
     float **const all[] = { &bn->scale, &bn->shift, &bn->mean, &bn->rstd, &bn->a, &bn->b, &bn->c0 };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] = take(v, c);
     bn->s1 = take(v, batch * c);
     bn->s2 = take(v, batch * c);
+    if (!pooled) return;
+    bn->pool_mean = (double *)(void *)take(v, 2 * c); /* lines are aligned for doubles */
+    bn->pool_m2 = (double *)(void *)take(v, 2 * c);
+    bn->start_mean = take(v, c);
+    bn->start_var = take(v, c);
 }
 
 static void lay_out_se(vectors *v, const eff_trainer *t, se_state *se, int c, int q)
@@ -75,7 +80,7 @@ static void lay_out(eff_trainer *t, vectors *v)
             s->wt = in->needs_grad ? take(v, eff_padded(&t->k, o->c) * (size_t)taps) : NULL;
         }
         if (o->kind == EFF_TAPE_HEAD) s->bias = take(v, eff_padded(&t->k, o->c));
-        if (o->bn) lay_out_bn(v, &s->bn, (size_t)o->c, (size_t)t->o.batch);
+        if (o->bn) lay_out_bn(v, &s->bn, (size_t)o->c, (size_t)t->o.batch, t->o.pool_statistics && t->o.bn == EFF_BN_BATCH);
         if (o->se) lay_out_se(v, t, &s->se, o->c, o->se->squeeze);
     }
     t->zeros = take(v, widest + LINE);
@@ -89,22 +94,23 @@ static void lay_out(eff_trainer *t, vectors *v)
         if (t->tape.op[i].kind == EFF_TAPE_CONV || t->tape.op[i].kind == EFF_TAPE_DWCONV) t->op[i].bias = t->zeros;
 }
 
-/* Floats a worker needs for op i, both ways; the layout is that of forward.c and backward.c. */
+/* Floats a worker needs for op i, both ways; the layout is that of forward.c, backward.c and depthwise.c. */
 static size_t scratch_for(const eff_trainer *t, int i)
 {
     const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
-    const size_t c = (size_t)o->c, view = eff_tape_plain(in) ? 0 : eff_tape_floats(in), gated = in->se ? view : 0;
+    const size_t c = (size_t)o->c, view = eff_tape_plain(in) ? 0 : eff_tape_floats(in);
     size_t need = chunk_pixels(o->c) * c;
     if (o->kind == EFF_TAPE_CONV) {
         const int k = o->node->kernel, depth = k * k * in->c, pointwise = k == 1 && o->node->stride == 1;
-        const size_t step = chunk_pixels(depth > o->c ? depth : o->c), fwd = chunk_pixels(depth) * (size_t)depth;
-        need = max_size(need, fwd + (pointwise ? gated : view));
-        need = max_size(need, step * (c + (size_t)depth * (pointwise ? 1 : 2)) + (pointwise ? 0 : view));
-    } else if (o->kind == EFF_TAPE_DWCONV) need = max_size(need, eff_tape_floats(o) + 2 * eff_tape_floats(in));
+        const size_t step = chunk_pixels(depth > o->c ? depth : o->c), patch = step * (size_t)depth;
+        const size_t gated = !in->se ? 0 : eff_train_keeps_gated(in) ? view : chunk_pixels(in->c) * (size_t)in->c;
+        need = max_size(need, patch + max_size(pointwise ? 0 : view, gated));
+        need = max_size(need, step * c + patch * (pointwise ? 1 : 2) + (pointwise ? 0 : view));
+    } else if (o->kind == EFF_TAPE_DWCONV) need = max_size(need, eff_train_dwconv_scratch(t, i));
     else if (o->kind == EFF_TAPE_MAXPOOL) need = max_size(need, eff_tape_floats(in));
     else if (o->kind == EFF_TAPE_HEAD) need = max_size(need, chunk_pixels(in->c) * (size_t)in->c);
-    if (o->se) need = max_size(need, 2 * (size_t)o->se->squeeze + c);
-    return max_size(need, 2 * c);
+    const size_t widest = max_size(c, (size_t)in->c), squeezed = o->se ? (size_t)o->se->squeeze : 0;
+    return max_size(need, 2 * widest + max_size(widest, 2 * squeezed) + (in->se ? 2 * (size_t)in->se->squeeze : 0));
 }
 
 size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o)
@@ -115,32 +121,64 @@ size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o)
     return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
 }
 
-/* Stored tensors and gradients in one arena. Time: op i runs forward at i and backward at 2n - i. */
+/* Ops whose time forward is one: with frozen statistics those of a block, else each its own. */
+static void number_slots(eff_trainer *t)
+{
+    for (int i = 1; i < t->tape.n; i++) {
+        const eff_node *d = t->tape.op[i].node, *before = t->tape.op[i - 1].node;
+        const bool same = t->o.bn == EFF_BN_FROZEN && i > 1 && d->stage == before->stage && d->index == before->index;
+        t->op[i].slot = same ? t->op[i - 1].slot : i;
+    }
+}
+
+/* Is z of op i dropped after the forward pass and computed again? What only the next convolution of the same block reads. */
+static bool drops(const eff_trainer *t, int i)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    if (!t->o.recompute || !o->needs_grad || (o->kind != EFF_TAPE_CONV && o->kind != EFF_TAPE_DWCONV)) return false;
+    if (o->first_reader != i + 1 || o->last_reader != i + 1) return false;
+    const eff_tape_op *r = &t->tape.op[i + 1];
+    return (r->kind == EFF_TAPE_CONV || r->kind == EFF_TAPE_DWCONV) && r->node->stage == o->node->stage && r->node->index == o->node->index;
+}
+
+/* The op whose backward needs z of dropped op i first: the reader of the last of its chain. */
+static int needed_by(const eff_trainer *t, int i)
+{
+    while (drops(t, i)) i++;
+    return i;
+}
+
+/* Stored tensors and gradients in one arena. Time: op i runs forward at its slot and backward at 2n - i. */
 static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
 {
     const int n = t->tape.n;
-    eff_buffer *b = eff_calloc(2 * (size_t)n, sizeof *b);
-    if (!b) return eff_fail_memory(err, 2 * (size_t)n * sizeof *b);
+    eff_buffer *b = eff_calloc(3 * (size_t)n, sizeof *b); /* z, g, z again */
+    if (!b) return eff_fail_memory(err, 3 * (size_t)n * sizeof *b);
+    number_slots(t);
     for (int i = 0; i < n; i++) {
         const eff_tape_op *o = &t->tape.op[i];
         const size_t bytes = eff_tape_floats(o) * sizeof(float) * (size_t)t->o.batch;
         const bool stored = o->kind != EFF_TAPE_INPUT && o->kind != EFF_TAPE_HEAD;
-        b[i] = (eff_buffer){ .bytes = stored ? bytes : 0, .first = i, .last = o->last_reader > i ? o->last_reader : i };
+        const int slot = t->op[i].slot, last = o->last_reader > i ? t->op[o->last_reader].slot : slot;
+        b[i] = (eff_buffer){ .bytes = stored ? bytes : 0, .first = slot, .last = last };
         b[n + i] = (eff_buffer){ .bytes = stored && o->needs_grad ? bytes : 0, .first = 2 * n - o->last_reader, .last = 2 * n - i };
-        if (o->needs_grad && !eff_tape_plain(o)) b[i].last = 2 * n - i;
+        if (drops(t, i)) b[2 * n + i] = (eff_buffer){ .bytes = bytes, .first = 2 * n - needed_by(t, i), .last = 2 * n - i };
+        else if (o->needs_grad && !eff_tape_plain(o)) b[i].last = 2 * n - i;
     }
     for (int r = 0; r < n; r++) { /* a reader that learns, or must find its maxima, reads its inputs again */
         const eff_tape_op *o = &t->tape.op[r];
-        if (!(o->trainable || (o->kind == EFF_TAPE_MAXPOOL && o->needs_grad))) continue;
-        for (int j = 0; j < 2; j++)
-            if (o->in[j] >= 0 && b[o->in[j]].last < 2 * n - r) b[o->in[j]].last = 2 * n - r;
+        int when = o->trainable || (o->kind == EFF_TAPE_MAXPOOL && o->needs_grad) ? 2 * n - r : 0;
+        if (drops(t, r)) when = 2 * n - r; /* and one that is dropped reads them for that; later, if it learns */
+        for (int j = 0; when && j < 2; j++)
+            if (o->in[j] >= 0 && !drops(t, o->in[j]) && b[o->in[j]].last < when) b[o->in[j]].last = when;
     }
-    eff_status s = eff_place_buffers(b, 2 * n, &t->arena_bytes, err);
+    eff_status s = eff_place_buffers(b, 3 * n, &t->arena_bytes, err);
     if (s == EFF_OK && real) {
         t->arena = eff_malloc_aligned(t->arena_bytes);
         if (!t->arena) s = eff_fail_memory(err, t->arena_bytes);
         for (int i = 0; s == EFF_OK && i < n; i++) {
-            t->op[i].z = t->arena + b[i].offset / sizeof(float);
+            t->op[i].z = t->op[i].z_first = t->arena + b[i].offset / sizeof(float);
+            t->op[i].z_again = drops(t, i) ? t->arena + b[2 * n + i].offset / sizeof(float) : NULL;
             t->op[i].g = t->arena + b[n + i].offset / sizeof(float);
         }
     }
@@ -266,7 +304,12 @@ void eff_trainer_free(eff_trainer *t)
     eff_free(t);
 }
 
-void eff_trainer_zero(eff_trainer *t) { memset(t->grad_block, 0, t->grad_floats * sizeof(float)); }
+void eff_trainer_zero(eff_trainer *t)
+{
+    memset(t->grad_block, 0, t->grad_floats * sizeof(float));
+    t->step_images = 0;
+}
+
 float *const *eff_trainer_grads(const eff_trainer *t) { return t->grad; }
 const float *eff_trainer_logits(const eff_trainer *t) { return t->logits; }
 eff_pool *eff_trainer_pool(const eff_trainer *t) { return t->pool; }
@@ -275,21 +318,35 @@ int eff_trainer_threads(const eff_trainer *t) { return t->o.threads; }
 
 /* ----------------------------------------------------------------------------------------- packing */
 
-/* Row tap, column ci of output co: the order of patches, so that a row is contiguous in ci. */
-static void pack_conv(const eff_trainer *t, op_state *s, const float *w, int out, int in, int taps)
+/* With frozen statistics the backward pass takes the gradient of what batch norm puts out as it is: its factor is in the weights. */
+static const float *frozen_scale(const eff_trainer *t, const eff_tape_op *o, const op_state *s)
 {
-    eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps);
-    if (s->wt) eff_gemm_pack_conv_back(&t->k, s->wt, w, out, in, taps);
+    return o->bn && t->o.bn == EFF_BN_FROZEN ? s->bn.scale : NULL;
 }
 
-static void pack_dwconv(const eff_trainer *t, op_state *s, const float *w, int c, int taps)
+/* Row tap, column ci of output co: the order of patches, so that a row is contiguous in ci. */
+static void pack_conv(const eff_trainer *t, op_state *s, const float *w, int out, int in, int taps, const float *scale)
+{
+    eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps);
+    if (!s->wt) return;
+    eff_gemm_pack_conv_back(&t->k, s->wt, w, out, in, taps);
+    const size_t padded = eff_padded(&t->k, taps * in), width = (size_t)t->k.vl * (size_t)t->k.group;
+    float *p = s->wt;
+    for (size_t j0 = 0; scale && j0 < padded; j0 += width) /* groups of columns, a row an output */
+        for (int o = 0; o < out; o++)
+            for (size_t j = j0; j < j0 + width && j < padded; j++) *p++ *= scale[o];
+}
+
+/* The backward weights of a convolution of stride 1 are turned round: its gradient is a convolution too. */
+static void pack_dwconv(const eff_trainer *t, op_state *s, const float *w, int c, int taps, int stride, const float *scale)
 {
     const size_t padded = eff_padded(&t->k, c);
     for (int tap = 0; tap < taps; tap++)
         for (int j = 0; j < c; j++) {
             const float v = w[(size_t)j * (size_t)taps + (size_t)tap];
+            const int back = stride == 1 ? taps - 1 - tap : tap;
             s->w[(size_t)tap * padded + (size_t)j] = v;
-            if (s->wt) s->wt[(size_t)(taps - 1 - tap) * padded + (size_t)j] = v;
+            if (s->wt) s->wt[(size_t)back * padded + (size_t)j] = v * (scale ? scale[j] : 1.0f);
         }
 }
 
@@ -303,10 +360,10 @@ static void pack_op(void *ctx, int task, int worker)
     if (task == 0) return;
     const eff_tape_op *in = &t->tape.op[o->in[0]];
     const int taps = o->node->kernel * o->node->kernel;
-    if (o->kind == EFF_TAPE_CONV) pack_conv(t, s, w[o->node->param[0]], o->c, in->c, taps);
-    if (o->kind == EFF_TAPE_DWCONV) pack_dwconv(t, s, w[o->node->param[0]], o->c, taps);
+    if (o->kind == EFF_TAPE_CONV) pack_conv(t, s, w[o->node->param[0]], o->c, in->c, taps, frozen_scale(t, o, s));
+    if (o->kind == EFF_TAPE_DWCONV) pack_dwconv(t, s, w[o->node->param[0]], o->c, taps, o->node->stride, frozen_scale(t, o, s));
     if (o->kind == EFF_TAPE_HEAD) {
-        pack_conv(t, s, w[o->node->param[0]], o->c, in->c, 1);
+        pack_conv(t, s, w[o->node->param[0]], o->c, in->c, 1, NULL);
         memcpy(s->bias, w[o->node->param[1]], (size_t)o->c * sizeof(float));
     }
     if (o->se) {
@@ -328,8 +385,11 @@ double eff_trainer_pass(eff_trainer *t, const eff_pass *p)
 {
     t->pass = p;
     t->groups = p->n < EFF_MAX_GROUPS ? p->n : EFF_MAX_GROUPS;
+    for (int i = 1; i < t->tape.n; i++)
+        if (t->tape.op[i].bn && t->o.bn == EFF_BN_FROZEN) eff_train_finish_forward(t, i);
     eff_train_pack(t);
     eff_train_forward(t);
+    t->step_images += p->n;
     if (!p->target) return 0;
     const double loss = eff_cross_entropy(t->dlogits, t->logits, p->target, p->weight, p->n, t->graph->classes);
     eff_train_backward(t);

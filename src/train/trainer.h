@@ -20,6 +20,11 @@ typedef struct eff_trainer_opts {
     eff_bn_mode bn;
     const bool *learns;   /* by parameter number, borrowed for the call; NULL = all                    */
     bool stochastic;      /* dropout and stochastic depth                                              */
+    bool recompute;       /* inside a block, compute what its convolutions put out again in the backward pass instead of
+                             keeping it: less memory, one more forward pass of those, the same bits     */
+    bool pool_statistics; /* running statistics move once a step, by the statistics of all passes since eff_trainer_zero()
+                             taken as one batch; each pass still normalises with its own. After every pass they stand where
+                             they would if it were the step's last. Otherwise each pass moves them.     */
     uint64_t seed;        /* of the stochastic parts                                                   */
 } eff_trainer_opts;
 void eff_trainer_opts_init(eff_trainer_opts *o);

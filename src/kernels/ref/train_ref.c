@@ -34,20 +34,24 @@ static void outer_ref(const eff_outer *g)
         }
 }
 
-static void affine_act_ref(float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c, eff_act act)
+static void affine_act_ref(float *y, const float *z, const float *scale, const float *shift, const float *gate, size_t pixels, int c,
+                           eff_act act)
 {
     for (size_t p = 0; p < pixels; p++, y += c, z += c)
-        for (int j = 0; j < c; j++) y[j] = activate(scale[j] * z[j] + shift[j], act);
+        for (int j = 0; j < c; j++) y[j] = activate(scale[j] * z[j] + shift[j], act) * (gate ? gate[j] : 1.0f);
 }
 
-static void affine_act_back_ref(float *d, const float *z, const float *scale, const float *shift, const float *mean,
-                                size_t pixels, int c, eff_act act, float *s1, float *s2)
+static void act_back_ref(const eff_act_back *a)
 {
-    for (size_t p = 0; p < pixels; p++, d += c, z += c)
-        for (int j = 0; j < c; j++) {
-            d[j] *= slope(scale[j] * z[j] + shift[j], act);
-            s1[j] += d[j];
-            s2[j] += d[j] * (z[j] - mean[j]);
+    for (size_t p = 0; p < a->pixels; p++)
+        for (int j = 0; j < a->c; j++) {
+            const size_t i = p * (size_t)a->c + (size_t)j;
+            const float x = a->scale[j] * a->z[i] + a->shift[j];
+            if (a->gate) a->d[i] = a->d[i] * a->gate[j] + a->add[j];
+            if (a->y) a->y[i] = activate(x, a->act);
+            a->d[i] *= slope(x, a->act);
+            a->s1[j] += a->d[i];
+            a->s2[j] += a->d[i] * (a->z[i] - a->mean[j]);
         }
 }
 
@@ -72,12 +76,6 @@ static void column_dot_ref(const float *x, const float *y, size_t pixels, int c,
 {
     for (size_t p = 0; p < pixels; p++)
         for (int j = 0; j < c; j++) s[j] += x[p * (size_t)c + (size_t)j] * (y ? y[p * (size_t)c + (size_t)j] : 1.0f);
-}
-
-static void gate_back_ref(float *d, const float *gate, const float *add, size_t pixels, int c)
-{
-    for (size_t p = 0; p < pixels; p++, d += c)
-        for (int j = 0; j < c; j++) d[j] = d[j] * gate[j] + add[j];
 }
 
 /* Calls body for every output pixel and tap whose input pixel is inside the image. */
@@ -106,6 +104,6 @@ static void dw_dw_ref(const eff_dw_back *d) { FOR_TAPS(d, d->dw[tap + j] += d->d
 void eff_train_kernels_init_ref(eff_train_kernels *k)
 {
     *k = (eff_train_kernels){ .name = "ref", .outer = outer_ref, .affine_act = affine_act_ref,
-                              .affine_act_back = affine_act_back_ref, .affine2 = affine2_ref, .moments = moments_ref,
-                              .column_dot = column_dot_ref, .gate_back = gate_back_ref, .dw_dx = dw_dx_ref, .dw_dw = dw_dw_ref };
+                              .act_back = act_back_ref, .affine2 = affine2_ref, .moments = moments_ref,
+                              .column_dot = column_dot_ref, .dw_dx = dw_dx_ref, .dw_dw = dw_dw_ref };
 }

@@ -123,82 +123,105 @@ INLINE void store(float *p, vf v, int part)
         } \
     }
 
-INLINE void affine_act_by(const eff_act act, float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c)
+INLINE void affine_act_by(const eff_act act, float *y, const float *z, const float *scale, const float *shift, const float *gate,
+                          size_t pixels, int c)
 {
-    FOR_ROWS(pixels, c, { store(y + i, vact(load(z + i, part) * load(scale + j, part) + load(shift + j, part), act), part); })
+    if (gate) FOR_ROWS(pixels, c, {
+        const vf x = vfma(load(z + i, part), load(scale + j, part), load(shift + j, part));
+        store(y + i, vact(x, act) * load(gate + j, part), part);
+    })
+    else FOR_ROWS(pixels, c, {
+        store(y + i, vact(vfma(load(z + i, part), load(scale + j, part), load(shift + j, part)), act), part);
+    })
 }
 
-static void affine_act(float *y, const float *z, const float *scale, const float *shift, size_t pixels, int c, eff_act act)
-{
-    switch (act) {
-    case EFF_ACT_NONE: affine_act_by(EFF_ACT_NONE, y, z, scale, shift, pixels, c); break;
-    case EFF_ACT_RELU: affine_act_by(EFF_ACT_RELU, y, z, scale, shift, pixels, c); break;
-    case EFF_ACT_RELU6: affine_act_by(EFF_ACT_RELU6, y, z, scale, shift, pixels, c); break;
-    case EFF_ACT_SILU: affine_act_by(EFF_ACT_SILU, y, z, scale, shift, pixels, c); break;
-    case EFF_ACT_HSWISH: affine_act_by(EFF_ACT_HSWISH, y, z, scale, shift, pixels, c); break;
-    case EFF_ACT_SIGMOID: affine_act_by(EFF_ACT_SIGMOID, y, z, scale, shift, pixels, c); break;
+/* BODY with act as a constant. */
+#define BY_ACT(act, BODY) \
+    switch (act) { \
+    case EFF_ACT_NONE: BODY(EFF_ACT_NONE); break; \
+    case EFF_ACT_RELU: BODY(EFF_ACT_RELU); break; \
+    case EFF_ACT_RELU6: BODY(EFF_ACT_RELU6); break; \
+    case EFF_ACT_SILU: BODY(EFF_ACT_SILU); break; \
+    case EFF_ACT_HSWISH: BODY(EFF_ACT_HSWISH); break; \
+    case EFF_ACT_SIGMOID: BODY(EFF_ACT_SIGMOID); break; \
     }
+
+static void affine_act(float *y, const float *z, const float *scale, const float *shift, const float *gate, size_t pixels, int c,
+                       eff_act act)
+{
+#define BODY(A) affine_act_by(A, y, z, scale, shift, gate, pixels, c)
+    BY_ACT(act, BODY)
+#undef BODY
 }
 
 /* d where mask is set, else 0 */
 INLINE vf keep(vi mask, vf d) { return (vf)(mask & (vi)d); }
 
-/* d * act'(x); the reference says which side a kink takes */
-INLINE vf vslope(vf d, vf x, const eff_act act)
+/* d * act'(x), and act(x) in *y; the reference says which side a kink takes */
+INLINE vf vslope(vf d, vf x, const eff_act act, vf *y)
 {
     const vf zero = vset1(0.0f), one = vset1(1.0f);
+    if (act == EFF_ACT_SILU || act == EFF_ACT_SIGMOID) {
+        const vf s = one / (one + vexp(-x));
+        *y = act == EFF_ACT_SILU ? x * s : s;
+        return act == EFF_ACT_SILU ? d * (s * (one + x * (one - s))) : d * (s * (one - s));
+    }
+    *y = vact(x, act);
     switch (act) {
-    case EFF_ACT_NONE: return d;
     case EFF_ACT_RELU: return keep(x > zero, d);
     case EFF_ACT_RELU6: return keep((x > zero) & (x < vset1(6.0f)), d);
-    case EFF_ACT_SILU: {
-        const vf s = one / (one + vexp(-x));
-        return d * (s * (one + x * (one - s)));
-    }
     case EFF_ACT_HSWISH: {
         const vf inner = d * (x / vset1(3.0f) + vset1(0.5f));
         return keep(x >= vset1(3.0f), d) + keep((x > vset1(-3.0f)) & (x < vset1(3.0f)), inner);
     }
-    case EFF_ACT_SIGMOID: {
-        const vf s = one / (one + vexp(-x));
-        return d * (s * (one - s));
+    default: return d;
     }
-    }
-    return d;
 }
 
-INLINE void affine_act_back_by(const eff_act act, float *d, const float *z, const float *scale, const float *shift,
-                               const float *mean, size_t pixels, int c, float *s1, float *s2)
+INLINE void act_back_by(const eff_act act, const int want_y, const int gated, const eff_act_back *k)
 {
+    const size_t pixels = k->pixels;
+    const int c = k->c;
+    float *d = k->d, *out = k->y;
+    const float *z = k->z;
     FOR_BLOCKS(pixels, c, {
-        const vf a = load(scale + j, part);
-        const vf b = load(shift + j, part);
-        const vf mu = load(mean + j, part);
+        const vf a = load(k->scale + j, part);
+        const vf b = load(k->shift + j, part);
+        const vf mu = load(k->mean + j, part);
+        const vf gate = gated ? load(k->gate + j, part) : a;
+        const vf add = gated ? load(k->add + j, part) : a;
         vf sum = vset1(0.0f);
         vf dot = vset1(0.0f);
         for (size_t p = 0, i = at; p < n; p++, i += (size_t)c) {
             const vf zv = load(z + i, part);
-            const vf dv = vslope(load(d + i, part), zv * a + b, act);
+            vf dv = load(d + i, part);
+            vf y;
+            if (gated) dv = vfma(dv, gate, add);
+            dv = vslope(dv, vfma(zv, a, b), act, &y);
             store(d + i, dv, part);
+            if (want_y) store(out + i, y, part);
             sum += dv;
             dot += dv * (zv - mu);
         }
-        store(s1 + j, load(s1 + j, part) + sum, part);
-        store(s2 + j, load(s2 + j, part) + dot, part);
+        store(k->s1 + j, load(k->s1 + j, part) + sum, part);
+        store(k->s2 + j, load(k->s2 + j, part) + dot, part);
     })
 }
 
-static void affine_act_back(float *d, const float *z, const float *scale, const float *shift, const float *mean, size_t pixels,
-                            int c, eff_act act, float *s1, float *s2)
+static void act_back(const eff_act_back *k)
 {
-    switch (act) {
-    case EFF_ACT_NONE: affine_act_back_by(EFF_ACT_NONE, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    case EFF_ACT_RELU: affine_act_back_by(EFF_ACT_RELU, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    case EFF_ACT_RELU6: affine_act_back_by(EFF_ACT_RELU6, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    case EFF_ACT_SILU: affine_act_back_by(EFF_ACT_SILU, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    case EFF_ACT_HSWISH: affine_act_back_by(EFF_ACT_HSWISH, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    case EFF_ACT_SIGMOID: affine_act_back_by(EFF_ACT_SIGMOID, d, z, scale, shift, mean, pixels, c, s1, s2); break;
-    }
+#define PLAIN(A) act_back_by(A, 0, 0, k)
+#define WITH_Y(A) act_back_by(A, 1, 0, k)
+#define GATED(A) act_back_by(A, 0, 1, k)
+#define BOTH(A) act_back_by(A, 1, 1, k)
+    if (k->gate && k->y) BY_ACT(k->act, BOTH)
+    else if (k->gate) BY_ACT(k->act, GATED)
+    else if (k->y) BY_ACT(k->act, WITH_Y)
+    else BY_ACT(k->act, PLAIN)
+#undef PLAIN
+#undef WITH_Y
+#undef GATED
+#undef BOTH
 }
 
 static void affine2(float *dz, const float *d, const float *z, const float *a, const float *b, const float *c0, size_t pixels, int c)
@@ -235,11 +258,6 @@ static void column_dot(const float *x, const float *y, size_t pixels, int c, flo
             for (size_t p = 0, i = at; p < n; p++, i += (size_t)c) sum += load(x + i, part);
         store(s + j, load(s + j, part) + sum, part);
     })
-}
-
-static void gate_back(float *d, const float *gate, const float *add, size_t pixels, int c)
-{
-    FOR_ROWS(pixels, c, { store(d + i, load(d + i, part) * load(gate + j, part) + load(add + j, part), part); })
 }
 
 /* --------------------------------------------------------------------------------- depthwise gradients */
@@ -380,6 +398,6 @@ static void dw_dw(const eff_dw_back *d)
 void LEVEL_NAME(eff_train_kernels_init)(eff_train_kernels *k)
 {
     *k = (eff_train_kernels){ .name = EFF_TEXT(EFF_LEVEL), .outer = outer, .affine_act = affine_act,
-                              .affine_act_back = affine_act_back, .affine2 = affine2, .moments = moments,
-                              .column_dot = column_dot, .gate_back = gate_back, .dw_dx = dw_dx, .dw_dw = dw_dw };
+                              .act_back = act_back, .affine2 = affine2, .moments = moments,
+                              .column_dot = column_dot, .dw_dx = dw_dx, .dw_dw = dw_dw };
 }
