@@ -24,6 +24,7 @@ static const key_row keys[EFF_KEYS] = {
     [EFF_KEY_EPOCHS] = { "epochs", 0, 100000, true, NULL, "passes over the training images; 0 stops after head-first" },
     [EFF_KEY_BATCH] = { "batch", 1, 65536, true, NULL, "images of a step of the optimiser" },
     [EFF_KEY_MICRO_BATCH] = { "micro-batch", 0, 65536, true, NULL, "images in memory at once, gradients are added up; 0 = batch" },
+    [EFF_KEY_RECOMPUTE] = { "recompute", 0, 1, true, NULL, "1: blocks are computed again on the way back: less memory, more time, the same bits" },
     [EFF_KEY_OPEN_BLOCKS] = { "open-blocks", -1, 4096, true, NULL, "blocks that learn, counted from the classifier; -1 = all" },
     [EFF_KEY_OPTIMIZER] = { "optimizer", 0, 2, true, "rmsprop sgd adamw", "rmsprop is TensorFlow's" },
     [EFF_KEY_LR] = { "lr", 0, 1e6, false, NULL, "highest learning rate" },
@@ -185,6 +186,7 @@ static void common(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_DECAY_EPOCHS, 2.4, "the paper's");
     put(r, EFF_KEY_BN_MOMENTUM, 0.01, "the paper's");
     put(r, EFF_KEY_MICRO_BATCH, 0, "the whole batch is held at once");
+    put(r, EFF_KEY_RECOMPUTE, 0, "memory is not short");
     put(r, EFF_KEY_DROPOUT, f->dropout, "the network's own");
     put(r, EFF_KEY_DROP_PATH, 0, "off");
     put(r, EFF_KEY_FROZEN_BN, 0, "batch norm learns its statistics");
@@ -226,8 +228,10 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_LR, 1e-3, "small sets far from ImageNet need it; --find-lr checks it");
     put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
     put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
-    if (f->images < 5000) put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
-    else put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
+    if (f->images < 5000) {
+        put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
+        put(r, EFF_KEY_MICRO_BATCH, 8, "with batch norm frozen the same gradient, from less memory");
+    } else put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
     put_class_weights(r, f);
     put_augment(r, "light", "mild: crop, mirror, light; --augment cloth suits flat cloth, --preview shows it");

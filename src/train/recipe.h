@@ -15,6 +15,7 @@ typedef enum eff_key { /* values of a recipe; their names, ranges and meanings a
     EFF_KEY_EPOCHS,
     EFF_KEY_BATCH,
     EFF_KEY_MICRO_BATCH,
+    EFF_KEY_RECOMPUTE,
     EFF_KEY_OPEN_BLOCKS,
     EFF_KEY_OPTIMIZER,
     EFF_KEY_LR,

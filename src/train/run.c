@@ -120,27 +120,39 @@ static eff_status make_model(eff_run *r, const eff_model *start, eff_error *err)
     return name_classes(r->m, r->d, err);
 }
 
-/* The largest micro-batch that fits what the run may take, with the cache below it. */
+/* The largest micro-batch that fits what the run may take, and recomputing blocks where batch norm would suffer from smaller ones; the
+ * cache gets what is left. */
 static eff_status fit_memory(eff_run *r, eff_error *err)
 {
     const int batch = eff_recipe_int(&r->r, EFF_KEY_BATCH), asked = eff_recipe_int(&r->r, EFF_KEY_MICRO_BATCH);
-    r->micro = asked && asked < batch ? asked : batch;
+    const int wanted = asked && asked < batch ? asked : batch;
+    const bool frozen = r->r.v[EFF_KEY_FROZEN_BN] != 0, recomputed = r->r.v[EFF_KEY_RECOMPUTE] != 0;
+    r->micro = wanted;
     eff_status s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     if (s != EFF_OK || !r->o.memory) return s;
-    while (s == EFF_OK && r->memory.total > r->o.memory && r->micro > 1) {
-        r->micro = (r->micro + 1) / 2;
+    if (r->memory.total > r->o.memory && !frozen && !recomputed) {
+        r->r.v[EFF_KEY_RECOMPUTE] = 1;
+        s = eff_run_plan_memory(&r->memory, r, r->micro, err);
+    }
+    while (s == EFF_OK && r->memory.total > r->o.memory && (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
+        if (r->micro > 1) r->micro = (r->micro + 1) / 2;
+        else r->r.v[EFF_KEY_RECOMPUTE] = 1;
         s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     }
     if (s != EFF_OK) return s;
+    const double mb = (double)r->o.memory / 1e6;
     if (r->memory.total > r->o.memory)
         return eff_fail(err, EFF_EARG, "training %s at %dx%d takes at least %.0f MB, a memory of %.0f MB was asked for: a smaller resolution, "
-                        "fewer open blocks or a smaller network fit", r->m->table.name, r->height, r->width,
-                        (double)r->memory.total / 1e6, (double)r->o.memory / 1e6);
-    if (r->micro < batch && r->micro != asked) {
+                        "fewer open blocks or a smaller network fit", r->m->table.name, r->height, r->width, (double)r->memory.total / 1e6, mb);
+    if (r->micro < wanted) {
         r->r.v[EFF_KEY_MICRO_BATCH] = r->micro;
-        snprintf(r->r.why[EFF_KEY_MICRO_BATCH], EFF_WHY_LEN, "fits the memory of %.0f MB", (double)r->o.memory / 1e6);
+        snprintf(r->r.why[EFF_KEY_MICRO_BATCH], EFF_WHY_LEN, "fits the memory of %.0f MB", mb);
         eff_run_note(r, "micro-batches of %d of the batch's %d images fit the memory%s", r->micro, batch,
-                     r->r.v[EFF_KEY_FROZEN_BN] != 0 ? "" : "; batch norm sees so many at a time");
+                     frozen ? "" : "; batch norm sees so many at a time");
+    }
+    if (r->r.v[EFF_KEY_RECOMPUTE] != 0 && !recomputed) {
+        snprintf(r->r.why[EFF_KEY_RECOMPUTE], EFF_WHY_LEN, "fits the memory of %.0f MB", mb);
+        eff_run_note(r, "blocks are computed again on the way back to fit the memory");
     }
     if (r->o.cache > r->o.memory - r->memory.total) r->o.cache = r->o.memory - r->memory.total;
     return EFF_OK;
@@ -295,6 +307,7 @@ EFF_API void eff_run_free(eff_run *r)
 {
     if (!r) return;
     eff_loader_free(r->loader);
+    eff_events_close(r->events);
     eff_optim_free(r->opt);
     eff_trainer_free(r->t);
     eff_model_destroy(r->kept);
@@ -381,6 +394,7 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
     p->loss_sum = 0;
     p->counted = p->seen = p->hits = 0;
     if (s == EFF_OK) s = eff_run_save_log(r, err);
+    if (s == EFF_OK) s = eff_run_add_events(r, &row, err);
     if (s == EFF_OK) s = eff_run_save_state(r, err);
     if (s != EFF_OK) return s;
     const eff_run_event e = { .phase = EFF_RUN_EPOCH, .epoch = row.epoch, .epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS), .step = r->steps,

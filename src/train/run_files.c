@@ -288,6 +288,19 @@ eff_status eff_run_save_log(const eff_run *r, eff_error *err)
     return s;
 }
 
+eff_status eff_run_add_events(eff_run *r, const eff_epoch_row *row, eff_error *err)
+{
+    const struct {
+        const char *tag;
+        double value;
+    } figure[] = { { "loss/train", row->train_loss }, { "loss/validation", row->val_loss }, { "top1/train", row->train_top1 },
+                   { "top1/validation", row->val_top1 }, { "learning rate", row->lr }, { "images per second", row->images_per_s } };
+    eff_status s = r->events ? EFF_OK : eff_events_open(&r->events, r->out, err);
+    for (size_t i = 0; s == EFF_OK && i < sizeof figure / sizeof *figure; i++)
+        s = eff_events_scalar(r->events, figure[i].tag, row->epoch, figure[i].value, err);
+    return s == EFF_OK ? eff_events_flush(r->events, err) : s;
+}
+
 eff_status eff_run_save_model(eff_run *r, eff_error *err)
 {
     char *path = eff_run_path(r, "model.effnet");

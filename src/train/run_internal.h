@@ -5,6 +5,7 @@
 
 #include "data/loader.h"
 #include "infer/engine.h"
+#include "report/events.h"
 #include "train/optim.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
@@ -55,6 +56,7 @@ struct eff_run {
     eff_trainer *t;
     eff_optim *opt;
     eff_loader *loader;
+    eff_events *events;
     eff_schedule sched;
     eff_train_memory memory;
     eff_progress p;
@@ -63,11 +65,8 @@ struct eff_run {
     float *target, *weight, *class_weight; /* of a batch; of the classes, or NULL */
     float *buffers;        /* running statistics before the step, in case it must be undone */
     size_t nbuffers;
-    const char **val_path; /* [val images] */
     double step_seconds, eval_seconds; /* as they went lately; 0 = not known */
     double began, saved;   /* clock: of this sitting, of the last save */
-    long last_bad[4];      /* images of the last step that was not finite */
-    int nbad;
     char *metrics;         /* JSON text */
     eff_lr_point point[100];
     int npoints;
@@ -112,6 +111,8 @@ eff_status eff_run_load_state(eff_run *r, eff_error *err);
 /** Only what the loop remembers. */
 eff_status eff_run_read_progress(eff_run *r, const json_t *j, eff_error *err);
 eff_status eff_run_save_log(const eff_run *r, eff_error *err);
+/** A row's figures for TensorBoard. */
+eff_status eff_run_add_events(eff_run *r, const eff_epoch_row *row, eff_error *err);
 /** kept -> model.effnet */
 eff_status eff_run_save_model(eff_run *r, eff_error *err);
 eff_status eff_run_add_row(eff_run *r, eff_epoch_row row, eff_error *err);

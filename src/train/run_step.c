@@ -35,6 +35,7 @@ static eff_trainer_opts trainer_opts(const eff_run *r, int micro)
     const eff_recipe *p = &r->r;
     return (eff_trainer_opts){ .batch = micro, .threads = r->o.threads, .cpu = r->o.cpu,
                                .bn = p->v[EFF_KEY_FROZEN_BN] != 0 ? EFF_BN_FROZEN : EFF_BN_BATCH,
+                               .recompute = p->v[EFF_KEY_RECOMPUTE] != 0, .pool_statistics = true,
                                .stochastic = p->v[EFF_KEY_DROPOUT] > 0 || p->v[EFF_KEY_DROP_PATH] > 0, .seed = r->o.seed };
 }
 
