@@ -69,8 +69,8 @@ void gen_fish(FILE *f)
     put_valued(f);
     fputs("\n\nfunction __effnet_no_command\n    test (count (commandline -opc)) -eq 1\nend\n\n"
           "function __effnet_command\n    set -l typed (commandline -opc)\n"
-          "    test (count $typed) -gt (count $argv)\n"
-          "    and test \"$typed[2..(math 1 + (count $argv))]\" = \"$argv\"\nend\n\n"
+          "    set -l last (math 1 + (count $argv))\n"
+          "    test (count $typed) -ge $last; and test \"$typed[2..$last]\" = \"$argv\"\nend\n\n"
           "# Is it command $1, and nothing after it?\n"
           "function __effnet_only\n    set -l typed (commandline -opc)\n"
           "    test (count $typed) -eq 2; and test $typed[2] = $argv[1]\nend\n\n"

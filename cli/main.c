@@ -16,7 +16,8 @@
 
 static void print_help(void)
 {
-    printf("effnet %s - %s\n\nusage: effnet COMMAND [options] ...\n\ncommands:\n", eff_version(), cli_program.summary);
+    printf("effnet %s - %s\n\nusage: effnet COMMAND [options] ...\n\ncommands:\n", eff_version(),
+           cli_program.summary);
     for (const cli_cmd *const *c = cli_commands; *c; c++) printf("  %-9s %s\n", (*c)->name, (*c)->summary);
     printf("\n'effnet COMMAND --help' explains one of them; 'effnet --version' prints the version.\n"
            "\nexamples:\n%s",
