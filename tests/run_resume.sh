@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A run that is cut off goes on to the same model: `sh run_resume.sh PROGRAM KILLS`. A short training run is killed (KILL, so that nothing
+# A run that is cut off goes on to the same model: `sh run_resume.sh PROGRAM scratch|transfer KILLS`. A short training run is killed (KILL, so that nothing
 # can be tidied up) KILLS times at moments spread over its length, taken up again each time, and must end with the SHA-256 of the model
 # of the run that nothing disturbed; so must runs on 1, 2 and 3 threads, one that is asked to stop (TERM), and one whose disk was full.
 set -u
 program=$1
-kills=$2
+mode=$2
+kills=$3
 work=$(mktemp -d "${TMPDIR:-/tmp}/effnet-resume-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -15,14 +16,25 @@ sum() { sha256sum < "$1" | cut -d ' ' -f 1; }
 
 "$program" data synth cloth --classes 3 --train 12 --val 4 --size 48 --quiet > /dev/null || fail "the set cannot be made"
 
+# Transfer starts from a model of the same shape: classifier on cached features, frozen batch norm, class weights.
+if [ "$mode" = transfer ]; then
+    "$program" train cloth --model b0@width=0.25,depth=0.3,resolution=48 --recipe scratch-small --epochs 1 --seed 1 --quiet \
+        --out pre > /dev/null || fail "no weights to start from"
+fi
+
 # Batch statistics, averages, dropout and stochastic depth, mixing and augmentation: everything that a state must hold.
-train()
+begin() # replaces the shell: for the background, where $! must be the program
 {
     run=$1
     shift
-    "$program" train cloth --model b0@width=0.25,depth=0.3,resolution=48 --recipe scratch-small --epochs 4 --batch 8 --seed 3 \
+    if [ "$mode" = transfer ]; then
+        exec "$program" train cloth --from pre/model.effnet --epochs 4 --batch 8 --seed 3 --set class-weights=0.9,micro-batch=3 \
+            --save-every 0.02s --out "$run" --quiet "$@"
+    fi
+    exec "$program" train cloth --model b0@width=0.25,depth=0.3,resolution=48 --recipe scratch-small --epochs 4 --batch 8 --seed 3 \
         --set mixup=0.2,cutmix=0.5,micro-batch=3 --save-every 0.02s --out "$run" --quiet "$@"
 }
+train() { (begin "$@"); }
 
 start=$(date +%s%N)
 train whole > /dev/null || fail "the run that nothing disturbs"
@@ -42,7 +54,7 @@ while [ $i -lt "$kills" ]; do
     state=$(((state * 1103515245 + 12345) % 2147483648))
     wait_ms=$((state / 7 % (length + length / 8)))
     rm -rf killed
-    train killed > /dev/null 2>&1 &
+    begin killed > /dev/null 2>&1 &
     pid=$!
     sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
     kill -KILL $pid 2> /dev/null
@@ -67,7 +79,7 @@ done
 echo "killed $i times"
 
 # Asked to stop: the step is finished and saved, the status is the signal's.
-train asked > /dev/null 2> asked.err &
+begin asked > /dev/null 2> asked.err &
 pid=$!
 while [ ! -e asked/last.state ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
 kill -TERM $pid
@@ -82,7 +94,7 @@ fi
 
 # The disk is full (a file may not grow past 100 blocks): one line, status 1, and the last save is what it was.
 rm -rf full
-train full > /dev/null 2>&1 &
+begin full > /dev/null 2>&1 &
 pid=$!
 while [ ! -e full/last.state ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
 kill -KILL $pid 2> /dev/null

@@ -5,3 +5,11 @@ eff_test(test_train_golden SOURCES test_train_golden.c LABELS golden level threa
 eff_test(test_train_golden_shared SOURCES test_train_golden.c LABELS golden shared)
 target_compile_definitions(test_train_golden_shared PRIVATE EFF_GOLDEN_SHARED)
 eff_test(test_mix SOURCES test_mix.c LABELS unit)
+
+# Whole runs through the program: killed, stopped, short of disk, on other numbers of threads; `long` kills more often.
+foreach(mode scratch transfer)
+  add_test(NAME run_resume_${mode} COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/run_resume.sh $<TARGET_FILE:effnet-cli> ${mode} 8)
+  set_tests_properties(run_resume_${mode} PROPERTIES LABELS "cli" TIMEOUT 600)
+  add_test(NAME run_resume_${mode}_50 COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/run_resume.sh $<TARGET_FILE:effnet-cli> ${mode} 50)
+  set_tests_properties(run_resume_${mode}_50 PROPERTIES LABELS "cli;long" TIMEOUT 3600)
+endforeach()

@@ -8,7 +8,6 @@
 #include "formats/formats.h"
 #include "train/transfer.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -187,6 +186,7 @@ static eff_status new_run(eff_run **out, const eff_run_opts *o, eff_error *err)
     eff_run *r = eff_calloc(1, sizeof *r);
     if (!r) return eff_fail_memory(err, sizeof *r);
     r->o = *o;
+    r->folder = -1;
     r->began = eff_run_clock();
     if (o->out && !(r->out = eff_strdup(o->out))) {
         eff_free(r);
@@ -196,28 +196,10 @@ static eff_status new_run(eff_run **out, const eff_run_opts *o, eff_error *err)
     return EFF_OK;
 }
 
-/* Every folder on the way. */
-static eff_status make_folder(const char *path, eff_error *err)
-{
-    char *part = eff_strdup(path);
-    if (!part) return eff_fail_memory(err, strlen(path));
-    eff_status s = EFF_OK;
-    for (char *at = part + 1; s == EFF_OK; at++) {
-        if (*at && *at != '/') continue;
-        const char kept = *at;
-        *at = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) s = eff_fail(err, EFF_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
-        *at = kept;
-        if (!kept) break;
-    }
-    eff_free(part);
-    return s;
-}
-
 /* The RUN folder with what is known before the first step. */
 static eff_status open_folder(eff_run *r, eff_error *err)
 {
-    eff_status s = make_folder(r->out, err);
+    eff_status s = eff_run_hold_folder(r, true, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
     if (path) s = eff_dataset_save(r->d, path, err);
     eff_free(path);
@@ -284,7 +266,8 @@ EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_erro
     if (!out || !o || !o->out) return eff_fail(err, EFF_EARG, "eff_run_resume: out and a folder are needed");
     eff_status s = new_run(&r, o, err);
     if (s != EFF_OK) return s;
-    s = eff_run_load_args(r, &settled, err);
+    s = eff_run_hold_folder(r, false, err);
+    if (s == EFF_OK) s = eff_run_load_args(r, &settled, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
     data.threads = o->threads;
     if (path) s = eff_dataset_open(&r->own_data, path, &data, err);
@@ -319,6 +302,7 @@ EFF_API void eff_run_free(eff_run *r)
     eff_free(r->buffers);
     eff_free(r->p.rows);
     eff_free(r->metrics);
+    eff_run_release_folder(r);
     eff_free(r->out);
     eff_free(r->source);
     eff_free(r->data);

@@ -48,6 +48,7 @@ typedef struct eff_scores { /* a model's answers on a part */
 struct eff_run {
     eff_run_opts o;
     char *out, *source, *data;
+    int folder;            /* OUT, open and locked; -1: nothing is written */
     const eff_dataset *d;
     eff_dataset *own_data; /* when it was opened here */
     eff_model *m;          /* in training             */
@@ -78,6 +79,12 @@ bool eff_run_tell(eff_run *r, const eff_run_event *e);
 bool eff_run_note(eff_run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** "OUT/name"; eff_free() it. */
 char *eff_run_path(const eff_run *r, const char *name);
+
+/* run_folder.c */
+/** Open OUT (make it, if `make`) for this process alone, and remove what a killed process left half-written. EFF_EARG when another
+ * process trains there. */
+eff_status eff_run_hold_folder(eff_run *r, bool make, eff_error *err);
+void eff_run_release_folder(eff_run *r);
 
 /* run_step.c */
 /** Weights, loader, optimiser for what the recipe says. */
