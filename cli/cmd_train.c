@@ -376,7 +376,7 @@ static int resume(training *t, eff_run_opts *o)
     eff_error err = { 0 };
     if (t->a->nfiles) return cli_usage(t->a, "--resume takes no DIR: the run knows its images");
     o->out = cli_text(t->a, "resume");
-    if (eff_run_resume(&t->run, o, &err) != EFF_OK) return cli_fail(&err, o->out);
+    if (eff_run_resume(&t->run, o, &err) != EFF_OK) return cli_fail(&err, "train");
     return train(t);
 }
 

@@ -8,6 +8,7 @@
 #include "formats/formats.h"
 #include "train/transfer.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -370,7 +371,7 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
     if (best) {
         p->best_epoch = p->epoch + 1;
         p->best_top1 = row.val_top1;
-        p->best_loss = row.val_loss;
+        p->best_loss = isfinite(row.val_loss) ? row.val_loss : DBL_MAX;
         s = eff_run_save_model(r, err);
     }
     p->epoch++;

@@ -62,8 +62,8 @@ static eff_status measure(eff_metrics **out, const eff_scores *s, int classes, d
 static eff_status judge(verdict *v, eff_run *r, eff_error *err)
 {
     eff_status s = eff_run_score(&v->val_scores, r, r->kept, EFF_PART_VAL, err);
-    v->fit.temperature = 1;
-    if (s == EFF_OK && v->val_scores.n) s = eff_temperature_fit(&v->fit, v->val_scores.logits, v->val_scores.label, v->val_scores.n, r->classes, err);
+    /* a model whose scores are no numbers has no temperature: it stays 1 */
+    if (s == EFF_OK) eff_temperature_fit(&v->fit, v->val_scores.logits, v->val_scores.label, v->val_scores.n, r->classes, NULL);
     if (s == EFF_OK) s = measure(&v->val, &v->val_scores, r->classes, v->fit.temperature, err);
     if (s != EFF_OK || !eff_dataset_count(r->d, EFF_PART_TEST)) return s;
     s = eff_run_score(&v->test_scores, r, r->kept, EFF_PART_TEST, err);
