@@ -29,7 +29,7 @@ static const cli_opt opts[] = {
     { 0, "val", "PART", "part of each class kept for validation, where DIR has no val/", CLI_NUMBER, "0.2", 0.01, 0.9 },
     { 0, "time", "T", "fit the epochs to this time: 30m, 2h, 90s", CLI_TEXT },
     { 0, "memory", "SIZE", "take at most so much memory: 800M, 2G; batches are cut to fit", CLI_TEXT },
-    { 0, "cache", "SIZE", "memory for decoded images", CLI_TEXT, "512M" },
+    { 0, "image-cache", "SIZE", "memory for decoded images", CLI_TEXT, "512M" },
     { 0, "save-every", "T", "time between saves within an epoch", CLI_TEXT, "60s" },
     { 0, "preview", NULL, "only write a sheet of varied training images, RUN-preview.png", CLI_FLAG },
     { 0, "find-lr", NULL, "only try learning rates, one step each, and suggest one", CLI_FLAG },
@@ -444,7 +444,7 @@ static int run_train(cli_args *a)
     int status = time_option(a, "time", &o.seconds);
     if (status == CLI_OK) status = time_option(a, "save-every", &o.save_every);
     if (status == CLI_OK) status = size_option(a, "memory", &o.memory);
-    if (status == CLI_OK) status = size_option(a, "cache", &o.cache);
+    if (status == CLI_OK) status = size_option(a, "image-cache", &o.cache);
     if (status == CLI_OK) status = cli_given(a, "resume") ? resume(&t, &o) : begin(&t, &o);
     eff_run_free(t.run);
     eff_recipe_free(t.recipe);

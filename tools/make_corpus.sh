@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch pickle model modelfile table classes filelist csv options; do
+for target in safetensors pytorch pickle model modelfile table classes filelist csv options run; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1
@@ -103,5 +103,13 @@ seed options/augment_preset 'cloth'
 seed options/augment_typo 'clot,rotat=5'
 seed options/family 'timm_tf'
 seed options/family_typo 'torchvison'
+
+seed run/args '{"schema":"effnet-run","version":1,"settled":true,"data":"sarees","weights":"lite0.pth","fingerprint":"0","seed":"7","memory_bytes":0,"time_seconds":0.0,"recipe":"transfer","values":{"head-first":"1","epochs":"12","batch":"32","micro-batch":"8","recompute":"0","open-blocks":"-1","optimizer":"adamw","lr":"0.001","lr-final":"0.01","schedule":"cosine","warmup":"2","decay-rate":"0.97","decay-epochs":"2.4","layer-decay":"1","momentum":"0.9","weight-decay":"0.02","decay-on":"matrices","clip":"0","frozen-bn":"1","bn-momentum":"0.01","ema":"0.98","label-smoothing":"0.1","class-weights":"0","mixup":"0","cutmix":"0","dropout":"0.2","drop-path":"0","patience":"0","keep":"best","resolution":"0","augment":"none,scale=0.65:1,hflip=0.5"},"why":{"lr":"usual"}}'
+seed run/args_no_epochs '{"schema":"effnet-run","version":1,"settled":true,"data":"sarees","weights":"lite0.pth","fingerprint":"0","seed":"7","memory_bytes":0,"time_seconds":0.0,"recipe":"transfer","values":{"head-first":"1","batch":"32","micro-batch":"8","recompute":"0","open-blocks":"-1","optimizer":"adamw","lr":"0.001","lr-final":"0.01","schedule":"cosine","warmup":"2","decay-rate":"0.97","decay-epochs":"2.4","layer-decay":"1","momentum":"0.9","weight-decay":"0.02","decay-on":"matrices","clip":"0","frozen-bn":"1","bn-momentum":"0.01","ema":"0.98","label-smoothing":"0.1","class-weights":"0","mixup":"0","cutmix":"0","dropout":"0.2","drop-path":"0","patience":"0","keep":"best","resolution":"0","augment":"none,scale=0.65:1,hflip=0.5"},"why":{"lr":"usual"}}'
+seed run/args_seed '{"schema":"effnet-run","version":1,"settled":true,"data":"sarees","weights":"lite0.pth","fingerprint":"0","seed":"7x","memory_bytes":0,"time_seconds":0.0,"recipe":"transfer","values":{"head-first":"1","epochs":"12","batch":"32","micro-batch":"8","recompute":"0","open-blocks":"-1","optimizer":"adamw","lr":"0.001","lr-final":"0.01","schedule":"cosine","warmup":"2","decay-rate":"0.97","decay-epochs":"2.4","layer-decay":"1","momentum":"0.9","weight-decay":"0.02","decay-on":"matrices","clip":"0","frozen-bn":"1","bn-momentum":"0.01","ema":"0.98","label-smoothing":"0.1","class-weights":"0","mixup":"0","cutmix":"0","dropout":"0.2","drop-path":"0","patience":"0","keep":"best","resolution":"0","augment":"none,scale=0.65:1,hflip=0.5"},"why":{"lr":"usual"}}'
+seed run/progress '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,0.01,1.5,0.25,1.4,0.5,2.5,30]]}'
+seed run/progress_null '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,0.01,1.5,0.25,null,0.5,2.5,30]]}'
+seed run/progress_epoch '\000{"epoch":21,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,0.01,1.5,0.25,1.4,0.5,2.5,30]]}'
+seed run/progress_row '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,2,3]]}'
 
 say "$(find "$corpus" -type f | wc -l) seeds in fuzz/corpus"

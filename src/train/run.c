@@ -167,6 +167,7 @@ static eff_status copy_model(eff_model **out, const eff_model *m, const eff_data
 /* From the recipe and r->m to a run that can step. */
 static eff_status settle(eff_run *r, eff_error *err)
 {
+    snprintf(r->print, sizeof r->print, "%016llx", (unsigned long long)eff_dataset_fingerprint(r->d));
     r->classes = r->m->table.classes;
     r->height = r->m->table.height;
     r->width = r->m->table.width_px;

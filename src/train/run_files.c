@@ -46,15 +46,14 @@ static eff_status save_text(const eff_run *r, const char *name, const char *text
 
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err)
 {
-    char seed[24], print[20];
+    char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)r->o.seed);
-    snprintf(print, sizeof print, "%016llx", (unsigned long long)eff_dataset_fingerprint(r->d));
     json_t *o = json_object(), *values = json_object(), *why = json_object();
     eff_recipe copy = r->r; /* eff_recipe_value() writes into it */
     bool ok = o && values && why && put(o, "schema", json_string(ARGS_SCHEMA)) && put(o, "version", json_integer(1)) &&
               put(o, "effnet", json_string(eff_version())) && put(o, "settled", json_boolean(settled)) &&
               put(o, "data", r->data ? json_string(r->data) : json_null()) &&
-              put(o, "weights", r->source ? json_string(r->source) : json_null()) && put(o, "fingerprint", json_string(print)) &&
+              put(o, "weights", r->source ? json_string(r->source) : json_null()) && put(o, "fingerprint", json_string(r->print)) &&
               put(o, "seed", json_string(seed)) && put(o, "memory_bytes", json_integer((json_int_t)r->o.memory)) &&
               put(o, "time_seconds", json_real(r->o.seconds)) && put(o, "recipe", json_string(r->r.name));
     for (int i = 0; ok && i < eff_recipe_count(); i++) {
@@ -113,18 +112,24 @@ static eff_status read_args(eff_run *r, const json_t *o, bool *settled, eff_erro
     return s;
 }
 
+eff_status eff_run_parse_args(eff_run *r, const char *text, size_t n, bool *settled, eff_error *err)
+{
+    json_t *o = NULL;
+    eff_status s = eff_json_parse(&o, text, n, "args.json", err);
+    if (s == EFF_OK) s = read_args(r, o, settled, err);
+    json_decref(o);
+    return s;
+}
+
 eff_status eff_run_load_args(eff_run *r, bool *settled, eff_error *err)
 {
     unsigned char *text = NULL;
     size_t n;
-    json_t *o = NULL;
     char *path = eff_run_path(r, "args.json");
     if (!path) return eff_fail_memory(err, 0);
     eff_status s = eff_file_read_all(path, MAX_ARGS, &text, &n, err);
-    if (s == EFF_OK) s = eff_json_parse(&o, (const char *)text, n, "args.json", err);
-    if (s == EFF_OK) s = read_args(r, o, settled, err);
+    if (s == EFF_OK) s = eff_run_parse_args(r, (const char *)text, n, settled, err);
     if (s != EFF_OK) eff_error_prefix(err, "%s", path);
-    json_decref(o);
     eff_free(text);
     eff_free(path);
     return s;
@@ -143,8 +148,6 @@ static json_t *row_json(const eff_epoch_row *w)
 static json_t *progress_json(const eff_run *r)
 {
     const eff_progress *p = &r->p;
-    char print[20];
-    snprintf(print, sizeof print, "%016llx", (unsigned long long)eff_dataset_fingerprint(r->d));
     json_t *o = json_object(), *rows = json_array();
     bool ok = o && rows && put(o, "epoch", json_integer(p->epoch)) && put(o, "step", json_integer(p->step)) &&
               put(o, "steps", json_integer(r->steps)) && put(o, "loss_sum", real(p->loss_sum)) &&
@@ -154,7 +157,7 @@ static json_t *progress_json(const eff_run *r)
               put(o, "lr_factor", real(p->lr_factor)) && put(o, "best_epoch", json_integer(p->best_epoch)) &&
               put(o, "best_top1", real(p->best_top1)) && put(o, "best_loss", real(p->best_loss)) &&
               put(o, "seconds", real(p->seconds + eff_run_clock() - r->began)) && put(o, "head_accuracy", real(p->head_accuracy)) &&
-              put(o, "head_l2", real(p->head_l2)) && put(o, "fingerprint", json_string(print));
+              put(o, "head_l2", real(p->head_l2)) && put(o, "fingerprint", json_string(r->print));
     for (int i = 0; ok && i < p->nrows; i++) ok = json_array_append_new(rows, row_json(&p->rows[i])) == 0;
     ok = ok && json_object_set(o, "rows", rows) == 0;
     json_decref(rows);
@@ -226,10 +229,8 @@ eff_status eff_run_read_progress(eff_run *r, const json_t *o, eff_error *err)
 {
     eff_progress p = { 0 };
     long epoch, steps, in_a_row, rollbacks, best;
-    char print[20];
     const char *had = json_string_value(json_object_get(o, "fingerprint"));
-    snprintf(print, sizeof print, "%016llx", (unsigned long long)eff_dataset_fingerprint(r->d));
-    if (!had || strcmp(had, print) != 0)
+    if (!had || strcmp(had, r->print) != 0)
         return eff_fail(err, EFF_EFORMAT, "the images are not those that the run began with: files were added, removed or changed");
     eff_status s;
     if ((s = whole(&epoch, o, "epoch", 0, err)) != EFF_OK || (s = whole(&p.step, o, "step", 0, err)) != EFF_OK ||

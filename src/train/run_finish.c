@@ -99,14 +99,13 @@ static json_t *figures(const eff_metrics_result *m, const char *set)
 
 static json_t *training_record(eff_run *r)
 {
-    char seed[24], print[20];
+    char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)r->o.seed);
-    snprintf(print, sizeof print, "%016llx", (unsigned long long)eff_dataset_fingerprint(r->d));
     json_t *o = json_object(), *values = json_object();
     bool ok = o && values && put(o, "effnet", json_string(eff_version())) && put(o, "recipe", json_string(r->r.name)) &&
               put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
               put(o, "epochs", json_integer(r->p.epoch)) && put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
-              put(o, "seed", json_string(seed)) && put(o, "data_fingerprint", json_string(print));
+              put(o, "seed", json_string(seed)) && put(o, "data_fingerprint", json_string(r->print));
     for (int i = 0; ok && i < eff_recipe_count(); i++)
         ok = put(values, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&r->r, i, NULL)));
     ok = ok && !json_object_set(o, "values", values);

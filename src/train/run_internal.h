@@ -50,6 +50,7 @@ struct eff_run {
     char *out, *source, *data;
     int folder;            /* OUT, open and locked; -1: nothing is written */
     const eff_dataset *d;
+    char print[20];        /* its fingerprint, as text */
     eff_dataset *own_data; /* when it was opened here */
     eff_model *m;          /* in training             */
     eff_model *kept;       /* what would be kept: averaged weights where there are, for scoring and saving */
@@ -112,6 +113,8 @@ void eff_run_update_kept(eff_run *r);
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err);
 /** Fill recipe, seed, source, data, and limits from OUT/args.json. *settled: memory and time have been fitted. */
 eff_status eff_run_load_args(eff_run *r, bool *settled, eff_error *err);
+/** The same from text, called args.json in messages. */
+eff_status eff_run_parse_args(eff_run *r, const char *text, size_t n, bool *settled, eff_error *err);
 eff_status eff_run_save_state(eff_run *r, eff_error *err);
 /** Read OUT/last.state back into the run, which is equipped. */
 eff_status eff_run_load_state(eff_run *r, eff_error *err);
