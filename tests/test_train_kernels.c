@@ -76,13 +76,19 @@ static void test_outer(void **state)
                     float *ax = absolute(x, na), *ay = absolute(y, nb), *as = absolute(start, nc);
                     float *got = t_guarded(nc), *want = t_guarded(nc), *mag = t_guarded(nc);
                     memcpy(got, start, nc * 4), memcpy(want, start, nc * 4), memcpy(mag, as, nc * 4);
-                    eff_outer g = { x, y, got, (size_t)m, (size_t)n, (size_t)n, m, n, k };
+                    eff_outer g = { x, y, got, (size_t)m, (size_t)n, (size_t)n, m, n, k, 0 };
                     g_levels[l].k.outer(&g);
                     g.c = want;
                     g_ref.outer(&g);
-                    const eff_outer h = { ax, ay, mag, (size_t)m, (size_t)n, (size_t)n, m, n, k };
+                    const eff_outer h = { ax, ay, mag, (size_t)m, (size_t)n, (size_t)n, m, n, k, 0 };
                     g_ref.outer(&h);
                     near_sum("outer", got, want, mag, nc, k);
+                    for (size_t i = 0; i < nc; i++) got[i] = want[i] = NAN; /* fresh: what is there is not read */
+                    g.fresh = 1, g.c = got;
+                    g_levels[l].k.outer(&g);
+                    g.c = want;
+                    g_ref.outer(&g);
+                    near_sum("fresh outer", got, want, mag, nc, k);
                     t_guard_check(got, nc);
                     t_guard_free(got), t_guard_free(want), t_guard_free(mag);
                     free(x), free(y), free(start), free(ax), free(ay), free(as);

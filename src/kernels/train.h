@@ -8,12 +8,14 @@
 
 #include <stddef.h>
 
-/** c[i][j] += sum over p of a[p][i] * b[p][j]: the gradient of a weight from activations and output gradients. */
+/** c[i][j] += sum over p of a[p][i] * b[p][j]: the gradient of a weight from activations and output gradients. `fresh`: = instead
+ * of +=, c holds nothing yet. */
 typedef struct eff_outer {
     const float *a, *b; /* row p at a + p * lda, b + p * ldb  */
     float *c;           /* row i at c + i * ldc               */
     size_t lda, ldb, ldc;
     int m, n, k;        /* i < m, j < n, p < k                */
+    int fresh;
 } eff_outer;
 typedef void eff_outer_fn(const eff_outer *g);
 

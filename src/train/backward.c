@@ -108,7 +108,8 @@ static void scatter_patches(float *dx, const float *patch, const eff_patches *e,
     }
 }
 
-static void back_conv(const eff_trainer *t, int i, int b, int group, float *scratch)
+/* `first`: of its group, whose sums begin here. */
+static void back_conv(const eff_trainer *t, int i, int b, int group, bool first, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const int input = o->in[0];
@@ -149,7 +150,7 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, float *scra
             const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part_of(t, group),
                                   .lda = (size_t)(wide_in ? o->c : depth), .ldb = (size_t)(wide_in ? depth : o->c),
                                   .ldc = (size_t)(wide_in ? depth : o->c), .m = wide_in ? o->c : depth,
-                                  .n = wide_in ? depth : o->c, .k = (int)n };
+                                  .n = wide_in ? depth : o->c, .k = (int)n, .fresh = first && p == 0 };
             t->tk.outer(&w);
         }
     }
@@ -226,11 +227,11 @@ static void task_backward(void *ctx, int group, int worker)
     const int i = t->now, first = group * t->pass->n / t->groups, end = (group + 1) * t->pass->n / t->groups;
     const eff_tape_op *o = &t->tape.op[i];
     float *scratch = t->scratch + (size_t)worker * t->scratch_floats;
-    memset(part_of(t, group), 0, eff_train_part_floats(t, o) * sizeof(float));
+    if (o->kind == EFF_TAPE_DWCONV) memset(part_of(t, group), 0, eff_train_part_floats(t, o) * sizeof(float));
     for (int b = first; b < end; b++) {
         switch (o->kind) {
         case EFF_TAPE_INPUT: break;
-        case EFF_TAPE_CONV: back_conv(t, i, b, group, scratch); break;
+        case EFF_TAPE_CONV: back_conv(t, i, b, group, b == first, scratch); break;
         case EFF_TAPE_DWCONV:
             eff_train_dwconv_back(t, i, b, part_of(t, group), scratch);
             if (!eff_train_finishes(t, o->in[0], i)) hand_back(t, o->in[0], i, b, scratch);

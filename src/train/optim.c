@@ -117,42 +117,62 @@ static void task_norm(void *ctx, int i, int worker)
 {
     (void)worker;
     slot *s = &((eff_optim *)ctx)->slot[i];
-    double sum = 0;
-    for (size_t j = 0; s->g && j < s->n; j++) sum += (double)s->g[j] * (double)s->g[j];
+    const float *g = s->g;
+    double part[8] = { 0 }, sum = 0; /* chains that do not wait for each other */
+    size_t j = 0;
+    for (; g && j + 8 <= s->n; j += 8)
+        for (size_t k = 0; k < 8; k++) part[k] += (double)g[j + k] * (double)g[j + k];
+    for (; g && j < s->n; j++) part[0] += (double)g[j] * (double)g[j];
+    for (size_t k = 0; k < 8; k++) sum += part[k];
     s->norm2 = sum;
 }
 
-static void step_rmsprop(const eff_optim *o, slot *s)
+/* The vectors of a slot do not overlap, and are walked with everything else in registers. */
+static void step_rmsprop(const eff_optim *o, const slot *s)
 {
     const float keep = 1.0f - (float)o->o.decay, momentum = (float)o->o.momentum, eps = (float)o->o.eps, lr = o->lr * s->lr_scale;
-    for (size_t j = 0; j < s->n; j++) {
-        const float g = s->g[j] * o->factor + s->decay * s->w[j];
-        s->s1[j] += keep * (g * g - s->s1[j]);
-        s->s2[j] = momentum * s->s2[j] + lr * g / sqrtf(s->s1[j] + eps);
-        s->w[j] -= s->s2[j];
+    const float decay = s->decay, factor = o->factor, *restrict grad = s->g;
+    float *restrict w = s->w, *restrict square = s->s1, *restrict speed = s->s2;
+    const size_t n = s->n;
+    for (size_t j = 0; j < n; j++) {
+        const float g = grad[j] * factor + decay * w[j];
+        square[j] += keep * (g * g - square[j]);
+        speed[j] = momentum * speed[j] + lr * g / sqrtf(square[j] + eps);
+        w[j] -= speed[j];
     }
 }
 
-static void step_sgd(const eff_optim *o, slot *s)
+static void step_sgd(const eff_optim *o, const slot *s)
 {
-    const float momentum = (float)o->o.momentum, lr = o->lr * s->lr_scale;
-    for (size_t j = 0; j < s->n; j++) {
-        const float g = s->g[j] * o->factor + s->decay * s->w[j];
-        s->s1[j] = momentum * s->s1[j] + g; /* the first step has no buffer: 0 * momentum + g is it */
-        s->w[j] -= lr * (g + momentum * s->s1[j]);
+    const float momentum = (float)o->o.momentum, lr = o->lr * s->lr_scale, decay = s->decay, factor = o->factor;
+    const float *restrict grad = s->g;
+    float *restrict w = s->w, *restrict speed = s->s1;
+    const size_t n = s->n;
+    for (size_t j = 0; j < n; j++) {
+        const float g = grad[j] * factor + decay * w[j];
+        speed[j] = momentum * speed[j] + g; /* the first step has no buffer: 0 * momentum + g is it */
+        w[j] -= lr * (g + momentum * speed[j]);
     }
 }
 
-static void step_adamw(const eff_optim *o, slot *s)
+static void step_adamw(const eff_optim *o, const slot *s)
 {
     const float b1 = (float)o->o.beta1, b2 = (float)o->o.beta2, eps = (float)o->o.eps, lr = o->lr * s->lr_scale;
-    for (size_t j = 0; j < s->n; j++) {
-        const float g = s->g[j] * o->factor;
-        s->w[j] -= lr * s->decay * s->w[j];
-        s->s1[j] += (1.0f - b1) * (g - s->s1[j]);
-        s->s2[j] = b2 * s->s2[j] + (1.0f - b2) * g * g;
-        s->w[j] -= lr / o->bias1 * s->s1[j] / (sqrtf(s->s2[j]) / sqrtf(o->bias2) + eps);
+    const float shrink = lr * s->decay, factor = o->factor, rate = lr / o->bias1, root = sqrtf(o->bias2), *restrict grad = s->g;
+    float *restrict w = s->w, *restrict mean = s->s1, *restrict square = s->s2;
+    const size_t n = s->n;
+    for (size_t j = 0; j < n; j++) {
+        const float g = grad[j] * factor;
+        w[j] -= shrink * w[j];
+        mean[j] += (1.0f - b1) * (g - mean[j]);
+        square[j] = b2 * square[j] + (1.0f - b2) * g * g;
+        w[j] -= rate * mean[j] / (sqrtf(square[j]) / root + eps);
     }
+}
+
+static void average(float *restrict ema, const float *restrict w, size_t n, float step)
+{
+    for (size_t j = 0; j < n; j++) ema[j] += step * (w[j] - ema[j]);
 }
 
 static void task_step(void *ctx, int i, int worker)
@@ -167,7 +187,7 @@ static void task_step(void *ctx, int i, int worker)
         case EFF_ADAMW: step_adamw(o, s); break;
         }
     }
-    for (size_t j = 0; s->ema && j < s->n; j++) s->ema[j] += (1.0f - o->ema_decay) * (s->w[j] - s->ema[j]);
+    if (s->ema) average(s->ema, s->w, s->n, 1.0f - o->ema_decay);
 }
 
 double eff_optim_step(eff_optim *o, eff_pool *pool, double lr)

@@ -61,6 +61,8 @@ effnet info b0 --threads=256 --seed 18446744073709551615 --cpu ref --progress --
 effnet bench b0 --train --batch 64 --threads 1 --cpu ref --memory 1G
 effnet bench b0 --train --batch 8 --threads 1 --cpu ref --memory 150M
 effnet bench b0 --train --batch 8 --threads 1 --cpu ref --memory 10M
+effnet bench b0 --train --batch 8 --threads 1 --cpu ref --memory 200M --recompute
+effnet bench b0 --recompute
 effnet bench b0 --train --memory lots
 effnet bench b0 --memory 1G
 effnet bench b0 --train --profile

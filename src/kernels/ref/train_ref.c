@@ -28,7 +28,7 @@ static void outer_ref(const eff_outer *g)
 {
     for (int i = 0; i < g->m; i++)
         for (int j = 0; j < g->n; j++) {
-            float sum = g->c[(size_t)i * g->ldc + (size_t)j];
+            float sum = g->fresh ? 0.0f : g->c[(size_t)i * g->ldc + (size_t)j];
             for (int p = 0; p < g->k; p++) sum += g->a[(size_t)p * g->lda + (size_t)i] * g->b[(size_t)p * g->ldb + (size_t)j];
             g->c[(size_t)i * g->ldc + (size_t)j] = sum;
         }

@@ -3,13 +3,13 @@
  * which is what adding their zero would give. */
 #include "kernels/vec/vec.h"
 
-enum { TW = VL == 16 ? 7 : 4 };
+enum { TW = VL == 16 ? 7 : 4, EDGE = 4 /* vectors of channels at a time, at the edges */ };
 
 typedef struct row {
     const eff_dwconv *d;
     const float *x; /* row 0 of the image, this vector's channels */
     const float *w; /* tap 0, this vector's channels              */
-    vf bias;
+    const float *b; /* bias, likewise                     */
     int iy0, ky0, ky1; /* taps ky0..ky1-1 are inside              */
     size_t wstride;    /* floats between taps                     */
     int part;          /* channels of this vector that exist      */
@@ -23,7 +23,7 @@ INLINE void columns(const int kernel, const int cols, const int stride, const in
     const size_t c = (size_t)r->d->c;
     const int part = whole ? VL : r->part;
     vf acc[TW];
-    UNROLL for (int t = 0; t < cols; t++) acc[t] = r->bias;
+    UNROLL for (int t = 0; t < cols; t++) acc[t] = vload(r->b);
     for (int ky = r->ky0; ky < r->ky1; ky++) {
         const float *x = r->x + ((size_t)(r->iy0 + ky) * (size_t)r->d->w_in + (size_t)(ox * stride - r->d->pad_left)) * c;
         const float *w = r->w + (size_t)(ky * kernel) * r->wstride;
@@ -40,57 +40,65 @@ INLINE void columns(const int kernel, const int cols, const int stride, const in
     }
 }
 
-/* one output column, any kernel, stride and clipping */
-static void column(const row *r, int ox, float *y)
+/* one output column of nv vectors of channels, any kernel, stride and clipping; the vectors are chains that need not wait for
+ * each other */
+INLINE void column(const int nv, const row *r, int ox, float *y)
 {
     const eff_dwconv *d = r->d;
     const int ix0 = ox * d->stride - d->pad_left, kx0 = ix0 < 0 ? -ix0 : 0;
     const int taps = (ix0 + d->kernel > d->w_in ? d->w_in - ix0 : d->kernel) - kx0;
-    vf acc = r->bias;
+    vf acc[EDGE];
+    UNROLL for (int v = 0; v < nv; v++) acc[v] = vload(r->b + v * VL);
     for (int ky = r->ky0; ky < r->ky1; ky++) {
         const float *x = r->x + ((size_t)(r->iy0 + ky) * (size_t)d->w_in + (size_t)(ix0 + kx0)) * (size_t)d->c;
         const float *w = r->w + (size_t)(ky * d->kernel + kx0) * r->wstride;
-        if (r->part == VL)
-            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc = vfma(vload(x), vload(w), acc);
-        else
-            for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) acc = vfma(vload_part(x, r->part), vload(w), acc);
+        for (int i = 0; i < taps; i++, x += d->c, w += r->wstride) {
+            UNROLL for (int v = 0; v < nv; v++) acc[v] = vfma(load_x(x + v * VL, nv == 1 ? r->part : VL), vload(w + v * VL), acc[v]);
+        }
     }
-    if (r->part < VL) vstore_part(y, acc, r->part);
-    else vstore(y, acc);
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        if (nv == 1 && r->part < VL) vstore_part(y, acc[v], r->part);
+        else vstore(y + v * VL, acc[v]);
+    }
 }
 
-INLINE int inner(const int kernel, const int stride, const row *r, int ox, int end, float *y)
+static void column_one(const row *r, int ox, float *y) { column(1, r, ox, y); }
+static void column_edge(const row *r, int ox, float *y) { column(EDGE, r, ox, y); }
+
+INLINE void inner(const int kernel, const int stride, const row *r, int ox, int end, float *y)
 {
     for (; ox + TW <= end; ox += TW) columns(kernel, TW, stride, 1, r, ox, y + (size_t)ox * (size_t)r->d->c);
     for (; ox < end; ox++) columns(kernel, 1, stride, 1, r, ox, y + (size_t)ox * (size_t)r->d->c);
-    return ox;
 }
 
-static int inner_3s1(const row *r, int ox, int end, float *y) { return inner(3, 1, r, ox, end, y); }
-static int inner_3s2(const row *r, int ox, int end, float *y) { return inner(3, 2, r, ox, end, y); }
-static int inner_5s1(const row *r, int ox, int end, float *y) { return inner(5, 1, r, ox, end, y); }
-static int inner_5s2(const row *r, int ox, int end, float *y) { return inner(5, 2, r, ox, end, y); }
+static void inner_3s1(const row *r, int ox, int end, float *y) { inner(3, 1, r, ox, end, y); }
+static void inner_3s2(const row *r, int ox, int end, float *y) { inner(3, 2, r, ox, end, y); }
+static void inner_5s1(const row *r, int ox, int end, float *y) { inner(5, 1, r, ox, end, y); }
+static void inner_5s2(const row *r, int ox, int end, float *y) { inner(5, 2, r, ox, end, y); }
 
-static void channels(const eff_dwconv *d, int j, int oy, float *yrow)
+/* Row oy, vectors of channels from j on. Inside lo..hi-1 every tap of a column lies in the image. @return channels done */
+static int channels(const eff_dwconv *d, int j, int oy, int lo, int hi, float *yrow)
 {
-    const size_t padded = ((size_t)d->c + VL - 1) / VL * VL;
-    row r = { .d = d, .x = d->x + j, .w = d->w + j, .bias = vload(d->bias + j), .iy0 = oy * d->stride - d->pad_top,
-              .wstride = padded, .part = d->c - j < VL ? d->c - j : VL };
+    const size_t padded = ((size_t)d->c + VL - 1) / VL * VL, c = (size_t)d->c;
+    row r = { .d = d, .x = d->x + j, .w = d->w + j, .b = d->bias + j, .iy0 = oy * d->stride - d->pad_top, .wstride = padded };
     r.ky0 = r.iy0 < 0 ? -r.iy0 : 0;
     r.ky1 = r.iy0 + d->kernel > d->h ? d->h - r.iy0 : d->kernel;
-    /* output columns lo..hi-1 have every tap inside */
-    int lo = (d->pad_left + d->stride - 1) / d->stride, hi = (d->w_in - d->kernel + d->pad_left) / d->stride + 1;
-    if (d->w_in - d->kernel + d->pad_left < 0) hi = 0;
-    if (hi > d->out_w) hi = d->out_w;
-    if (lo > hi) lo = hi;
+    const int wide = d->c - j >= EDGE * VL, todo = wide ? EDGE * VL : d->c - j < VL ? d->c - j : VL;
+    const int tiled = (d->kernel == 3 || d->kernel == 5) && d->stride <= 2 && todo >= VL;
+    void (*const edge)(const row *, int, float *) = wide ? column_edge : column_one;
     float *y = yrow + j;
-    int ox = 0;
-    for (; ox < lo; ox++) column(&r, ox, y + (size_t)ox * (size_t)d->c);
-    if (r.part == VL && d->stride <= 2) {
-        if (d->kernel == 3) ox = d->stride == 1 ? inner_3s1(&r, ox, hi, y) : inner_3s2(&r, ox, hi, y);
-        else if (d->kernel == 5) ox = d->stride == 1 ? inner_5s1(&r, ox, hi, y) : inner_5s2(&r, ox, hi, y);
+    r.part = todo < VL ? todo : VL;
+    for (int ox = 0; ox < (tiled ? lo : d->out_w); ox++) edge(&r, ox, y + (size_t)ox * c);
+    if (!tiled) return todo;
+    for (int ox = hi; ox < d->out_w; ox++) edge(&r, ox, y + (size_t)ox * c);
+    for (int v = 0; v < todo; v += VL, r.x += VL, r.w += VL, r.b += VL) {
+        if (d->kernel == 3 && d->stride == 1) inner_3s1(&r, lo, hi, y + v);
+        else if (d->kernel == 3) inner_3s2(&r, lo, hi, y + v);
+        else if (d->stride == 1) inner_5s1(&r, lo, hi, y + v);
+        else inner_5s2(&r, lo, hi, y + v);
     }
-    for (; ox < d->out_w; ox++) column(&r, ox, y + (size_t)ox * (size_t)d->c);
+    return todo;
 }
 
 INLINE void activate(float *y, size_t n, const eff_act act)
@@ -114,9 +122,14 @@ static void act(float *x, size_t n, eff_act a)
 
 static void dwconv(const eff_dwconv *d)
 {
+    /* output columns lo..hi-1 have every tap inside */
+    int lo = (d->pad_left + d->stride - 1) / d->stride, hi = (d->w_in - d->kernel + d->pad_left) / d->stride + 1;
+    if (d->w_in - d->kernel + d->pad_left < 0) hi = 0;
+    if (hi > d->out_w) hi = d->out_w;
+    if (lo > hi) lo = hi;
     for (int oy = d->row0; oy < d->row0 + d->rows; oy++) {
         float *y = d->y + (size_t)oy * (size_t)d->out_w * (size_t)d->c;
-        for (int j = 0; j < d->c; j += VL) channels(d, j, oy, y);
+        for (int j = 0; j < d->c;) j += channels(d, j, oy, lo, hi, y);
         act(y, (size_t)d->out_w * (size_t)d->c, d->act); /* the row is still in cache */
     }
 }

@@ -15,9 +15,9 @@ enum { OUTER_ROWS = 8, OUTER_NV = 3 };
 enum { OUTER_ROWS = 4, OUTER_NV = 2 };
 #endif
 
-/* c[mr][nv vectors] += a^T b over `k` pixels; `last` columns of the last vector exist */
+/* c[mr][nv vectors] += a^T b (fresh: =) over `k` pixels; `last` columns of the last vector exist */
 INLINE void outer_tile(const int mr, const int nv, const int whole, const eff_outer *g, const float *a, const float *b, float *c,
-                       int k, int last)
+                       int k, int last, int fresh)
 {
     vf acc[OUTER_ROWS][OUTER_NV];
     UNROLL for (int i = 0; i < mr; i++)
@@ -25,7 +25,8 @@ INLINE void outer_tile(const int mr, const int nv, const int whole, const eff_ou
         UNROLL for (int v = 0; v < nv; v++)
         {
             const float *at = c + (size_t)i * g->ldc + v * VL;
-            acc[i][v] = !whole && v == nv - 1 ? vload_part(at, last) : vload(at);
+            if (fresh) acc[i][v] = vset1(0.0f);
+            else acc[i][v] = !whole && v == nv - 1 ? vload_part(at, last) : vload(at);
         }
     }
     for (int p = 0; p < k; p++, a += g->lda, b += g->ldb) {
@@ -48,12 +49,12 @@ INLINE void outer_tile(const int mr, const int nv, const int whole, const eff_ou
     }
 }
 
-typedef void outer_tile_fn(const eff_outer *g, const float *a, const float *b, float *c, int k, int last);
+typedef void outer_tile_fn(const eff_outer *g, const float *a, const float *b, float *c, int k, int last, int fresh);
 #define OUTER(MR, NV) \
-    static void outer_##MR##x##NV(const eff_outer *g, const float *a, const float *b, float *c, int k, int last) \
+    static void outer_##MR##x##NV(const eff_outer *g, const float *a, const float *b, float *c, int k, int last, int fresh) \
     { \
-        if (last == VL) outer_tile(MR, NV, 1, g, a, b, c, k, last); \
-        else outer_tile(MR, NV, 0, g, a, b, c, k, last); \
+        if (last == VL) outer_tile(MR, NV, 1, g, a, b, c, k, last, fresh); \
+        else outer_tile(MR, NV, 0, g, a, b, c, k, last, fresh); \
     }
 #define OUTERS(NV) OUTER(1, NV) OUTER(2, NV) OUTER(3, NV) OUTER(4, NV)
 #define OUTER_NAMES(NV) outer_1x##NV, outer_2x##NV, outer_3x##NV, outer_4x##NV
@@ -82,7 +83,7 @@ static void outer(const eff_outer *g)
             for (int i = 0; i < g->m; i += OUTER_ROWS) {
                 const int rows = g->m - i < OUTER_ROWS ? g->m - i : OUTER_ROWS;
                 outers[nv - 1][rows - 1](g, g->a + (size_t)p0 * g->lda + i, g->b + (size_t)p0 * g->ldb + j,
-                                         g->c + (size_t)i * g->ldc + j, k, cols - (nv - 1) * VL);
+                                         g->c + (size_t)i * g->ldc + j, k, cols - (nv - 1) * VL, g->fresh && p0 == 0);
             }
         }
     }
@@ -325,10 +326,9 @@ static void dw_dx(const eff_dw_back *d)
 }
 
 /* One row of taps over one output row: k accumulators twice, for output columns lo..hi-1 whose taps all lie inside. */
-INLINE void dw_taps(const int k, const eff_dw_back *d, const float *x, const float *dy, int lo, int hi, int part, vf *total)
+INLINE void dw_taps(const int k, const int s, const eff_dw_back *d, const float *x, const float *dy, int lo, int hi, int part, vf *total)
 {
     const size_t c = (size_t)d->c;
-    const int s = d->stride;
     vf acc[2][7];
     UNROLL for (int t = 0; t < k; t++) acc[0][t] = acc[1][t] = vset1(0.0f);
     int ox = lo;
@@ -381,9 +381,11 @@ static void dw_dw(const eff_dw_back *d)
                 const float *x = d->x + (size_t)iy * (size_t)d->w_in * c + (size_t)j;
                 const float *dy = d->dy + (size_t)oy * (size_t)d->out_w * c + (size_t)j;
                 dw_border(d, x, dy, 0, lo, part, total);
-                if (part == VL && k == 3) dw_taps(3, d, x, dy, lo, hi, VL, total);
-                else if (part == VL && k == 5) dw_taps(5, d, x, dy, lo, hi, VL, total);
-                else if (part == VL && k == 7) dw_taps(7, d, x, dy, lo, hi, VL, total);
+                if (part == VL && k == 3 && d->stride == 1) dw_taps(3, 1, d, x, dy, lo, hi, VL, total);
+                else if (part == VL && k == 3) dw_taps(3, d->stride, d, x, dy, lo, hi, VL, total);
+                else if (part == VL && k == 5 && d->stride == 1) dw_taps(5, 1, d, x, dy, lo, hi, VL, total);
+                else if (part == VL && k == 5) dw_taps(5, d->stride, d, x, dy, lo, hi, VL, total);
+                else if (part == VL && k == 7) dw_taps(7, d->stride, d, x, dy, lo, hi, VL, total);
                 else dw_border(d, x, dy, lo, hi, part, total);
                 dw_border(d, x, dy, hi, d->out_w, part, total);
             }
