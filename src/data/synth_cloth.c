@@ -96,7 +96,7 @@ void eff_cloth_draw(eff_cloth *c, const eff_synth_kit *kit, const eff_synth_desi
     draw_colours(c, draw);
     /* Periods in a picture. A picture reduced to n pixels shows up to n / 2 of them: at the middle difficulty the
      * border's texture is out of sight at 64 pixels, the motifs' at 96, the weave at 128; all are in sight at 192. */
-    c->fill_rate = graded(difficulty, 30, 46, 52);
+    c->fill_rate = graded(difficulty, 30, 41, 50);
     c->hatch_rate = graded(difficulty, 44, 66, 74);
     c->weave_rate = graded(difficulty, 62, 92, 100);
     c->fill_depth = graded(difficulty, 1, 1, 0.5f);
