@@ -483,13 +483,13 @@ eff_status eff_report_text(eff_text *t, const eff_report *r, eff_error *err)
     if (s != EFF_OK) return s;
     eff_html_begin(t, r->title ? r->title : "Report", r->subtitle);
     put_figures(t, r);
-    put_facts(t, r);
     s = put_curves(t, r, err);
     if (s == EFF_OK && r->metrics) s = put_confusion(t, r, err);
     if (s == EFF_OK) s = put_mistakes(t, r, err);
     if (s == EFF_OK && r->metrics) s = put_classes(t, r, err);
     if (s != EFF_OK) return s;
     if (r->metrics) put_reliability(t, r->metrics);
+    put_facts(t, r);
     put_excluded(t, r);
     eff_text_print(t, "<footer><p class=\"mut\">effnet %s</p></footer>\n", eff_version());
     eff_html_end(t);

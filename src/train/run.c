@@ -443,6 +443,8 @@ EFF_API eff_status eff_run_train(eff_run *r, eff_error *err)
     if (!r->out) return eff_fail(err, EFF_EARG, "a run without a folder cannot be trained");
     eff_status s = EFF_OK;
     if (!has_file(r, "last.state")) s = begin(r, err);
+    else if (r->p.epoch < eff_recipe_int(&r->r, EFF_KEY_EPOCHS))
+        eff_run_note(r, "going on with step %ld of epoch %d", r->p.step + 1, r->p.epoch + 1);
     if (s == EFF_OK) s = run_epochs(r, err);
     return s == EFF_OK ? eff_run_finish(r, err) : s;
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs in process, on a few synthetic pictures: what the learning-rate finder, limits of memory and time, early stopping and the kept
+ * epoch do; damaged states; and memory that ends at any moment, which is reported, leaks nothing and loses nothing. */
+#include "support.h"
+
+#include "base/mem.h"
+#include "formats/formats.h"
+#include "train/run_internal.h"
+
+#include <effnet/synth.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NET "b0@width=0.1,depth=0.1,resolution=32"
+
+static eff_dataset *set;
+static eff_model *start;
+
+static int set_up(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_synth_opts o;
+    eff_dataset_opts d;
+    eff_synth_opts_init(&o);
+    o.classes = 2;
+    o.train = 9;
+    o.val = 3;
+    o.size = 40;
+    T_OK(eff_synth_write(t_tmp("cloth"), &o, NULL, NULL, &err), err);
+    eff_dataset_opts_init(&d);
+    T_OK(eff_dataset_open(&set, t_tmp("cloth"), &d, &err), err);
+    T_OK(eff_model_load(&start, NET, NULL, &err), err);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    eff_dataset_free(set);
+    eff_model_free(start);
+    return 0;
+}
+
+/* What the event function saw. */
+typedef struct seen {
+    long steps;
+    int epochs, notes, stop_after; /* steps; 0 = never */
+    char text[512];
+} seen;
+
+static int on_event(void *ctx, const eff_run_event *e)
+{
+    seen *s = ctx;
+    if (e->phase == EFF_RUN_STEP) s->steps++;
+    if (e->phase == EFF_RUN_EPOCH) s->epochs++;
+    if (e->phase == EFF_RUN_NOTE) {
+        s->notes++;
+        snprintf(s->text, sizeof s->text, "%s", e->text);
+    }
+    return s->stop_after && s->steps >= s->stop_after;
+}
+
+static eff_status create(eff_run **r, const char *recipe, const char *values, eff_run_opts *o, eff_error *err)
+{
+    eff_recipe *p;
+    *r = NULL;
+    eff_status s = eff_recipe_create(&p, recipe, start, set, err);
+    if (s == EFF_OK && values) s = eff_recipe_set(p, values, err);
+    o->source = NET;
+    if (s == EFF_OK) s = eff_run_create(r, start, set, p, o, err);
+    eff_recipe_free(p);
+    return s;
+}
+
+static eff_run_opts options(const char *out, seen *s)
+{
+    eff_run_opts o;
+    eff_run_opts_init(&o);
+    o.threads = 2;
+    o.out = out;
+    o.event = on_event;
+    o.ctx = s;
+    *s = (seen){ 0 };
+    return o;
+}
+
+/* The finder trains and puts everything back: a run after it is the run without it. */
+static void test_finder(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    const eff_lr_point *p;
+    int n;
+    double best;
+    eff_run_opts o = options(NULL, &s);
+    T_OK(create(&r, NULL, "batch=4", &o, &err), err);
+    size_t floats = 0;
+    for (int i = 0; i < r->m->graph->nparams; i++) floats += r->m->graph->param[i].count;
+    float *before = malloc(floats * sizeof *before), *at = before;
+    for (int i = 0; i < r->m->graph->nparams; at += r->m->graph->param[i].count, i++)
+        memcpy(at, r->m->weights[i], r->m->graph->param[i].count * sizeof *at);
+    T_OK(eff_run_find_lr(r, &p, &n, &best, &err), err);
+    assert_true(n > 25 && p[0].lr == 1e-6);
+    int least = 0;
+    for (int i = 1; i < n; i++)
+        if (p[i].loss < p[least].loss) least = i;
+    assert_true(best == p[least].lr / 10);
+    for (int i = 1; i < n; i++) assert_true(p[i].lr > p[i - 1].lr && isfinite(p[i].loss));
+    at = before;
+    for (int i = 0; i < r->m->graph->nparams; at += r->m->graph->param[i].count, i++)
+        assert_memory_equal(at, r->m->weights[i], r->m->graph->param[i].count * sizeof *at);
+    assert_true(r->p.epoch == 0 && r->p.step == 0 && eff_optim_steps(r->opt) == 0);
+    assert_int_equal(eff_run_train(r, &err), EFF_EARG); /* it has no folder */
+    free(before);
+    eff_run_free(r);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("small"), &s);
+    o.memory = (size_t)4 << 20; /* the whole batch takes more */
+    T_OK(create(&r, NULL, "epochs=1,batch=16", &o, &err), err);
+    assert_true(r->micro < 16 && eff_run_memory(r)->total <= o.memory && r->o.cache <= o.memory - eff_run_memory(r)->total);
+    assert_true(r->r.v[EFF_KEY_RECOMPUTE] == 1 && r->r.v[EFF_KEY_MICRO_BATCH] == r->micro && s.notes > 0);
+    T_OK(eff_run_train(r, &err), err);
+    assert_non_null(strstr(eff_run_metrics(r), "\"top1\""));
+    eff_run_free(r);
+    o.memory = 100000;
+    o.out = t_tmp("none");
+    assert_int_equal(create(&r, NULL, NULL, &o, &err), EFF_EARG);
+    assert_non_null(strstr(err.msg, "at least"));
+
+    o = options(t_tmp("hasty"), &s);
+    o.seconds = 1e-3;
+    T_OK(create(&r, NULL, "epochs=50,batch=4", &o, &err), err);
+    T_OK(eff_run_train(r, &err), err);
+    assert_int_equal(s.epochs, 1);
+    assert_int_equal(eff_recipe_int(&r->r, EFF_KEY_EPOCHS), 1);
+    assert_true(eff_schedule_at(&r->sched, r->steps) <= 0.02 * r->r.v[EFF_KEY_LR]); /* the schedule was fitted, not cut */
+    eff_run_free(r);
+}
+
+/* With a rate of nothing no epoch is better than the first; and the last one is kept where that is asked. */
+static void test_patience_and_keep(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("patient"), &s);
+    T_OK(create(&r, NULL, "epochs=30,batch=8,lr=0,frozen-bn=1,ema=0,patience=3", &o, &err), err);
+    T_OK(eff_run_train(r, &err), err);
+    assert_int_equal(s.epochs, 4);
+    assert_int_equal(r->p.best_epoch, 1);
+    assert_non_null(strstr(s.text, "without a better one"));
+    eff_run_free(r);
+    o = options(t_tmp("last"), &s);
+    T_OK(create(&r, NULL, "epochs=3,batch=8,lr=0,frozen-bn=1,keep=last", &o, &err), err);
+    T_OK(eff_run_train(r, &err), err);
+    assert_int_equal(r->p.best_epoch, 3);
+    eff_run_free(r);
+}
+
+/* A run that was stopped, and whose state was then cut or changed, is refused in one line; a second process is kept out. */
+static void test_damaged(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r, *second;
+    seen s;
+    eff_run_opts o = options(t_tmp("stopped"), &s);
+    s.stop_after = 2;
+    T_OK(create(&r, NULL, "epochs=2,batch=4", &o, &err), err);
+    assert_int_equal(eff_run_train(r, &err), EFF_ECANCELLED);
+    assert_int_equal(s.steps, 2);
+    assert_int_equal(eff_run_resume(&second, &o, &err), EFF_EARG);
+    assert_non_null(strstr(err.msg, "another process"));
+    eff_run_free(r);
+
+    char path[512], *bytes;
+    snprintf(path, sizeof path, "%s/last.state", t_tmp("stopped"));
+    FILE *f = fopen(path, "rb");
+    fseek(f, 0, SEEK_END);
+    const size_t n = (size_t)ftell(f);
+    rewind(f);
+    bytes = malloc(n);
+    assert_int_equal(fread(bytes, 1, n, f), n);
+    fclose(f);
+    const size_t cuts[] = { 0, 7, 100, n / 2, n - 1 };
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        f = fopen(path, "wb");
+        fwrite(bytes, 1, cuts[i], f);
+        fclose(f);
+        assert_int_equal(eff_run_resume(&r, &o, &err), EFF_EFORMAT);
+        assert_non_null(strstr(err.msg, "last.state"));
+    }
+    f = fopen(path, "wb");
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+    free(bytes);
+    s.stop_after = 0;
+    T_OK(eff_run_resume(&r, &o, &err), err);
+    T_OK(eff_run_train(r, &err), err);
+    eff_run_free(r);
+}
+
+/* Memory that ends at allocation n, for n over the whole of a run: ENOMEM (or, from libraries that cannot tell, another failure), never a
+ * crash or a leak; and the run, taken up again, comes to its end. */
+static void test_memory_ends(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("counted"), &s);
+    o.threads = 1;
+    eff_alloc_fail_after(-1);
+    T_OK(create(&r, NULL, "epochs=1,batch=8", &o, &err), err);
+    T_OK(eff_run_train(r, &err), err);
+    eff_run_free(r);
+    const long total = eff_alloc_count();
+    assert_true(total > 500);
+    int failed = 0;
+    for (int k = 0; k < 24; k++) {
+        char out[32];
+        snprintf(out, sizeof out, "out%d", k);
+        o = options(t_tmp("%s", out), &s);
+        o.threads = 1;
+        eff_alloc_fail_after(total * k / 24 + k);
+        eff_status status = create(&r, NULL, "epochs=1,batch=8", &o, &err);
+        if (status == EFF_OK) status = eff_run_train(r, &err);
+        eff_alloc_fail_after(-1);
+        if (status != EFF_OK) {
+            failed++;
+            assert_true(err.msg[0] != '\0');
+        }
+        eff_run_free(r);
+        if (eff_run_resume(&r, &o, &err) != EFF_OK) continue; /* it ended before there was a run */
+        T_OK(eff_run_train(r, &err), err);
+        eff_run_free(r);
+    }
+    assert_true(failed >= 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_finder), cmocka_unit_test(test_limits), cmocka_unit_test(test_patience_and_keep),
+                                        cmocka_unit_test(test_damaged), cmocka_unit_test(test_memory_ends) };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
