@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet train: a folder of photographs in, a classifier out. What is decided is the library's (recipes); here are the options, what a
- * person sees while it runs, and where the weights come from when nobody says. */
+/* effnet train: a folder of photographs in, a classifier out. What is decided is the library's (recipes); here are the
+ * options, what a person sees while it runs, and where the weights come from when nobody says. */
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 
 static const cli_opt opts[] = {
-    { 'm', "model", "MODEL", "network to train; lite0, b0 ... start from their weights in the cache [lite0]", CLI_MODEL },
+    { 'm', "model", "MODEL", "network to train; lite0, b0 ... start from their weights in the cache [lite0]",
+      CLI_MODEL },
     { 0, "from", "WEIGHTS", "model file or checkpoint to start from", CLI_PATH },
     { 'r', "recipe", "NAME", "transfer, linear, paper or scratch-small [what suits the data]", CLI_CHOICE,
       .choices = "transfer linear paper scratch-small" },
@@ -102,9 +103,12 @@ static bool is_file(const char *path)
 static void cache_folder(char *out, size_t room)
 {
     const char *own = getenv("EFFNET_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (own && *own) snprintf(out, room, "%s", own);
-    else if (xdg && *xdg) snprintf(out, room, "%s/effnet", xdg);
-    else snprintf(out, room, "%s/.cache/effnet", home ? home : ".");
+    if (own && *own)
+        snprintf(out, room, "%s", own);
+    else if (xdg && *xdg)
+        snprintf(out, room, "%s/effnet", xdg);
+    else
+        snprintf(out, room, "%s/.cache/effnet", home ? home : ".");
 }
 
 /* Weights for the built-in `name` in the cache: its path in `out`. */
@@ -147,8 +151,12 @@ static int open_start(training *t)
     } else {
         snprintf(t->source, sizeof t->source, "b0@width=0.5,depth=0.5,resolution=128");
         if (t->talks && !from_scratch(a))
-            fprintf(stderr, "effnet: no pretrained weights at hand: training %s from scratch. With weights (--from FILE; in the source\n"
-                            "effnet: tree 'sh tools/fetch_weights.sh lite0' obtains some) far fewer images and minutes are needed\n", t->source);
+            fprintf(stderr,
+                    "effnet: no pretrained weights at hand: training %s from scratch. With weights (--from FILE; in "
+                    "the source\n"
+                    "effnet: tree 'sh tools/fetch_weights.sh lite0' obtains some) far fewer images and minutes are "
+                    "needed\n",
+                    t->source);
     }
     if (eff_model_load(&t->start, t->source, &o, &err) != EFF_OK) return cli_fail(&err, t->source);
     t->pretrained = eff_model_get_info(t->start)->has_weights;
@@ -170,8 +178,8 @@ static void say_data(const training *t)
     const eff_dataset *d = t->data;
     const char *reason, *path;
     size_t bad = 0, remarks = 0;
-    fprintf(stderr, "effnet: %d classes, %zu training and %zu validation images", eff_dataset_classes(d), eff_dataset_count(d, EFF_PART_TRAIN),
-            eff_dataset_count(d, EFF_PART_VAL));
+    fprintf(stderr, "effnet: %d classes, %zu training and %zu validation images", eff_dataset_classes(d),
+            eff_dataset_count(d, EFF_PART_TRAIN), eff_dataset_count(d, EFF_PART_VAL));
     if (eff_dataset_count(d, EFF_PART_TEST)) fprintf(stderr, ", %zu for the test", eff_dataset_count(d, EFF_PART_TEST));
     fprintf(stderr, "; the split was %s\n", eff_dataset_split_origin(d));
     for (; (path = eff_dataset_excluded(d, bad, &reason)); bad++)
@@ -215,7 +223,8 @@ static int make_recipe(training *t)
     const cli_args *a = t->a;
     eff_error err = { 0 };
     eff_status s = eff_recipe_create(&t->recipe, cli_text(a, "recipe"), t->start, t->data, &err);
-    for (size_t i = 0; s == EFF_OK && i < sizeof numbers / sizeof *numbers; i++) s = set_number(t->recipe, a, numbers[i], &err);
+    for (size_t i = 0; s == EFF_OK && i < sizeof numbers / sizeof *numbers; i++)
+        s = set_number(t->recipe, a, numbers[i], &err);
     if (s == EFF_OK && cli_given(a, "set")) s = eff_recipe_set(t->recipe, cli_text(a, "set"), &err);
     if (s == EFF_OK && cli_given(a, "augment")) {
         const char *spec = cli_text(a, "augment");
@@ -257,21 +266,28 @@ static void say_epoch(const training *t, const eff_run_event *e)
 {
     char spent[32];
     cli_span(cli_now() - t->began, spent, sizeof spent);
-    fprintf(stderr, "effnet: epoch %*d/%d  loss %.4f  top-1 %5.1f %%  |  validation: loss %.4f  top-1 %5.1f %%%s  |  %.0f images/s, %s\n",
-            e->epochs > 99 ? 3 : e->epochs > 9 ? 2 : 1, e->epoch, e->epochs, e->loss, 100 * e->top1, e->val_loss, 100 * e->val_top1,
-            e->best ? " *" : "  ", e->images_per_s, spent);
+    fprintf(stderr,
+            "effnet: epoch %*d/%d  loss %.4f  top-1 %5.1f %%  |  validation: loss %.4f  top-1 %5.1f %%%s  |  %.0f "
+            "images/s, %s\n",
+            e->epochs > 99  ? 3
+            : e->epochs > 9 ? 2
+                            : 1,
+            e->epoch, e->epochs, e->loss, 100 * e->top1, e->val_loss, 100 * e->val_top1, e->best ? " *" : "  ",
+            e->images_per_s, spent);
 }
 
 static void say_step(const eff_run_event *e)
 {
     char line[120], left[48] = "";
-    const double part = ((double)(e->epoch - 1) * (double)e->steps + (double)e->step) / ((double)e->epochs * (double)e->steps);
+    const double part =
+        ((double)(e->epoch - 1) * (double)e->steps + (double)e->step) / ((double)e->epochs * (double)e->steps);
     if (isfinite(e->eta)) {
         char span[32];
         cli_span(e->eta, span, sizeof span);
         snprintf(left, sizeof left, ", %s left", span);
     }
-    snprintf(line, sizeof line, "%d/%d loss %.3f top-1 %.0f %% %.0f/s%s", e->epoch, e->epochs, e->loss, 100 * e->top1, e->images_per_s, left);
+    snprintf(line, sizeof line, "%d/%d loss %.3f top-1 %.0f %% %.0f/s%s", e->epoch, e->epochs, e->loss, 100 * e->top1,
+             e->images_per_s, left);
     cli_progress_say(part, line);
 }
 
@@ -351,8 +367,10 @@ static int finish(training *t)
     printf("top-1 %.2f %% on %lld %s images (95 %% interval: %.2f to %.2f), best of epoch %lld, %s\n",
            100 * json_number_value(json_object_get(j, "top1")), (long long)json_integer_value(json_object_get(j, "n")),
            json_string_value(json_object_get(j, "set")), 100 * json_number_value(json_array_get(interval, 0)),
-           100 * json_number_value(json_array_get(interval, 1)), (long long)json_integer_value(json_object_get(j, "best_epoch")), spent);
-    printf("model:  %s\nreport: %s\n", json_string_value(json_object_get(j, "model")), json_string_value(json_object_get(j, "report")));
+           100 * json_number_value(json_array_get(interval, 1)),
+           (long long)json_integer_value(json_object_get(j, "best_epoch")), spent);
+    printf("model:  %s\nreport: %s\n", json_string_value(json_object_get(j, "model")),
+           json_string_value(json_object_get(j, "report")));
     json_decref(j);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
@@ -425,8 +443,8 @@ static int begin(training *t, eff_run_opts *o)
     if (cli_flag(a, "find-lr")) return find_lr(t);
     if (t->talks) {
         print_recipe(stderr, eff_run_recipe(t->run));
-        fprintf(stderr, "effnet: about %s of memory, and up to %s for decoded images\n", cli_bytes((double)eff_run_memory(t->run)->total),
-                cli_bytes((double)o->cache));
+        fprintf(stderr, "effnet: about %s of memory, and up to %s for decoded images\n",
+                cli_bytes((double)eff_run_memory(t->run)->total), cli_bytes((double)o->cache));
     }
     return train(t);
 }

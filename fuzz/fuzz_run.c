@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run left behind is outside bytes when it is taken up: args.json, or (after a zero byte) the progress in last.state. What is
- * accepted keeps the ranges that the loop relies on. */
+/* What a run left behind is outside bytes when it is taken up: args.json, or (after a zero byte) the progress in
+ * last.state. What is accepted keeps the ranges that the loop relies on. */
 #include "fuzz_expect.h"
 
 #include "base/json.h"
@@ -21,8 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r->r.v[EFF_KEY_EPOCHS] = 20;
         eff_status s = eff_json_parse(&j, (const char *)data + 1, size - 1, "progress", &err);
         if (s == EFF_OK) s = eff_run_read_progress(r, j, &err);
-        if (s == EFF_OK) FUZZ_EXPECT(r->p.epoch >= 0 && r->p.epoch <= 20 && r->p.step >= 0 && r->p.step <= r->steps && r->p.nrows >= 0);
-        else FUZZ_EXPECT(err.msg[0] != '\0');
+        if (s == EFF_OK)
+            FUZZ_EXPECT(r->p.epoch >= 0 && r->p.epoch <= 20 && r->p.step >= 0 && r->p.step <= r->steps &&
+                        r->p.nrows >= 0);
+        else
+            FUZZ_EXPECT(err.msg[0] != '\0');
         json_decref(j);
     } else {
         bool settled = false;
@@ -30,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (s == EFF_OK) {
             FUZZ_EXPECT(eff_recipe_int(&r->r, EFF_KEY_BATCH) >= 1 && eff_recipe_int(&r->r, EFF_KEY_OPTIMIZER) <= 2);
             for (int i = 0; i < eff_recipe_count(); i++) FUZZ_EXPECT(eff_recipe_value(&r->r, i, NULL)[0] != '\0');
-        } else FUZZ_EXPECT(err.msg[0] != '\0');
+        } else
+            FUZZ_EXPECT(err.msg[0] != '\0');
     }
     eff_free(r->p.rows);
     eff_free(r->source);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recipes: which is picked, what can be replaced, that every value is written and read back; and the softmax regression that head-first
- * relies on: at its answer the gradient vanishes, whatever the number of threads, and cross-validation tells a good penalty from a bad one. */
+/* Recipes: which is picked, what can be replaced, that every value is written and read back; and the softmax regression
+ * that head-first relies on: at its answer the gradient vanishes, whatever the number of threads, and cross-validation
+ * tells a good penalty from a bad one. */
 #include "support.h"
 
 #include "base/mem.h"
@@ -19,7 +20,9 @@ static void test_picked(void **state)
     (void)state;
     eff_error err = { 0 };
     eff_recipe r;
-    eff_facts f = { .pretrained = true, .images = 400, .classes = 4, .least = 80, .most = 120, .side = 224, .dropout = 0.2 };
+    eff_facts f = {
+        .pretrained = true, .images = 400, .classes = 4, .least = 80, .most = 120, .side = 224, .dropout = 0.2
+    };
     assert_int_equal(eff_recipe_pick(&r, NULL, &f, &err), EFF_OK);
     assert_string_equal(eff_recipe_name(&r), "transfer");
     assert_true(r.v[EFF_KEY_HEAD_FIRST] == 1 && r.v[EFF_KEY_FROZEN_BN] == 1 && r.v[EFF_KEY_CLASS_BETA] == 0);
@@ -42,7 +45,8 @@ static void test_picked(void **state)
     assert_true(s.kind == EFF_SCHED_EXPONENTIAL && s.warmup == 500 && s.steps == 35000);
     assert_true(fabs(eff_schedule_at(&s, 720) - r.v[EFF_KEY_LR] * pow(0.97, 3)) < 1e-12);
     const eff_optim_opts o = eff_recipe_optim(&r);
-    assert_true(o.kind == EFF_RMSPROP && o.decay == 0.9 && o.momentum == 0.9 && o.eps == 1e-3 && o.weight_decay == 1e-5);
+    assert_true(o.kind == EFF_RMSPROP && o.decay == 0.9 && o.momentum == 0.9 && o.eps == 1e-3 &&
+                o.weight_decay == 1e-5);
     assert_true(o.decays == EFF_DECAY_PAPER && o.ema == 0.9999 && o.ema_ramp);
     assert_int_equal(eff_recipe_pick(&r, "best", &f, &err), EFF_EARG);
 }
@@ -54,7 +58,9 @@ static void test_round_trip(void **state)
     eff_error err = { 0 };
     for (int n = 0; eff_recipe_listed(n, NULL); n++) {
         eff_recipe r, back;
-        const eff_facts f = { .pretrained = true, .images = 333, .classes = 3, .least = 50, .most = 200, .side = 200, .dropout = 0.3 };
+        const eff_facts f = {
+            .pretrained = true, .images = 333, .classes = 3, .least = 50, .most = 200, .side = 200, .dropout = 0.3
+        };
         assert_int_equal(eff_recipe_pick(&r, eff_recipe_listed(n, NULL), &f, &err), EFF_OK);
         assert_int_equal(eff_recipe_pick(&back, "transfer", &f, &err), EFF_OK);
         for (int i = 0; i < eff_recipe_count(); i++) {
@@ -78,10 +84,19 @@ static void test_refused(void **state)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        { "epochs=-1", "0..100000" },   { "epochs=1.5", "whole" },          { "lr=nan", "number" },        { "lr=", "number" },
-        { "lr", "key=value" },          { "=3", "there is no ''" },         { "optimizer=adam", "rmsprop sgd adamw" },
-        { "frozen_bn=1", "frozen-bn" }, { "epochs=3,lr=x", "lr" },          { "augment=clot", "cloth" },   { "ema=1", "ema" },
-        { "epochs=0x10", "whole" },     { "augment=cloth,scale=2", "scale" },
+        { "epochs=-1", "0..100000" },
+        { "epochs=1.5", "whole" },
+        { "lr=nan", "number" },
+        { "lr=", "number" },
+        { "lr", "key=value" },
+        { "=3", "there is no ''" },
+        { "optimizer=adam", "rmsprop sgd adamw" },
+        { "frozen_bn=1", "frozen-bn" },
+        { "epochs=3,lr=x", "lr" },
+        { "augment=clot", "cloth" },
+        { "ema=1", "ema" },
+        { "epochs=0x10", "whole" },
+        { "augment=cloth,scale=2", "scale" },
     };
     eff_recipe r;
     const eff_facts f = { .pretrained = true, .images = 100, .classes = 2, .least = 50, .most = 50, .side = 224 };
@@ -158,15 +173,17 @@ static void test_regression(void **state)
     for (int threads = 1; threads <= 3; threads++) {
         eff_pool *pool;
         assert_int_equal(eff_pool_create(&pool, threads, &err), EFF_OK);
-        assert_int_equal(eff_linear_train(w[threads], b[threads], &fit, x, label, weight, N, D, C, 0.01, 0, pool, NULL, &err), EFF_OK);
+        assert_int_equal(
+            eff_linear_train(w[threads], b[threads], &fit, x, label, weight, N, D, C, 0.01, 0, pool, NULL, &err),
+            EFF_OK);
         eff_pool_free(pool);
         if (threads > 1) {
             assert_memory_equal(w[threads], w[1], sizeof w[1]);
             assert_memory_equal(b[threads], b[1], sizeof b[1]);
         }
     }
-    /* At the start the gradient is of order 0.2. The loss is flat at its minimum: float32 sums leave 1e-6 of it, which is 1e-3 of the
-     * curvature's square root. */
+    /* At the start the gradient is of order 0.2. The loss is flat at its minimum: float32 sums leave 1e-6 of it, which
+     * is 1e-3 of the curvature's square root. */
     const double rest = gradient(w[1], b[1], x, label, weight, 0.01);
     if (rest > 1e-3) fail_msg("the gradient at the answer is %g", rest);
     assert_true(gradient(w[1], b[1], x, label, NULL, 0.01) > 5 * rest); /* the weights took part */
@@ -190,7 +207,8 @@ static void test_cross_validation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_picked), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused),
-                                        cmocka_unit_test(test_regression), cmocka_unit_test(test_cross_validation) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_picked), cmocka_unit_test(test_round_trip),
+                                        cmocka_unit_test(test_refused), cmocka_unit_test(test_regression),
+                                        cmocka_unit_test(test_cross_validation) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs in process, on a few synthetic pictures: what the learning-rate finder, limits of memory and time, early stopping and the kept
- * epoch do; damaged states; and memory that ends at any moment, which is reported, leaks nothing and loses nothing. */
+/* Runs in process, on a few synthetic pictures: what the learning-rate finder, limits of memory and time, early
+ * stopping and the kept epoch do; damaged states; and memory that ends at any moment, which is reported, leaks nothing
+ * and loses nothing. */
 #include "support.h"
 
 #include "base/mem.h"
@@ -130,7 +131,8 @@ static void test_limits(void **state)
     eff_run_opts o = options(t_tmp("small"), &s);
     o.memory = (size_t)4 << 20; /* the whole batch takes more */
     T_OK(create(&r, NULL, "epochs=1,batch=16", &o, &err), err);
-    assert_true(r->micro < 16 && eff_run_memory(r)->total <= o.memory && r->o.cache <= o.memory - eff_run_memory(r)->total);
+    assert_true(r->micro < 16 && eff_run_memory(r)->total <= o.memory &&
+                r->o.cache <= o.memory - eff_run_memory(r)->total);
     assert_true(r->r.v[EFF_KEY_RECOMPUTE] == 1 && r->r.v[EFF_KEY_MICRO_BATCH] == r->micro && s.notes > 0);
     T_OK(eff_run_train(r, &err), err);
     assert_non_null(strstr(eff_run_metrics(r), "\"top1\""));
@@ -146,7 +148,8 @@ static void test_limits(void **state)
     T_OK(eff_run_train(r, &err), err);
     assert_int_equal(s.epochs, 1);
     assert_int_equal(eff_recipe_int(&r->r, EFF_KEY_EPOCHS), 1);
-    assert_true(eff_schedule_at(&r->sched, r->steps) <= 0.02 * r->r.v[EFF_KEY_LR]); /* the schedule was fitted, not cut */
+    assert_true(eff_schedule_at(&r->sched, r->steps) <=
+                0.02 * r->r.v[EFF_KEY_LR]); /* the schedule was fitted, not cut */
     eff_run_free(r);
 }
 
@@ -171,7 +174,8 @@ static void test_patience_and_keep(void **state)
     eff_run_free(r);
 }
 
-/* A run that was stopped, and whose state was then cut or changed, is refused in one line; a second process is kept out. */
+/* A run that was stopped, and whose state was then cut or changed, is refused in one line; a second process is kept
+ * out. */
 static void test_damaged(void **state)
 {
     (void)state;
@@ -214,8 +218,8 @@ static void test_damaged(void **state)
     eff_run_free(r);
 }
 
-/* Memory that ends at allocation n, for n over the whole of a run: ENOMEM (or, from libraries that cannot tell, another failure), never a
- * crash or a leak; and the run, taken up again, comes to its end. */
+/* Memory that ends at allocation n, for n over the whole of a run: ENOMEM (or, from libraries that cannot tell, another
+ * failure), never a crash or a leak; and the run, taken up again, comes to its end. */
 static void test_memory_ends(void **state)
 {
     (void)state;
@@ -254,7 +258,8 @@ static void test_memory_ends(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_finder), cmocka_unit_test(test_limits), cmocka_unit_test(test_patience_and_keep),
-                                        cmocka_unit_test(test_damaged), cmocka_unit_test(test_memory_ends) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_finder), cmocka_unit_test(test_limits),
+                                        cmocka_unit_test(test_patience_and_keep), cmocka_unit_test(test_damaged),
+                                        cmocka_unit_test(test_memory_ends) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -7,7 +7,15 @@
 
 #include <jansson.h>
 
+#include <math.h>
+#include <stdbool.h>
+
 /** Parse text[0..n), called `what` in messages. *out is NULL on failure, else released with json_decref(). */
 eff_status eff_json_parse(json_t **out, const char *text, size_t n, const char *what, eff_error *err);
+
+/** Put v, which is taken over, under `key`; false when memory ended, also for v (NULL). */
+static inline bool eff_json_put(json_t *o, const char *key, json_t *v) { return json_object_set_new(o, key, v) == 0; }
+/** x, or null where it is no finite number, which JSON cannot say. */
+static inline json_t *eff_json_real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 #endif

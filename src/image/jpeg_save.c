@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing JPEG, baseline, 4:2:0, into memory. libjpeg reports errors by a callback that must not return; the jump never leaves this
- * file. */
+/* Writing JPEG, baseline, 4:2:0, into memory. libjpeg reports errors by a callback that must not return; the jump never
+ * leaves this file. */
 #include "image/image.h"
 
 #include "base/mem.h"
@@ -27,7 +27,8 @@ static void on_error(j_common_ptr c)
 
 static void on_message(j_common_ptr c) { (void)c; }
 
-eff_status eff_jpeg_encode(uint8_t **out, size_t *size, const uint8_t *rgb, int width, int height, int quality, eff_error *err)
+eff_status eff_jpeg_encode(uint8_t **out, size_t *size, const uint8_t *rgb, int width, int height, int quality,
+                           eff_error *err)
 {
     struct jpeg_compress_struct c;
     save_job j;

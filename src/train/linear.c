@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax regression on cached features by L-BFGS (Liu & Nocedal 1989). Images are cut into a fixed number of groups whose sums are
- * joined in order, so the result has the same bits at any thread count. Parameters are one vector: W [classes][d], then b. */
+/* Softmax regression on cached features by L-BFGS (Liu & Nocedal 1989). Images are cut into a fixed number of groups
+ * whose sums are joined in order, so the result has the same bits at any thread count. Parameters are one vector: W
+ * [classes][d], then b. */
 #include "train/transfer.h"
 
 #include "base/cpu.h"
@@ -17,7 +18,7 @@ enum { GROUPS = 8, HISTORY = 10, MAX_STEPS = 200, CHUNK = 64, MOST_FOLDS = 4 };
 #define TOLERANCE 1e-5 /* of the gradient's norm, against the first one */
 
 typedef struct problem {
-    const float *x;      /* [n][d] standardised */
+    const float *x; /* [n][d] standardised */
     const int *label;
     const float *weight; /* sums to 1 */
     const size_t *row;   /* which rows take part */
@@ -31,7 +32,7 @@ typedef struct problem {
     float *grad[GROUPS]; /* [classes][d] and [classes] */
     float *gathered[GROUPS], *logits[GROUPS], *target[GROUPS], *w[GROUPS];
     double loss[GROUPS];
-    size_t size;         /* of the parameter vector */
+    size_t size; /* of the parameter vector */
     float *block;
 } problem;
 
@@ -54,12 +55,22 @@ static void task_group(void *ctx, int group, int worker)
             eff_target(target + (size_t)i * classes, p->label[r], p->classes, 0);
             p->w[group][i] = p->weight[r];
         }
-        const eff_gemm g = { .a = x, .b = p->packed, .bias = p->bias, .c = logits, .lda = d, .ldc = classes, .m = n, .k = p->d,
-                             .n = p->classes, .groups = eff_gemm_groups(&p->k, p->classes) };
+        const eff_gemm g = { .a = x,
+                             .b = p->packed,
+                             .bias = p->bias,
+                             .c = logits,
+                             .lda = d,
+                             .ldc = classes,
+                             .m = n,
+                             .k = p->d,
+                             .n = p->classes,
+                             .groups = eff_gemm_groups(&p->k, p->classes) };
         p->k.gemm(&g);
         float *dl = logits; /* the gradient takes their place */
         p->loss[group] += eff_cross_entropy(dl, logits, target, p->w[group], n, p->classes);
-        const eff_outer o = { .a = dl, .b = x, .c = gw, .lda = classes, .ldb = d, .ldc = d, .m = p->classes, .n = p->d, .k = n };
+        const eff_outer o = {
+            .a = dl, .b = x, .c = gw, .lda = classes, .ldb = d, .ldc = d, .m = p->classes, .n = p->d, .k = n
+        };
         p->tk.outer(&o);
         p->tk.column_dot(dl, NULL, (size_t)n, p->classes, gb);
     }
@@ -140,7 +151,8 @@ static int minimise(problem *p, double *theta, double *work)
         if (!(slope < 0)) break;
         double t = m.count ? 1.0 : fmin(1.0, 1.0 / first), nloss = loss;
         bool found = false;
-        for (int tries = 0; tries < 25 && !found; tries++, t *= 0.5) { /* Armijo; the problem is convex, curvature follows */
+        for (int tries = 0; tries < 25 && !found;
+             tries++, t *= 0.5) { /* Armijo; the problem is convex, curvature follows */
             for (size_t i = 0; i < n; i++) next[i] = theta[i] + t * dir[i];
             nloss = evaluate(p, next, ngrad);
             found = nloss <= loss + 1e-4 * t * slope;
@@ -171,8 +183,8 @@ static int minimise(problem *p, double *theta, double *work)
 
 /* ------------------------------------------------------------------------------------ cross-validation */
 
-/* Rows of fold `fold` last, the others first, each in order: where a row goes depends on its number and the seed alone. @return how
- * many are first */
+/* Rows of fold `fold` last, the others first, each in order: where a row goes depends on its number and the seed alone.
+ * @return how many are first */
 static size_t split(size_t *row, size_t n, int fold, int folds, uint64_t seed)
 {
     size_t first = 0;
@@ -202,7 +214,8 @@ static void score(problem *p, const double *theta, const size_t *row, size_t n, 
                 sum = sum * exp(top - z) + 1;
                 top = z;
                 best = c;
-            } else sum += exp(z - top);
+            } else
+                sum += exp(z - top);
             if (c == p->label[row[i]]) truth = z;
         }
         *loss += top + log(sum) - truth;
@@ -214,12 +227,14 @@ static const double ladder[] = { 1e-4, 1e-3, 1e-2, 1e-1 };
 enum { RUNGS = sizeof ladder / sizeof *ladder };
 
 /* The rung with the least held-out loss; its accuracy. */
-static void choose_l2(problem *p, double *theta, double *work, size_t *row, size_t n, uint64_t seed, eff_linear_fit *fit)
+static void choose_l2(problem *p, double *theta, double *work, size_t *row, size_t n, uint64_t seed,
+                      eff_linear_fit *fit)
 {
     double loss[RUNGS] = { 0 };
     size_t hits[RUNGS] = { 0 }, seen = 0;
     const double cost = (double)n * p->d * p->classes;
-    const int folds = MOST_FOLDS, used = cost > 2e9 ? 1 : MOST_FOLDS; /* one held-out quarter is enough where images are many */
+    const int folds = MOST_FOLDS,
+              used = cost > 2e9 ? 1 : MOST_FOLDS; /* one held-out quarter is enough where images are many */
     for (int f = 0; f < used; f++) {
         const size_t train = split(row, n, f, folds, seed);
         p->row = row;
@@ -265,7 +280,8 @@ static eff_status prepare(problem *p, const char *cpu, eff_error *err)
     eff_train_kernels_init(&p->tk, features);
     const size_t classes = (size_t)p->classes, d = (size_t)p->d, line = EFF_ALIGN / sizeof(float);
     p->size = classes * d + classes;
-    const size_t packed = eff_round_up(eff_gemm_packed_size(&p->k, p->classes, p->d), line), bias = eff_padded(&p->k, p->classes) + line;
+    const size_t packed = eff_round_up(eff_gemm_packed_size(&p->k, p->classes, p->d), line),
+                 bias = eff_padded(&p->k, p->classes) + line;
     const size_t part = eff_round_up(p->size, line), rows = CHUNK * (d + 2 * classes + 1) + 4 * line;
     const size_t floats = packed + eff_round_up(bias, line) + GROUPS * (part + eff_round_up(rows, line));
     p->block = eff_malloc_aligned(floats * sizeof(float));
@@ -284,8 +300,9 @@ static eff_status prepare(problem *p, const char *cpu, eff_error *err)
     return EFF_OK;
 }
 
-eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float *x, const int *label, const float *weight, size_t n, int d,
-                            int classes, double l2, uint64_t seed, eff_pool *pool, const char *cpu, eff_error *err)
+eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float *x, const int *label,
+                            const float *weight, size_t n, int d, int classes, double l2, uint64_t seed, eff_pool *pool,
+                            const char *cpu, eff_error *err)
 {
     problem p = { .label = label, .d = d, .classes = classes, .pool = pool };
     const size_t wide = (size_t)d;
@@ -295,7 +312,8 @@ eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float
     size_t *row = eff_malloc(n * sizeof *row);
     eff_status s = prepare(&p, cpu, err);
     double *work = s == EFF_OK ? eff_malloc((5 + 2 * HISTORY) * p.size * sizeof *work) : NULL;
-    if (s == EFF_OK && (!z || !even || !mean || !row || !work)) s = eff_fail_memory(err, (5 + 2 * HISTORY) * p.size * sizeof *work);
+    if (s == EFF_OK && (!z || !even || !mean || !row || !work))
+        s = eff_fail_memory(err, (5 + 2 * HISTORY) * p.size * sizeof *work);
     if (s != EFF_OK) goto end;
     double *theta = work + (4 + 2 * HISTORY) * p.size, *std = mean + wide;
     standardise(z, mean, std, x, n, wide);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of values, the four recipes, and how one is picked. Reasons are kept beside the values, so that what is printed is what
- * was decided. */
+/* The table of values, the four recipes, and how one is picked. Reasons are kept beside the values, so that what is
+ * printed is what was decided. */
 #include "train/recipe.h"
 
 #include "base/mem.h"
@@ -20,35 +20,46 @@ typedef struct key_row {
 } key_row;
 
 static const key_row keys[EFF_KEYS] = {
-    [EFF_KEY_HEAD_FIRST] = { "head-first", 0, 1, true, NULL, "1: fit the classifier on the frozen body's features before anything else" },
+    [EFF_KEY_HEAD_FIRST] = { "head-first", 0, 1, true, NULL,
+                             "1: fit the classifier on the frozen body's features before anything else" },
     [EFF_KEY_EPOCHS] = { "epochs", 0, 100000, true, NULL, "passes over the training images; 0 stops after head-first" },
     [EFF_KEY_BATCH] = { "batch", 1, 65536, true, NULL, "images of a step of the optimiser" },
-    [EFF_KEY_MICRO_BATCH] = { "micro-batch", 0, 65536, true, NULL, "images in memory at once, gradients are added up; 0 = batch" },
-    [EFF_KEY_RECOMPUTE] = { "recompute", 0, 1, true, NULL, "1: blocks are computed again on the way back: less memory, more time, the same bits" },
-    [EFF_KEY_OPEN_BLOCKS] = { "open-blocks", -1, 4096, true, NULL, "blocks that learn, counted from the classifier; -1 = all" },
+    [EFF_KEY_MICRO_BATCH] = { "micro-batch", 0, 65536, true, NULL,
+                              "images in memory at once, gradients are added up; 0 = batch" },
+    [EFF_KEY_RECOMPUTE] = { "recompute", 0, 1, true, NULL,
+                            "1: blocks are computed again on the way back: less memory, more time, the same bits" },
+    [EFF_KEY_OPEN_BLOCKS] = { "open-blocks", -1, 4096, true, NULL,
+                              "blocks that learn, counted from the classifier; -1 = all" },
     [EFF_KEY_OPTIMIZER] = { "optimizer", 0, 2, true, "rmsprop sgd adamw", "rmsprop is TensorFlow's" },
     [EFF_KEY_LR] = { "lr", 0, 1e6, false, NULL, "highest learning rate" },
     [EFF_KEY_LR_FINAL] = { "lr-final", 0, 1, false, NULL, "part of lr that cosine and one-cycle end at" },
-    [EFF_KEY_SCHEDULE] = { "schedule", 0, 3, true, "constant exponential cosine one-cycle", "how the learning rate goes" },
+    [EFF_KEY_SCHEDULE] = { "schedule", 0, 3, true, "constant exponential cosine one-cycle",
+                           "how the learning rate goes" },
     [EFF_KEY_WARMUP] = { "warmup", 0, 1000, false, NULL, "epochs in which the learning rate rises from 0" },
     [EFF_KEY_DECAY_RATE] = { "decay-rate", 1e-6, 1, false, NULL, "exponential: factor ..." },
     [EFF_KEY_DECAY_EPOCHS] = { "decay-epochs", 1e-3, 1e5, false, NULL, "... at every so many epochs" },
-    [EFF_KEY_LAYER_DECAY] = { "layer-decay", 0.01, 1, false, NULL, "factor on the learning rate for every block further from the classifier" },
+    [EFF_KEY_LAYER_DECAY] = { "layer-decay", 0.01, 1, false, NULL,
+                              "factor on the learning rate for every block further from the classifier" },
     [EFF_KEY_MOMENTUM] = { "momentum", 0, 0.9999, false, NULL, "of rmsprop and sgd" },
     [EFF_KEY_WEIGHT_DECAY] = { "weight-decay", 0, 10, false, NULL, "pull of the weights towards 0" },
     [EFF_KEY_DECAY_ON] = { "decay-on", 0, 2, true, "matrices paper all", "tensors that weight-decay acts on" },
     [EFF_KEY_CLIP] = { "clip", 0, 1e9, false, NULL, "largest norm of the gradient; 0 = any" },
     [EFF_KEY_FROZEN_BN] = { "frozen-bn", 0, 1, true, NULL, "1: batch norm keeps the statistics it came with" },
     [EFF_KEY_BN_MOMENTUM] = { "bn-momentum", 1e-6, 1, false, NULL, "weight of a batch in the running statistics" },
-    [EFF_KEY_EMA] = { "ema", 0, 0.999999, false, NULL, "decay of the averaged weights, which are what is kept; 0 = none" },
+    [EFF_KEY_EMA] = { "ema", 0, 0.999999, false, NULL,
+                      "decay of the averaged weights, which are what is kept; 0 = none" },
     [EFF_KEY_SMOOTHING] = { "label-smoothing", 0, 0.99, false, NULL, "part of a target spread over all classes" },
-    [EFF_KEY_CLASS_BETA] = { "class-weights", 0, 0.999999, false, NULL, "beta of the effective number of images a class; 0 = all weigh 1" },
+    [EFF_KEY_CLASS_BETA] = { "class-weights", 0, 0.999999, false, NULL,
+                             "beta of the effective number of images a class; 0 = all weigh 1" },
     [EFF_KEY_MIXUP] = { "mixup", 0, 100, false, NULL, "alpha of mixup; 0 = off" },
     [EFF_KEY_CUTMIX] = { "cutmix", 0, 100, false, NULL, "alpha of cutmix; 0 = off" },
     [EFF_KEY_DROPOUT] = { "dropout", 0, 0.99, false, NULL, "before the classifier" },
-    [EFF_KEY_DROP_PATH] = { "drop-path", 0, 0.99, false, NULL, "stochastic depth: chance of dropping the last block, falling linearly to 0" },
-    [EFF_KEY_PATIENCE] = { "patience", 0, 100000, true, NULL, "stop after so many epochs without a better one; 0 = never" },
-    [EFF_KEY_KEEP] = { "keep", 0, 1, true, "best last", "the epoch whose weights are the model: best on the validation images, or last" },
+    [EFF_KEY_DROP_PATH] = { "drop-path", 0, 0.99, false, NULL,
+                            "stochastic depth: chance of dropping the last block, falling linearly to 0" },
+    [EFF_KEY_PATIENCE] = { "patience", 0, 100000, true, NULL,
+                           "stop after so many epochs without a better one; 0 = never" },
+    [EFF_KEY_KEEP] = { "keep", 0, 1, true, "best last",
+                       "the epoch whose weights are the model: best on the validation images, or last" },
     [EFF_KEY_RESOLUTION] = { "resolution", 0, 8192, true, NULL, "side of the input in pixels; 0 = the model's own" },
 };
 
@@ -97,8 +108,8 @@ static eff_status unknown_key(const char *name, size_t len, eff_error *err)
     for (int i = 0; i < EFF_KEYS; i++) names[i] = keys[i].name;
     names[EFF_KEYS] = "augment";
     const char *near = eff_nearest_name(word, names, EFF_KEYS + 1);
-    return eff_fail(err, EFF_EARG, "recipe: there is no '%s'%s%s%s", word, near ? ", did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+    return eff_fail(err, EFF_EARG, "recipe: there is no '%s'%s%s%s", word, near ? ", did you mean '" : "",
+                    near ? near : "", near ? "'?" : "");
 }
 
 static eff_status set_one(eff_recipe *r, const char *key, size_t klen, const char *value, size_t vlen, eff_error *err)
@@ -111,11 +122,13 @@ static eff_status set_one(eff_recipe *r, const char *key, size_t klen, const cha
     double v = 0;
     if (row->choices) {
         v = choice(row->choices, value, vlen);
-        if (v < 0) return eff_fail(err, EFF_EARG, "recipe: %s: expected one of: %s; found '%s'", row->name, row->choices, text);
+        if (v < 0)
+            return eff_fail(err, EFF_EARG, "recipe: %s: expected one of: %s; found '%s'", row->name, row->choices,
+                            text);
     } else {
         if (!eff_number_read(value, vlen, &v) || v < row->lo || v > row->hi || (row->whole && v != floor(v)))
-            return eff_fail(err, EFF_EARG, "recipe: %s: expected a %snumber in %g..%g, found '%s'", row->name, row->whole ? "whole " : "",
-                            row->lo, row->hi, text);
+            return eff_fail(err, EFF_EARG, "recipe: %s: expected a %snumber in %g..%g, found '%s'", row->name,
+                            row->whole ? "whole " : "", row->lo, row->hi, text);
     }
     put(r, (eff_key)k, v, "as asked");
     return EFF_OK;
@@ -126,7 +139,9 @@ EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *er
     eff_recipe changed = *r;
     while (*text) {
         const size_t len = strcspn(text, ","), klen = strcspn(text, "=,");
-        if (klen >= len) return eff_fail(err, EFF_EARG, "recipe: expected key=value, found '%.*s'", (int)(len < 60 ? len : 60), text);
+        if (klen >= len)
+            return eff_fail(err, EFF_EARG, "recipe: expected key=value, found '%.*s'", (int)(len < 60 ? len : 60),
+                            text);
         if (klen == 7 && !memcmp(text, "augment", 7)) { /* takes the rest, which has commas of its own */
             const eff_status s = eff_augment_read(&changed.augment, text + 8, err);
             if (s != EFF_OK) return s;
@@ -147,7 +162,9 @@ EFF_API int eff_recipe_count(void) { return EFF_KEYS + 1; }
 EFF_API const char *eff_recipe_key(int i, const char **about)
 {
     if (i < 0 || i > EFF_KEYS) return NULL;
-    if (about) *about = i < EFF_KEYS ? keys[i].about : "how training images are varied: a preset, and key=value (docs/recipes.md)";
+    if (about)
+        *about =
+            i < EFF_KEYS ? keys[i].about : "how training images are varied: a preset, and key=value (docs/recipes.md)";
     return i < EFF_KEYS ? keys[i].name : "augment";
 }
 
@@ -212,17 +229,22 @@ static int batch_for(int images)
 static void put_class_weights(eff_recipe *r, const eff_facts *f)
 {
     if (f->most > 1.5 * f->least)
-        put(r, EFF_KEY_CLASS_BETA, 0.99, "classes have %d to %d images: the effective number evens them out", f->least, f->most);
-    else put(r, EFF_KEY_CLASS_BETA, 0, "classes have about as many images (%d to %d)", f->least, f->most);
+        put(r, EFF_KEY_CLASS_BETA, 0.99, "classes have %d to %d images: the effective number evens them out", f->least,
+            f->most);
+    else
+        put(r, EFF_KEY_CLASS_BETA, 0, "classes have about as many images (%d to %d)", f->least, f->most);
 }
 
 static void transfer(eff_recipe *r, const eff_facts *f)
 {
     common(r, f);
     put(r, EFF_KEY_HEAD_FIRST, 1, "a good classifier first: the body is not torn by a random one");
-    if (f->images < 3000) put(r, EFF_KEY_EPOCHS, 12, "%d images: 12 passes are enough with pretrained weights", f->images);
-    else if (f->images < 30000) put(r, EFF_KEY_EPOCHS, 8, "%d images: fewer passes of more steps", f->images);
-    else put(r, EFF_KEY_EPOCHS, 5, "%d images: fewer passes of more steps", f->images);
+    if (f->images < 3000)
+        put(r, EFF_KEY_EPOCHS, 12, "%d images: 12 passes are enough with pretrained weights", f->images);
+    else if (f->images < 30000)
+        put(r, EFF_KEY_EPOCHS, 8, "%d images: fewer passes of more steps", f->images);
+    else
+        put(r, EFF_KEY_EPOCHS, 5, "%d images: fewer passes of more steps", f->images);
     put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: at least four steps an epoch", f->images);
     put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
     put(r, EFF_KEY_LR, 1e-3, "small sets far from ImageNet need it; --find-lr checks it");
@@ -231,7 +253,8 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     if (f->images < 5000) {
         put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
         put(r, EFF_KEY_MICRO_BATCH, 8, "with batch norm frozen the same gradient, from less memory");
-    } else put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
+    } else
+        put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
     put_class_weights(r, f);
     put_augment(r, "light", "mild: crop, mirror, light; --augment cloth suits flat cloth, --preview shows it");
@@ -279,8 +302,10 @@ static void scratch_small(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_EMA, 0.995, "averages the last steps");
     put(r, EFF_KEY_DROP_PATH, 0.1, "small sets overfit");
     put_class_weights(r, f);
-    if (f->side <= 64) put_augment(r, "small", "small pictures: shifted and mirrored");
-    else put_augment(r, "standard", "no pretrained weights: more variety is needed");
+    if (f->side <= 64)
+        put_augment(r, "small", "small pictures: shifted and mirrored");
+    else
+        put_augment(r, "standard", "no pretrained weights: more variety is needed");
 }
 
 static const struct {
@@ -337,8 +362,13 @@ eff_optim_opts eff_recipe_optim(const eff_recipe *r)
 eff_schedule eff_recipe_schedule(const eff_recipe *r, long steps_per_epoch)
 {
     const double per = (double)steps_per_epoch, lr = r->v[EFF_KEY_LR];
-    return (eff_schedule){ .kind = (eff_schedule_kind)r->v[EFF_KEY_SCHEDULE], .base = lr, .final = lr * r->v[EFF_KEY_LR_FINAL],
-                           .start = 0, .warmup = lround(fmin(r->v[EFF_KEY_WARMUP], r->v[EFF_KEY_EPOCHS] / 2) * per),
-                           .steps = lround(r->v[EFF_KEY_EPOCHS] * per), .rate = r->v[EFF_KEY_DECAY_RATE],
-                           .every = r->v[EFF_KEY_DECAY_EPOCHS] * per, .peak = 0.3 };
+    return (eff_schedule){ .kind = (eff_schedule_kind)r->v[EFF_KEY_SCHEDULE],
+                           .base = lr,
+                           .final = lr * r->v[EFF_KEY_LR_FINAL],
+                           .start = 0,
+                           .warmup = lround(fmin(r->v[EFF_KEY_WARMUP], r->v[EFF_KEY_EPOCHS] / 2) * per),
+                           .steps = lround(r->v[EFF_KEY_EPOCHS] * per),
+                           .rate = r->v[EFF_KEY_DECAY_RATE],
+                           .every = r->v[EFF_KEY_DECAY_EPOCHS] * per,
+                           .peak = 0.3 };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recipes: every value of a training run by name, what it is and why it was chosen. A recipe is picked by the data, each value can be
- * replaced, and what is kept of a run (args.json) is this list. */
+/* Recipes: every value of a training run by name, what it is and why it was chosen. A recipe is picked by the data,
+ * each value can be replaced, and what is kept of a run (args.json) is this list. */
 #ifndef EFF_TRAIN_RECIPE_H
 #define EFF_TRAIN_RECIPE_H
 
@@ -11,37 +11,37 @@
 #include <effnet/train.h>
 
 typedef enum eff_key { /* values of a recipe; their names, ranges and meanings are in recipe.c */
-    EFF_KEY_HEAD_FIRST,
-    EFF_KEY_EPOCHS,
-    EFF_KEY_BATCH,
-    EFF_KEY_MICRO_BATCH,
-    EFF_KEY_RECOMPUTE,
-    EFF_KEY_OPEN_BLOCKS,
-    EFF_KEY_OPTIMIZER,
-    EFF_KEY_LR,
-    EFF_KEY_LR_FINAL,
-    EFF_KEY_SCHEDULE,
-    EFF_KEY_WARMUP,
-    EFF_KEY_DECAY_RATE,
-    EFF_KEY_DECAY_EPOCHS,
-    EFF_KEY_LAYER_DECAY,
-    EFF_KEY_MOMENTUM,
-    EFF_KEY_WEIGHT_DECAY,
-    EFF_KEY_DECAY_ON,
-    EFF_KEY_CLIP,
-    EFF_KEY_FROZEN_BN,
-    EFF_KEY_BN_MOMENTUM,
-    EFF_KEY_EMA,
-    EFF_KEY_SMOOTHING,
-    EFF_KEY_CLASS_BETA,
-    EFF_KEY_MIXUP,
-    EFF_KEY_CUTMIX,
-    EFF_KEY_DROPOUT,
-    EFF_KEY_DROP_PATH,
-    EFF_KEY_PATIENCE,
-    EFF_KEY_KEEP,
-    EFF_KEY_RESOLUTION,
-    EFF_KEYS
+                       EFF_KEY_HEAD_FIRST,
+                       EFF_KEY_EPOCHS,
+                       EFF_KEY_BATCH,
+                       EFF_KEY_MICRO_BATCH,
+                       EFF_KEY_RECOMPUTE,
+                       EFF_KEY_OPEN_BLOCKS,
+                       EFF_KEY_OPTIMIZER,
+                       EFF_KEY_LR,
+                       EFF_KEY_LR_FINAL,
+                       EFF_KEY_SCHEDULE,
+                       EFF_KEY_WARMUP,
+                       EFF_KEY_DECAY_RATE,
+                       EFF_KEY_DECAY_EPOCHS,
+                       EFF_KEY_LAYER_DECAY,
+                       EFF_KEY_MOMENTUM,
+                       EFF_KEY_WEIGHT_DECAY,
+                       EFF_KEY_DECAY_ON,
+                       EFF_KEY_CLIP,
+                       EFF_KEY_FROZEN_BN,
+                       EFF_KEY_BN_MOMENTUM,
+                       EFF_KEY_EMA,
+                       EFF_KEY_SMOOTHING,
+                       EFF_KEY_CLASS_BETA,
+                       EFF_KEY_MIXUP,
+                       EFF_KEY_CUTMIX,
+                       EFF_KEY_DROPOUT,
+                       EFF_KEY_DROP_PATH,
+                       EFF_KEY_PATIENCE,
+                       EFF_KEY_KEEP,
+                       EFF_KEY_RESOLUTION,
+                       EFF_KEYS
 } eff_key;
 
 enum { EFF_WHY_LEN = 120, EFF_AUGMENT_LEN = 320 };
@@ -52,17 +52,17 @@ struct eff_recipe {
     char why[EFF_KEYS][EFF_WHY_LEN];
     eff_augment augment;
     char augment_why[EFF_WHY_LEN];
-    char text[48];    /* of the value asked for last; eff_recipe_value() */
+    char text[48]; /* of the value asked for last; eff_recipe_value() */
     char augment_text[EFF_AUGMENT_LEN];
 };
 
 /** What a recipe is picked from. */
 typedef struct eff_facts {
     bool pretrained;
-    int images, classes;          /* of the training part                         */
-    int least, most;              /* images of its smallest and largest class     */
-    int side;                     /* of the network's input, pixels               */
-    double dropout;               /* of the network's table                       */
+    int images, classes; /* of the training part                         */
+    int least, most;     /* images of its smallest and largest class     */
+    int side;            /* of the network's input, pixels               */
+    double dropout;      /* of the network's table                       */
 } eff_facts;
 
 /** @param name  NULL = by the facts. EFF_EARG naming the recipes there are */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A training run: settled (recipe, memory, time), begun or taken up, run epoch by epoch, finished. What it computes depends on the
- * recipe, the seed and the images alone, so a run that was cut off anywhere ends with the same model. */
+/* A training run: settled (recipe, memory, time), begun or taken up, run epoch by epoch, finished. What it computes
+ * depends on the recipe, the seed and the images alone, so a run that was cut off anywhere ends with the same model. */
 #include "train/run_internal.h"
 
 #include "base/file.h"
@@ -60,8 +60,11 @@ EFF_API void eff_run_opts_init(eff_run_opts *o) { *o = (eff_run_opts){ .cache = 
 
 static eff_facts facts_of(const eff_model *start, const eff_dataset *d)
 {
-    eff_facts f = { .pretrained = start->weights != NULL, .images = (int)eff_dataset_count(d, EFF_PART_TRAIN),
-                    .classes = eff_dataset_classes(d), .side = start->table.height, .dropout = start->table.dropout };
+    eff_facts f = { .pretrained = start->weights != NULL,
+                    .images = (int)eff_dataset_count(d, EFF_PART_TRAIN),
+                    .classes = eff_dataset_classes(d),
+                    .side = start->table.height,
+                    .dropout = start->table.dropout };
     f.least = f.images;
     for (int c = 0; c < f.classes; c++) {
         const int n = (int)eff_dataset_class_count(d, EFF_PART_TRAIN, c);
@@ -71,7 +74,8 @@ static eff_facts facts_of(const eff_model *start, const eff_dataset *d)
     return f;
 }
 
-EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const eff_model *start, const eff_dataset *d, eff_error *err)
+EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const eff_model *start, const eff_dataset *d,
+                                     eff_error *err)
 {
     if (!out || !start || !d) return eff_fail(err, EFF_EARG, "eff_recipe_create: out, start and d are needed");
     *out = eff_malloc(sizeof **out);
@@ -114,14 +118,15 @@ static eff_status make_model(eff_run *r, const eff_model *start, eff_error *err)
     eff_model view = *start; /* the same weights under another table */
     shape_table(&shaped, &r->r);
     view.table = shaped;
-    const eff_status s = eff_model_adapt(&r->m, &view, eff_dataset_classes(r->d), eff_recipe_int(&r->r, EFF_KEY_RESOLUTION), r->o.seed, err);
+    const eff_status s = eff_model_adapt(&r->m, &view, eff_dataset_classes(r->d),
+                                         eff_recipe_int(&r->r, EFF_KEY_RESOLUTION), r->o.seed, err);
     if (s != EFF_OK) return s;
     r->m->meta.preprocess.icc = 1; /* colours as they are meant; training decodes the same way */
     return name_classes(r->m, r->d, err);
 }
 
-/* The largest micro-batch that fits what the run may take, and recomputing blocks where batch norm would suffer from smaller ones; the
- * cache gets what is left. */
+/* The largest micro-batch that fits what the run may take, and recomputing blocks where batch norm would suffer from
+ * smaller ones; the cache gets what is left. */
 static eff_status fit_memory(eff_run *r, eff_error *err)
 {
     const int batch = eff_recipe_int(&r->r, EFF_KEY_BATCH), asked = eff_recipe_int(&r->r, EFF_KEY_MICRO_BATCH);
@@ -135,15 +140,20 @@ static eff_status fit_memory(eff_run *r, eff_error *err)
         s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     }
     while (s == EFF_OK && r->memory.total > r->o.memory && (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
-        if (r->micro > 1) r->micro = (r->micro + 1) / 2;
-        else r->r.v[EFF_KEY_RECOMPUTE] = 1;
+        if (r->micro > 1)
+            r->micro = (r->micro + 1) / 2;
+        else
+            r->r.v[EFF_KEY_RECOMPUTE] = 1;
         s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     }
     if (s != EFF_OK) return s;
     const double mb = (double)r->o.memory / 1e6;
     if (r->memory.total > r->o.memory)
-        return eff_fail(err, EFF_EARG, "training %s at %dx%d takes at least %.0f MB, a memory of %.0f MB was asked for: a smaller resolution, "
-                        "fewer open blocks or a smaller network fit", r->m->table.name, r->height, r->width, (double)r->memory.total / 1e6, mb);
+        return eff_fail(
+            err, EFF_EARG,
+            "training %s at %dx%d takes at least %.0f MB, a memory of %.0f MB was asked for: a smaller resolution, "
+            "fewer open blocks or a smaller network fit",
+            r->m->table.name, r->height, r->width, (double)r->memory.total / 1e6, mb);
     if (r->micro < wanted) {
         r->r.v[EFF_KEY_MICRO_BATCH] = r->micro;
         snprintf(r->r.why[EFF_KEY_MICRO_BATCH], EFF_WHY_LEN, "fits the memory of %.0f MB", mb);
@@ -211,15 +221,18 @@ static eff_status open_folder(eff_run *r, eff_error *err)
 EFF_API eff_status eff_run_create(eff_run **out, const eff_model *start, const eff_dataset *d, const eff_recipe *recipe,
                                   const eff_run_opts *o, eff_error *err)
 {
-    if (!out || !start || !d || !recipe) return eff_fail(err, EFF_EARG, "eff_run_create: out, start, d and recipe are needed");
+    if (!out || !start || !d || !recipe)
+        return eff_fail(err, EFF_EARG, "eff_run_create: out, start, d and recipe are needed");
     eff_run *r;
     eff_status s = new_run(&r, o, err);
     if (s != EFF_OK) return s;
     r->d = d;
     r->r = *recipe;
-    if ((o->source && !(r->source = eff_strdup(o->source))) || (o->data && !(r->data = eff_strdup(o->data)))) s = eff_fail_memory(err, 0);
+    if ((o->source && !(r->source = eff_strdup(o->source))) || (o->data && !(r->data = eff_strdup(o->data))))
+        s = eff_fail_memory(err, 0);
     if (s == EFF_OK && r->out && has_file(r, "args.json"))
-        s = eff_fail(err, EFF_EARG, "%s holds a run already: go on with it (--resume %s) or choose another folder", r->out, r->out);
+        s = eff_fail(err, EFF_EARG, "%s holds a run already: go on with it (--resume %s) or choose another folder",
+                     r->out, r->out);
     if (s == EFF_OK) s = make_model(r, start, err);
     if (s == EFF_OK) s = settle(r, err);
     if (s == EFF_OK && r->out) s = open_folder(r, err);
@@ -246,7 +259,9 @@ static eff_status model_again(eff_run *r, eff_error *err)
         eff_free(path);
         return s;
     }
-    if (!r->source) return eff_fail(err, EFF_EFORMAT, "%s: nothing was saved yet, and args.json does not say which weights it began with", r->out);
+    if (!r->source)
+        return eff_fail(err, EFF_EFORMAT,
+                        "%s: nothing was saved yet, and args.json does not say which weights it began with", r->out);
     eff_model *start;
     eff_model_opts o = { 0 };
     eff_status s = eff_formats_load(&start, r->source, &o, err);
@@ -335,9 +350,14 @@ static eff_status step_and_tell(eff_run *r, bool *stop, eff_error *err)
     r->step_seconds = smooth(r->step_seconds, eff_run_clock() - start);
     const eff_progress *p = &r->p;
     const long update = (long)p->epoch * r->steps + p->step - 1;
-    const eff_run_event e = { .phase = EFF_RUN_STEP, .epoch = p->epoch + 1, .epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS), .step = p->step,
-                              .steps = r->steps, .loss = p->loss_sum / (double)(p->counted ? p->counted : 1),
-                              .top1 = (double)p->hits / (double)(p->seen ? p->seen : 1), .eta = eta_of(r),
+    const eff_run_event e = { .phase = EFF_RUN_STEP,
+                              .epoch = p->epoch + 1,
+                              .epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS),
+                              .step = p->step,
+                              .steps = r->steps,
+                              .loss = p->loss_sum / (double)(p->counted ? p->counted : 1),
+                              .top1 = (double)p->hits / (double)(p->seen ? p->seen : 1),
+                              .eta = eta_of(r),
                               .lr = p->lr_factor * eff_schedule_at(&r->sched, update < 0 ? 0 : update),
                               .images_per_s = r->r.v[EFF_KEY_BATCH] / r->step_seconds };
     *stop = eff_run_tell(r, &e);
@@ -362,9 +382,13 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
     r->eval_seconds = eff_run_clock() - start;
     const bool best = better(p, &scores, r->r.v[EFF_KEY_KEEP] != 0);
     const double lr = p->lr_factor * eff_schedule_at(&r->sched, (long)(p->epoch + 1) * r->steps - 1);
-    const eff_epoch_row row = { .epoch = p->epoch + 1, .lr = lr, .train_loss = p->counted ? p->loss_sum / (double)p->counted : (double)NAN,
-                                .train_top1 = p->seen ? (double)p->hits / (double)p->seen : (double)NAN, .val_loss = scores.loss,
-                                .val_top1 = scores.top1, .seconds = seconds + r->eval_seconds,
+    const eff_epoch_row row = { .epoch = p->epoch + 1,
+                                .lr = lr,
+                                .train_loss = p->counted ? p->loss_sum / (double)p->counted : (double)NAN,
+                                .train_top1 = p->seen ? (double)p->hits / (double)p->seen : (double)NAN,
+                                .val_loss = scores.loss,
+                                .val_top1 = scores.top1,
+                                .seconds = seconds + r->eval_seconds,
                                 .images_per_s = r->step_seconds > 0 ? r->r.v[EFF_KEY_BATCH] / r->step_seconds : 0 };
     eff_scores_free(&scores);
     s = eff_run_add_row(r, row, err);
@@ -383,9 +407,19 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
     if (s == EFF_OK) s = eff_run_add_events(r, &row, err);
     if (s == EFF_OK) s = eff_run_save_state(r, err);
     if (s != EFF_OK) return s;
-    const eff_run_event e = { .phase = EFF_RUN_EPOCH, .epoch = row.epoch, .epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS), .step = r->steps,
-                              .steps = r->steps, .loss = row.train_loss, .top1 = row.train_top1, .val_loss = row.val_loss,
-                              .val_top1 = row.val_top1, .lr = row.lr, .images_per_s = row.images_per_s, .eta = eta_of(r), .best = best };
+    const eff_run_event e = { .phase = EFF_RUN_EPOCH,
+                              .epoch = row.epoch,
+                              .epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS),
+                              .step = r->steps,
+                              .steps = r->steps,
+                              .loss = row.train_loss,
+                              .top1 = row.train_top1,
+                              .val_loss = row.val_loss,
+                              .val_top1 = row.val_top1,
+                              .lr = row.lr,
+                              .images_per_s = row.images_per_s,
+                              .eta = eta_of(r),
+                              .best = best };
     *stop = eff_run_tell(r, &e);
     return EFF_OK;
 }
@@ -400,7 +434,8 @@ static bool out_of_patience(const eff_run *r)
 static eff_status stopped(eff_run *r, eff_error *err)
 {
     const eff_status s = eff_run_save_state(r, err);
-    return s == EFF_OK ? eff_fail(err, EFF_ECANCELLED, "stopped in epoch %d; what was learnt is saved", r->p.epoch + 1) : s;
+    return s == EFF_OK ? eff_fail(err, EFF_ECANCELLED, "stopped in epoch %d; what was learnt is saved", r->p.epoch + 1)
+                       : s;
 }
 
 static eff_status run_epochs(eff_run *r, eff_error *err)
@@ -423,7 +458,9 @@ static eff_status run_epochs(eff_run *r, eff_error *err)
             start = eff_run_clock();
         }
     }
-    if (r->p.epoch < epochs) eff_run_note(r, "%d epochs without a better one: stopped after epoch %d", eff_recipe_int(&r->r, EFF_KEY_PATIENCE), r->p.epoch);
+    if (r->p.epoch < epochs)
+        eff_run_note(r, "%d epochs without a better one: stopped after epoch %d",
+                     eff_recipe_int(&r->r, EFF_KEY_PATIENCE), r->p.epoch);
     return EFF_OK;
 }
 
@@ -442,7 +479,8 @@ EFF_API eff_status eff_run_train(eff_run *r, eff_error *err)
 {
     if (!r->out) return eff_fail(err, EFF_EARG, "a run without a folder cannot be trained");
     eff_status s = EFF_OK;
-    if (!has_file(r, "last.state")) s = begin(r, err);
+    if (!has_file(r, "last.state"))
+        s = begin(r, err);
     else if (r->p.epoch < eff_recipe_int(&r->r, EFF_KEY_EPOCHS))
         eff_run_note(r, "going on with step %ld of epoch %d", r->p.step + 1, r->p.epoch + 1);
     if (s == EFF_OK) s = run_epochs(r, err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a run: what the kept model is worth, its temperature, and the files for people. Nothing here depends on how often the run
- * was interrupted, but for the seconds it took. */
+/* The end of a run: what the kept model is worth, its temperature, and the files for people. Nothing here depends on
+ * how often the run was interrupted, but for the seconds it took. */
 #include "train/run_internal.h"
 
-#include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "formats/formats.h"
 #include "formats/modelfile.h"
@@ -18,7 +18,7 @@
 enum { MAX_FACTS = 64, FACT_LEN = 640 };
 
 typedef struct verdict {
-    eff_metrics *val, *test;      /* test: NULL where the set has none */
+    eff_metrics *val, *test; /* test: NULL where the set has none */
     eff_scores val_scores, test_scores;
     eff_calibration fit;
 } verdict;
@@ -45,7 +45,8 @@ static eff_status take_best(eff_run *r, eff_error *err)
     if (s == EFF_OK) {
         eff_model_destroy(r->kept);
         r->kept = m;
-    } else if (path) eff_error_prefix(err, "%s", path);
+    } else if (path)
+        eff_error_prefix(err, "%s", path);
     eff_free(path);
     return s;
 }
@@ -63,7 +64,8 @@ static eff_status judge(verdict *v, eff_run *r, eff_error *err)
 {
     eff_status s = eff_run_score(&v->val_scores, r, r->kept, EFF_PART_VAL, err);
     /* a model whose scores are no numbers has no temperature: it stays 1 */
-    if (s == EFF_OK) eff_temperature_fit(&v->fit, v->val_scores.logits, v->val_scores.label, v->val_scores.n, r->classes, NULL);
+    if (s == EFF_OK)
+        eff_temperature_fit(&v->fit, v->val_scores.logits, v->val_scores.label, v->val_scores.n, r->classes, NULL);
     if (s == EFF_OK) s = measure(&v->val, &v->val_scores, r->classes, v->fit.temperature, err);
     if (s != EFF_OK || !eff_dataset_count(r->d, EFF_PART_TEST)) return s;
     s = eff_run_score(&v->test_scores, r, r->kept, EFF_PART_TEST, err);
@@ -80,18 +82,17 @@ static void release(verdict *v)
 
 /* -------------------------------------------------------------------------------------------- records */
 
-static bool put(json_t *o, const char *key, json_t *v) { return json_object_set_new(o, key, v) == 0; }
-static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
 /* top1, interval, n ... of a part. */
 static json_t *figures(const eff_metrics_result *m, const char *set)
 {
     json_t *o = json_object(), *interval = json_array();
-    json_array_append_new(interval, real(m->lo));
-    json_array_append_new(interval, real(m->hi));
-    const bool ok = put(o, "set", json_string(set)) && put(o, "n", json_integer(m->n)) && put(o, "top1", real(m->top1)) &&
-                    put(o, "interval", interval) && put(o, "top5", real(m->top5)) && put(o, "loss", real(m->loss)) &&
-                    put(o, "ece", real(m->ece)) && put(o, "ece_uncalibrated", real(m->plain_ece));
+    json_array_append_new(interval, eff_json_real(m->lo));
+    json_array_append_new(interval, eff_json_real(m->hi));
+    const bool ok = eff_json_put(o, "set", json_string(set)) && eff_json_put(o, "n", json_integer(m->n)) &&
+                    eff_json_put(o, "top1", eff_json_real(m->top1)) && eff_json_put(o, "interval", interval) &&
+                    eff_json_put(o, "top5", eff_json_real(m->top5)) &&
+                    eff_json_put(o, "loss", eff_json_real(m->loss)) && eff_json_put(o, "ece", eff_json_real(m->ece)) &&
+                    eff_json_put(o, "ece_uncalibrated", eff_json_real(m->plain_ece));
     if (ok) return o;
     json_decref(o);
     return NULL;
@@ -102,12 +103,14 @@ static json_t *training_record(eff_run *r)
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)r->o.seed);
     json_t *o = json_object(), *values = json_object();
-    bool ok = o && values && put(o, "effnet", json_string(eff_version())) && put(o, "recipe", json_string(r->r.name)) &&
-              put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
-              put(o, "epochs", json_integer(r->p.epoch)) && put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
-              put(o, "seed", json_string(seed)) && put(o, "data_fingerprint", json_string(r->print));
+    bool ok = o && values && eff_json_put(o, "effnet", json_string(eff_version())) &&
+              eff_json_put(o, "recipe", json_string(r->r.name)) &&
+              eff_json_put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
+              eff_json_put(o, "epochs", json_integer(r->p.epoch)) &&
+              eff_json_put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
+              eff_json_put(o, "seed", json_string(seed)) && eff_json_put(o, "data_fingerprint", json_string(r->print));
     for (int i = 0; ok && i < eff_recipe_count(); i++)
-        ok = put(values, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&r->r, i, NULL)));
+        ok = eff_json_put(values, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&r->r, i, NULL)));
     ok = ok && !json_object_set(o, "values", values);
     json_decref(values);
     if (ok) return o;
@@ -118,27 +121,13 @@ static json_t *training_record(eff_run *r)
 static eff_status record(eff_run *r, eff_record which, json_t *j, eff_error *err)
 {
     char **to = &r->kept->meta.records[which], *text = NULL;
-    const eff_status s = j ? eff_modelfile_record(&text, which, j, EFF_EARG, err) : eff_fail(err, EFF_ENOMEM, "out of memory for a record");
+    const eff_status s = j ? eff_modelfile_record(&text, which, j, EFF_EARG, err)
+                           : eff_fail(err, EFF_ENOMEM, "out of memory for a record");
     if (s == EFF_OK) {
         eff_free(*to);
         *to = text;
     }
     json_decref(j);
-    return s;
-}
-
-static eff_status save_text(const eff_run *r, const char *name, const char *text, eff_error *err)
-{
-    eff_save save;
-    char *path = eff_run_path(r, name);
-    eff_status s = path ? eff_save_begin(&save, path, err) : eff_fail_memory(err, 0);
-    if (s == EFF_OK) {
-        fputs(text, save.f);
-        fputc('\n', save.f);
-        s = eff_save_commit(&save, err);
-    }
-    if (s != EFF_OK && path) eff_error_prefix(err, "%s", path);
-    eff_free(path);
     return s;
 }
 
@@ -149,15 +138,22 @@ static eff_status save_metrics(eff_run *r, const verdict *v, double seconds, eff
     size_t excluded = 0;
     while (eff_dataset_excluded(r->d, excluded, NULL)) excluded++;
     json_t *o = figures(test ? test : val, test ? "test" : "validation");
-    bool ok = o && model && report && put(o, "temperature", real(v->fit.temperature)) &&
-              put(o, "epochs", json_integer(r->p.epoch)) && put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
-              put(o, "seconds", real(seconds)) && put(o, "rss_mb", real(peak_mb())) && put(o, "recipe", json_string(r->r.name)) &&
-              put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
-              put(o, "classes", json_integer(r->classes)) && put(o, "left_out", json_integer((json_int_t)excluded)) &&
-              put(o, "skipped_steps", json_integer(r->p.skipped)) && put(o, "rollbacks", json_integer(r->p.rollbacks)) &&
-              put(o, "head_first_top1", r->p.head_l2 < 0 ? json_null() : real(r->p.head_accuracy)) &&
-              put(o, "threads", json_integer(eff_trainer_threads(r->t))) && put(o, "cpu", json_string(eff_trainer_cpu(r->t))) &&
-              put(o, "validation", figures(val, "validation")) && put(o, "model", json_string(model)) && put(o, "report", json_string(report));
+    bool ok = o && model && report && eff_json_put(o, "temperature", eff_json_real(v->fit.temperature)) &&
+              eff_json_put(o, "epochs", json_integer(r->p.epoch)) &&
+              eff_json_put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
+              eff_json_put(o, "seconds", eff_json_real(seconds)) &&
+              eff_json_put(o, "rss_mb", eff_json_real(peak_mb())) &&
+              eff_json_put(o, "recipe", json_string(r->r.name)) &&
+              eff_json_put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
+              eff_json_put(o, "classes", json_integer(r->classes)) &&
+              eff_json_put(o, "left_out", json_integer((json_int_t)excluded)) &&
+              eff_json_put(o, "skipped_steps", json_integer(r->p.skipped)) &&
+              eff_json_put(o, "rollbacks", json_integer(r->p.rollbacks)) &&
+              eff_json_put(o, "head_first_top1", r->p.head_l2 < 0 ? json_null() : eff_json_real(r->p.head_accuracy)) &&
+              eff_json_put(o, "threads", json_integer(eff_trainer_threads(r->t))) &&
+              eff_json_put(o, "cpu", json_string(eff_trainer_cpu(r->t))) &&
+              eff_json_put(o, "validation", figures(val, "validation")) &&
+              eff_json_put(o, "model", json_string(model)) && eff_json_put(o, "report", json_string(report));
     char *text = ok ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
     eff_free(model);
@@ -167,7 +163,7 @@ static eff_status save_metrics(eff_run *r, const verdict *v, double seconds, eff
     r->metrics = eff_strdup(text);
     free(text);
     if (!r->metrics) return eff_fail_memory(err, 0);
-    return save_text(r, "metrics.json", r->metrics, err);
+    return eff_run_save_text(r, "metrics.json", r->metrics, err);
 }
 
 /* --------------------------------------------------------------------------------------------- report */
@@ -193,22 +189,31 @@ static void collect(facts *f, eff_run *r, const verdict *v, double seconds)
 {
     const eff_model_info *i = &r->kept->info;
     const bool chosen = r->p.best_epoch && r->r.v[EFF_KEY_KEEP] == 0;
-    fact(f, "accuracy is of", v->test ? "images that nothing was chosen by"
-                              : chosen ? "the epoch was chosen by the same images: the figure is a little kind"
-                                       : "the last epoch: nothing was chosen by these images",
+    fact(f, "accuracy is of",
+         v->test  ? "images that nothing was chosen by"
+         : chosen ? "the epoch was chosen by the same images: the figure is a little kind"
+                  : "the last epoch: nothing was chosen by these images",
          "%zu %s images", v->test ? v->test_scores.n : v->val_scores.n, v->test ? "test" : "validation");
-    if (v->test) fact(f, "validation top-1", "", "%.2f %% of %zu images", 100 * eff_metrics_get(v->val)->top1, v->val_scores.n);
+    if (v->test)
+        fact(f, "validation top-1", "", "%.2f %% of %zu images", 100 * eff_metrics_get(v->val)->top1, v->val_scores.n);
     if (r->data) fact(f, "images from", "", "%s", r->data);
-    fact(f, "training images", "", "%zu in %d classes; the split was %s", eff_dataset_count(r->d, EFF_PART_TRAIN), r->classes,
-         eff_dataset_split_origin(r->d));
-    fact(f, "network", "", "%s, %dx%d pixels, %.2f million parameters", i->name, i->height, i->width_px, (double)i->params / 1e6);
-    if (r->source) fact(f, "started from", i->licence ? i->licence : "", "%s%s%s", r->source, i->origin ? ", " : "", i->origin ? i->origin : "");
+    fact(f, "training images", "", "%zu in %d classes; the split was %s", eff_dataset_count(r->d, EFF_PART_TRAIN),
+         r->classes, eff_dataset_split_origin(r->d));
+    fact(f, "network", "", "%s, %dx%d pixels, %.2f million parameters", i->name, i->height, i->width_px,
+         (double)i->params / 1e6);
+    if (r->source)
+        fact(f, "started from", i->licence ? i->licence : "", "%s%s%s", r->source, i->origin ? ", " : "",
+             i->origin ? i->origin : "");
     if (r->p.head_l2 >= 0)
-        fact(f, "classifier on frozen features", "cross-validated on the training images, before fine-tuning", "%.1f %%", 100 * r->p.head_accuracy);
+        fact(f, "classifier on frozen features", "cross-validated on the training images, before fine-tuning",
+             "%.1f %%", 100 * r->p.head_accuracy);
     fact(f, "time", "", "%.0f s on %d threads, kernels %s", seconds, eff_trainer_threads(r->t), eff_trainer_cpu(r->t));
     fact(f, "peak memory", "", "%.0f MB", peak_mb());
-    if (r->p.skipped) fact(f, "steps left out", "their numbers were not finite", "%ld, with %d rollbacks", r->p.skipped, r->p.rollbacks);
-    fact(f, "temperature", "fitted on the validation images; changes confidence, never the answer", "%.3g", v->fit.temperature);
+    if (r->p.skipped)
+        fact(f, "steps left out", "their numbers were not finite", "%ld, with %d rollbacks", r->p.skipped,
+             r->p.rollbacks);
+    fact(f, "temperature", "fitted on the validation images; changes confidence, never the answer", "%.3g",
+         v->fit.temperature);
     fact(f, "recipe", "", "%s", r->r.name);
     for (int k = 0; k < eff_recipe_count(); k++) {
         const char *why, *value = eff_recipe_value(&r->r, k, &why);
@@ -226,7 +231,8 @@ static eff_report_image *answers(const eff_run *r, const eff_scores *s, eff_part
         int best;
         eff_top_k(z, r->classes, 1, &best);
         eff_softmax_at(z, r->classes, temperature, prob);
-        a[i] = (eff_report_image){ eff_dataset_item(r->d, part, i).path, s->label[i], best, prob[best], prob[s->label[i]] };
+        a[i] = (eff_report_image){ eff_dataset_item(r->d, part, i).path, s->label[i], best, prob[best],
+                                   prob[s->label[i]] };
     }
     if (!prob) {
         eff_free(a);

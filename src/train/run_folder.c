@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The RUN folder: one process at a time, by a lock on the folder that ends with the process; and the temporaries of saves that were
- * killed (base/file.c names them NAME.tmp.XXXXXX) are removed once it is held. */
+/* The RUN folder: one process at a time, by a lock on the folder that ends with the process; and the temporaries of
+ * saves that were killed (base/file.c names them NAME.tmp.XXXXXX) are removed once it is held. */
 #define _GNU_SOURCE
 #include "train/run_internal.h"
 
@@ -24,7 +24,8 @@ static eff_status make_folder(const char *path, eff_error *err)
         if (*at && *at != '/') continue;
         const char kept = *at;
         *at = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) s = eff_fail(err, EFF_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            s = eff_fail(err, EFF_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
         *at = kept;
         if (!kept) break;
     }
@@ -35,7 +36,8 @@ static eff_status make_folder(const char *path, eff_error *err)
 /* Is this what a save of one of a run's files is called while it is written? */
 static bool is_leftover(const char *name)
 {
-    static const char *const files[] = { "args.json", "split.csv", "last.state", "log.csv", "model.effnet", "metrics.json", "report.html" };
+    static const char *const files[] = { "args.json",    "split.csv",    "last.state", "log.csv",
+                                         "model.effnet", "metrics.json", "report.html" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const size_t n = strlen(files[i]);
         if (!strncmp(name, files[i], n) && !strncmp(name + n, ".tmp.", 5) && strlen(name + n) == 11) return true;
@@ -64,8 +66,8 @@ eff_status eff_run_hold_folder(eff_run *r, bool make, eff_error *err)
     }
     r->folder = open(r->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->folder < 0)
-        return eff_fail(err, errno == ENOENT || errno == ENOTDIR ? EFF_EFORMAT : EFF_EIO, "%s: cannot open the run's folder: %s", r->out,
-                        strerror(errno));
+        return eff_fail(err, errno == ENOENT || errno == ENOTDIR ? EFF_EFORMAT : EFF_EIO,
+                        "%s: cannot open the run's folder: %s", r->out, strerror(errno));
     if (flock(r->folder, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) return eff_fail(err, EFF_EARG, "%s: another process is training there", r->out);
         /* a file system without locks: as before there were any */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Head-first: before anything else learns, the classifier is fitted on the frozen body's features (linear probing before fine-tuning,
- * Kumar et al. 2022). Features are computed once by the inference plan. */
+/* Head-first: before anything else learns, the classifier is fitted on the frozen body's features (linear probing
+ * before fine-tuning, Kumar et al. 2022). Features are computed once by the inference plan. */
 #include "train/run_internal.h"
 
 #include "base/mem.h"
@@ -68,7 +68,8 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
     if (s != EFF_OK) goto end;
     r->eval_seconds = (eff_run_clock() - start) * (double)eff_dataset_count(r->d, EFF_PART_VAL) / (double)n;
     find_classifier(r->m->graph, &w, &b);
-    s = eff_linear_train(r->m->weights[w], r->m->weights[b], &fit, x, label, weight, n, d, r->classes, -1, r->o.seed, e->pool, r->o.cpu, err);
+    s = eff_linear_train(r->m->weights[w], r->m->weights[b], &fit, x, label, weight, n, d, r->classes, -1, r->o.seed,
+                         e->pool, r->o.cpu, err);
     if (s != EFF_OK) goto end;
     r->p.head_accuracy = fit.accuracy;
     r->p.head_l2 = fit.l2;
@@ -76,8 +77,8 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
         memcpy(eff_optim_ema(r->opt)[w], r->m->weights[w], r->m->graph->param[w].count * sizeof(float));
         memcpy(eff_optim_ema(r->opt)[b], r->m->weights[b], r->m->graph->param[b].count * sizeof(float));
     }
-    eff_run_note(r, "classifier on frozen features: %.1f %% in cross-validation (l2 %g), %.1f s", 100 * fit.accuracy, fit.l2,
-                 eff_run_clock() - start);
+    eff_run_note(r, "classifier on frozen features: %.1f %% in cross-validation (l2 %g), %.1f s", 100 * fit.accuracy,
+                 fit.l2, eff_run_clock() - start);
 end:
     eff_free(weight);
     eff_free(x);

@@ -23,23 +23,23 @@ typedef struct eff_epoch_row { /* a line of log.csv */
 } eff_epoch_row;
 
 typedef struct eff_progress { /* all that the loop remembers; kept in last.state */
-    int epoch;             /* that is being run, 0-based; `epochs` when over                 */
-    long step;             /* next one in it                                                 */
-    double loss_sum;       /* of this epoch so far, steps that counted                       */
+    int epoch;                /* that is being run, 0-based; `epochs` when over                 */
+    long step;                /* next one in it                                                 */
+    double loss_sum;          /* of this epoch so far, steps that counted                       */
     long counted, seen, hits;
-    long skipped;          /* steps left out for numbers that were not finite                */
+    long skipped; /* steps left out for numbers that were not finite                */
     int in_a_row, rollbacks;
-    double lr_factor;      /* halved by every rollback                                       */
-    int best_epoch;        /* 1-based, 0 = none; ties go to the lower loss                   */
+    double lr_factor; /* halved by every rollback                                       */
+    int best_epoch;   /* 1-based, 0 = none; ties go to the lower loss                   */
     double best_top1, best_loss;
-    double seconds;        /* spent, over all sittings                                       */
+    double seconds; /* spent, over all sittings                                       */
     int nrows;
     eff_epoch_row *rows;
     double head_accuracy, head_l2; /* of head-first; l2 < 0: there was none                  */
 } eff_progress;
 
 typedef struct eff_scores { /* a model's answers on a part */
-    float *logits;         /* [n][classes] */
+    float *logits;          /* [n][classes] */
     int *label;
     size_t n;
     double loss, top1;
@@ -48,7 +48,7 @@ typedef struct eff_scores { /* a model's answers on a part */
 struct eff_run {
     eff_run_opts o;
     char *out, *source, *data;
-    int folder;            /* OUT, open and locked; -1: nothing is written */
+    int folder; /* OUT, open and locked; -1: nothing is written */
     const eff_dataset *d;
     char print[20];        /* its fingerprint, as text */
     eff_dataset *own_data; /* when it was opened here */
@@ -62,14 +62,14 @@ struct eff_run {
     eff_schedule sched;
     eff_train_memory memory;
     eff_progress p;
-    long steps;            /* an epoch */
+    long steps; /* an epoch */
     int micro, classes, height, width;
     float *target, *weight, *class_weight; /* of a batch; of the classes, or NULL */
-    float *buffers;        /* running statistics before the step, in case it must be undone */
+    float *buffers;                        /* running statistics before the step, in case it must be undone */
     size_t nbuffers;
     double step_seconds, eval_seconds; /* as they went lately; 0 = not known */
-    double began, saved;   /* clock: of this sitting, of the last save */
-    char *metrics;         /* JSON text */
+    double began, saved;               /* clock: of this sitting, of the last save */
+    char *metrics;                     /* JSON text */
     eff_lr_point point[100];
     int npoints;
 };
@@ -82,8 +82,8 @@ bool eff_run_note(eff_run *r, const char *fmt, ...) __attribute__((format(printf
 char *eff_run_path(const eff_run *r, const char *name);
 
 /* run_folder.c */
-/** Open OUT (make it, if `make`) for this process alone, and remove what a killed process left half-written. EFF_EARG when another
- * process trains there. */
+/** Open OUT (make it, if `make`) for this process alone, and remove what a killed process left half-written. EFF_EARG
+ * when another process trains there. */
 eff_status eff_run_hold_folder(eff_run *r, bool make, eff_error *err);
 void eff_run_release_folder(eff_run *r);
 
@@ -110,6 +110,8 @@ void eff_scores_free(eff_scores *s);
 void eff_run_update_kept(eff_run *r);
 
 /* run_files.c */
+/** `text` into OUT/name, atomically. */
+eff_status eff_run_save_text(const eff_run *r, const char *name, const char *text, eff_error *err);
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err);
 /** Fill recipe, seed, source, data, and limits from OUT/args.json. *settled: memory and time have been fitted. */
 eff_status eff_run_load_args(eff_run *r, bool *settled, eff_error *err);

@@ -30,8 +30,10 @@ static void copy_weights(const eff_model *m, float *block, bool back)
 {
     for (int i = 0; i < m->graph->nparams; i++) {
         const size_t n = m->graph->param[i].count;
-        if (back) memcpy(m->weights[i], block, n * sizeof *block);
-        else memcpy(block, m->weights[i], n * sizeof *block);
+        if (back)
+            memcpy(m->weights[i], block, n * sizeof *block);
+        else
+            memcpy(block, m->weights[i], n * sizeof *block);
         block += n;
     }
 }
@@ -93,7 +95,8 @@ eff_status eff_run_fit_time(eff_run *r, eff_error *err)
     const int least = r->r.v[EFF_KEY_HEAD_FIRST] != 0 ? 0 : 1;
     const int epochs = fits > least ? fits : least;
     r->r.v[EFF_KEY_EPOCHS] = epochs;
-    snprintf(r->r.why[EFF_KEY_EPOCHS], EFF_WHY_LEN, "fits the time: a step takes %.2f s, an epoch %.0f s, of %d wanted", step, epoch, wanted);
+    snprintf(r->r.why[EFF_KEY_EPOCHS], EFF_WHY_LEN, "fits the time: a step takes %.2f s, an epoch %.0f s, of %d wanted",
+             step, epoch, wanted);
     r->sched = eff_recipe_schedule(&r->r, r->steps);
     eff_run_note(r, "%d of %d epochs fit the time (an epoch takes %.0f s)%s", epochs, wanted, epoch,
                  fits >= epochs ? "" : ": it is too short even for that");
@@ -122,7 +125,9 @@ EFF_API eff_status eff_run_find_lr(eff_run *r, const eff_lr_point **points, int 
         r->point[count++] = (eff_lr_point){ lr, loss };
         if (loss < least) least = loss, at = i;
         if (i > POINTS / 4 && loss > 4 * least) break;
-        const eff_run_event e = { .phase = EFF_RUN_STEP, .step = i + 1, .steps = POINTS, .loss = loss, .lr = lr, .epoch = 1, .epochs = 1 };
+        const eff_run_event e = {
+            .phase = EFF_RUN_STEP, .step = i + 1, .steps = POINTS, .loss = loss, .lr = lr, .epoch = 1, .epochs = 1
+        };
         if (eff_run_tell(r, &e)) {
             s = eff_fail(err, EFF_ECANCELLED, "stopped");
             break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scoring a part of the set by the evaluation rule, file by file as `predict` would, so that a run's figures are those that its model
- * file gives. */
+/* Scoring a part of the set by the evaluation rule, file by file as `predict` would, so that a run's figures are those
+ * that its model file gives. */
 #include "train/run_internal.h"
 
 #include "base/mem.h"
@@ -32,7 +32,9 @@ static int on_image(void *ctx, size_t i, const eff_error *failure, const float *
     for (int c = 0; c < classes; c++) sum += exp((double)logits[c] - top);
     g->s->loss += top + log(sum) - (double)logits[label];
     g->hits += best == label;
-    const eff_run_event e = { .phase = EFF_RUN_EVAL, .epoch = g->r->p.epoch + 1, .step = (long)i + 1, .steps = (long)g->s->n };
+    const eff_run_event e = {
+        .phase = EFF_RUN_EVAL, .epoch = g->r->p.epoch + 1, .step = (long)i + 1, .steps = (long)g->s->n
+    };
     eff_run_tell(g->r, &e); /* an evaluation is short: a wish to stop is heard after it */
     return 0;
 }
@@ -40,7 +42,9 @@ static int on_image(void *ctx, size_t i, const eff_error *failure, const float *
 eff_status eff_run_score(eff_scores *out, eff_run *r, const eff_model *m, eff_part part, eff_error *err)
 {
     const size_t n = eff_dataset_count(r->d, part), classes = (size_t)r->classes;
-    *out = (eff_scores){ .n = n, .logits = eff_malloc((n + 1) * classes * sizeof(float)), .label = eff_malloc((n + 1) * sizeof(int)) };
+    *out = (eff_scores){ .n = n,
+                         .logits = eff_malloc((n + 1) * classes * sizeof(float)),
+                         .label = eff_malloc((n + 1) * sizeof(int)) };
     const char **path = eff_malloc((n + 1) * sizeof *path);
     eff_engine *e = NULL;
     eff_status s = out->logits && out->label && path ? EFF_OK : eff_fail_memory(err, n * classes * sizeof(float));

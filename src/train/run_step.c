@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One step of a run: batch, targets, micro-batches, update; and what happens when numbers stop being finite. A step that is not finite
- * changes nothing: it is left out and counted. Three in a row take the run back to its last save with half the learning rate; after
- * three such rollbacks it ends, naming the images. */
+/* One step of a run: batch, targets, micro-batches, update; and what happens when numbers stop being finite. A step
+ * that is not finite changes nothing: it is left out and counted. Three in a row take the run back to its last save
+ * with half the learning rate; after three such rollbacks it ends, naming the images. */
 #include "train/run_internal.h"
 
 #include "base/mem.h"
@@ -33,10 +33,14 @@ static void fill_learns(bool *learns, const eff_graph *g, int open)
 static eff_trainer_opts trainer_opts(const eff_run *r, int micro)
 {
     const eff_recipe *p = &r->r;
-    return (eff_trainer_opts){ .batch = micro, .threads = r->o.threads, .cpu = r->o.cpu,
+    return (eff_trainer_opts){ .batch = micro,
+                               .threads = r->o.threads,
+                               .cpu = r->o.cpu,
                                .bn = p->v[EFF_KEY_FROZEN_BN] != 0 ? EFF_BN_FROZEN : EFF_BN_BATCH,
-                               .recompute = p->v[EFF_KEY_RECOMPUTE] != 0, .pool_statistics = true,
-                               .stochastic = p->v[EFF_KEY_DROPOUT] > 0 || p->v[EFF_KEY_DROP_PATH] > 0, .seed = r->o.seed };
+                               .recompute = p->v[EFF_KEY_RECOMPUTE] != 0,
+                               .pool_statistics = true,
+                               .stochastic = p->v[EFF_KEY_DROPOUT] > 0 || p->v[EFF_KEY_DROP_PATH] > 0,
+                               .seed = r->o.seed };
 }
 
 eff_status eff_run_plan_memory(eff_train_memory *out, const eff_run *r, int micro, eff_error *err)
@@ -51,9 +55,14 @@ eff_status eff_run_plan_memory(eff_train_memory *out, const eff_run *r, int micr
     const eff_status s = eff_trainer_plan_memory(&tm, r->m, &to, err);
     eff_free(learns);
     if (s != EFF_OK) return s;
-    const size_t image = (size_t)r->height * (size_t)r->width * 3 * sizeof(float), batch = (size_t)eff_recipe_int(&r->r, EFF_KEY_BATCH);
-    *out = (eff_train_memory){ .weights = 2 * tm.weights, .gradients = tm.gradients, .activations = tm.activations, .scratch = tm.scratch,
-                               .optimizer = eff_optim_bytes(r->m, &oo), .input = EFF_LOADER_BATCHES * batch * image };
+    const size_t image = (size_t)r->height * (size_t)r->width * 3 * sizeof(float),
+                 batch = (size_t)eff_recipe_int(&r->r, EFF_KEY_BATCH);
+    *out = (eff_train_memory){ .weights = 2 * tm.weights,
+                               .gradients = tm.gradients,
+                               .activations = tm.activations,
+                               .scratch = tm.scratch,
+                               .optimizer = eff_optim_bytes(r->m, &oo),
+                               .input = EFF_LOADER_BATCHES * batch * image };
     out->total = out->weights + out->gradients + out->optimizer + out->activations + out->scratch + out->input;
     return EFF_OK;
 }
@@ -81,9 +90,16 @@ static eff_status make_trainer(eff_run *r, eff_error *err)
 
 static eff_status make_loader(eff_run *r, eff_error *err)
 {
-    const eff_loader_opts o = { .batch = eff_recipe_int(&r->r, EFF_KEY_BATCH), .height = r->height, .width = r->width,
-                                .rule = &r->m->meta.preprocess, .augment = &r->r.augment, .shuffle = true, .drop_last = true,
-                                .seed = r->o.seed, .threads = r->o.threads, .cache_bytes = r->o.cache };
+    const eff_loader_opts o = { .batch = eff_recipe_int(&r->r, EFF_KEY_BATCH),
+                                .height = r->height,
+                                .width = r->width,
+                                .rule = &r->m->meta.preprocess,
+                                .augment = &r->r.augment,
+                                .shuffle = true,
+                                .drop_last = true,
+                                .seed = r->o.seed,
+                                .threads = r->o.threads,
+                                .cache_bytes = r->o.cache };
     return eff_loader_create(&r->loader, r->d, EFF_PART_TRAIN, &o, err);
 }
 
@@ -115,7 +131,8 @@ eff_status eff_run_equip(eff_run *r, eff_error *err)
     r->target = eff_malloc(batch * classes * sizeof *r->target);
     r->weight = eff_malloc(batch * sizeof *r->weight);
     r->buffers = eff_malloc((r->nbuffers + 1) * sizeof *r->buffers);
-    if (!r->target || !r->weight || !r->buffers) return eff_fail_memory(err, (batch * classes + r->nbuffers) * sizeof(float));
+    if (!r->target || !r->weight || !r->buffers)
+        return eff_fail_memory(err, (batch * classes + r->nbuffers) * sizeof(float));
     r->steps = eff_loader_steps(r->loader);
     r->sched = eff_recipe_schedule(&r->r, r->steps);
     return EFF_OK;
@@ -123,15 +140,18 @@ eff_status eff_run_equip(eff_run *r, eff_error *err)
 
 /* --------------------------------------------------------------------------------------- the step itself */
 
-/* Running statistics to (or back from) r->buffers: the forward pass moves them before anybody knows whether the loss is finite. */
+/* Running statistics to (or back from) r->buffers: the forward pass moves them before anybody knows whether the loss is
+ * finite. */
 static void copy_buffers(eff_run *r, bool back)
 {
     float *at = r->buffers;
     for (int i = 0; i < r->m->graph->nparams; i++) {
         const eff_param *p = &r->m->graph->param[i];
         if (!eff_param_is_buffer(p->kind)) continue;
-        if (back) memcpy(r->m->weights[i], at, p->count * sizeof *at);
-        else memcpy(at, r->m->weights[i], p->count * sizeof *at);
+        if (back)
+            memcpy(r->m->weights[i], at, p->count * sizeof *at);
+        else
+            memcpy(at, r->m->weights[i], p->count * sizeof *at);
         at += p->count;
     }
 }
@@ -140,10 +160,13 @@ static void make_targets(eff_run *r, eff_batch *b, long update)
 {
     for (int i = 0; i < b->n; i++)
         eff_target(r->target + (size_t)i * (size_t)r->classes, b->label[i], r->classes, r->r.v[EFF_KEY_SMOOTHING]);
-    if (r->class_weight) eff_image_weights(r->weight, b->label, r->class_weight, b->n);
+    if (r->class_weight)
+        eff_image_weights(r->weight, b->label, r->class_weight, b->n);
     else
         for (int i = 0; i < b->n; i++) r->weight[i] = 1.0f / (float)b->n;
-    const eff_mix mix = { .mixup = r->r.v[EFF_KEY_MIXUP], .cutmix = r->r.v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+    const eff_mix mix = {
+        .mixup = r->r.v[EFF_KEY_MIXUP], .cutmix = r->r.v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5
+    };
     const eff_mixed by = eff_mix_draw(&mix, r->height, r->width, r->o.seed, (uint64_t)update);
     eff_mix_images(b->x, b->n, r->height, r->width, &by);
     eff_mix_targets(r->target, b->n, r->classes, &by);
@@ -173,10 +196,12 @@ static eff_status broken(eff_run *r, const eff_batch *b, double loss, eff_error 
         char names[200] = "";
         for (int i = 0; i < b->n && i < 3; i++) {
             const size_t used = strlen(names);
-            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", eff_dataset_item(r->d, EFF_PART_TRAIN, b->item[i]).path);
+            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                     eff_dataset_item(r->d, EFF_PART_TRAIN, b->item[i]).path);
         }
-        return eff_fail(err, EFF_EFORMAT, "training diverges (loss %g) also at %g of the learning rate; the last batch began with %s", loss,
-                        p->lr_factor, names);
+        return eff_fail(err, EFF_EFORMAT,
+                        "training diverges (loss %g) also at %g of the learning rate; the last batch began with %s",
+                        loss, p->lr_factor, names);
     }
     const long skipped = p->skipped;
     const int rollbacks = p->rollbacks + 1, epoch = p->epoch;
@@ -187,8 +212,8 @@ static eff_status broken(eff_run *r, const eff_batch *b, double loss, eff_error 
     p->rollbacks = rollbacks;
     p->lr_factor = factor;
     p->in_a_row = 0;
-    eff_run_note(r, "%d steps in a row were not finite in epoch %d: back to the last save with %g of the learning rate", BAD_IN_A_ROW,
-                 epoch + 1, factor);
+    eff_run_note(r, "%d steps in a row were not finite in epoch %d: back to the last save with %g of the learning rate",
+                 BAD_IN_A_ROW, epoch + 1, factor);
     return eff_run_save_state(r, err); /* so that a run cut off here does not walk the same way again */
 }
 
@@ -208,13 +233,17 @@ eff_status eff_run_step(eff_run *r, eff_error *err)
     const int passes = (b.n + r->micro - 1) / r->micro;
     for (int k = 0; k < passes; k++) {
         const int at = k * r->micro, n = b.n - at < r->micro ? b.n - at : r->micro;
-        const eff_pass pass = { .x = b.x + (size_t)at * image, .target = r->target + (size_t)at * (size_t)r->classes,
-                                .weight = r->weight + at, .n = n, .step = (uint64_t)(update * passes + k) };
+        const eff_pass pass = { .x = b.x + (size_t)at * image,
+                                .target = r->target + (size_t)at * (size_t)r->classes,
+                                .weight = r->weight + at,
+                                .n = n,
+                                .step = (uint64_t)(update * passes + k) };
         loss += eff_trainer_pass(r->t, &pass);
         hits += count_hits(r, b.label + at, n);
     }
     double norm = NAN;
-    if (isfinite(loss)) norm = eff_optim_step(r->opt, eff_trainer_pool(r->t), p->lr_factor * eff_schedule_at(&r->sched, update));
+    if (isfinite(loss))
+        norm = eff_optim_step(r->opt, eff_trainer_pool(r->t), p->lr_factor * eff_schedule_at(&r->sched, update));
     if (isfinite(norm)) {
         p->loss_sum += loss;
         p->counted++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state file. Tensors are called weight.NAME, ema.NAME, optim1.NAME and optim2.NAME by the parameter's neutral name; the metadata
- * is the model file's, with a key "run" for the loop's progress. */
+/* The state file. Tensors are called weight.NAME, ema.NAME, optim1.NAME and optim2.NAME by the parameter's neutral
+ * name; the metadata is the model file's, with a key "run" for the loop's progress. */
 #include "train/state.h"
 
 #include "base/json.h"
@@ -42,7 +42,8 @@ static char *metadata(const eff_model *m, const eff_optim *opt, const json_t *pr
     return all;
 }
 
-eff_status eff_state_save(const char *path, const eff_model *m, const eff_optim *opt, const json_t *progress, eff_error *err)
+eff_status eff_state_save(const char *path, const eff_model *m, const eff_optim *opt, const json_t *progress,
+                          eff_error *err)
 {
     const int n = m->graph->nparams;
     eff_status s = EFF_OK;
@@ -87,12 +88,14 @@ eff_status eff_state_open(eff_state **out, const char *path, eff_error *err)
     eff_state *st = eff_calloc(1, sizeof *st);
     if (!st) return eff_fail_memory(err, sizeof *st);
     eff_status s = eff_checkpoint_open(&st->file, path, err);
-    if (s == EFF_OK && !st->file->effnet_json) s = eff_fail(err, EFF_EFORMAT, "this is no saved run: it has no effnet metadata");
+    if (s == EFF_OK && !st->file->effnet_json)
+        s = eff_fail(err, EFF_EFORMAT, "this is no saved run: it has no effnet metadata");
     if (s == EFF_OK) s = eff_modelfile_parse(&st->root, st->file->effnet_json, err);
     if (s == EFF_OK) s = eff_modelfile_table(&st->table, st->root, err);
     if (s == EFF_OK) s = eff_index_build(&st->index, st->file, err);
     st->run = json_object_get(st->root, "run");
-    if (s == EFF_OK && !json_is_object(st->run)) s = eff_fail(err, EFF_EFORMAT, "this is no saved run: its metadata has no progress");
+    if (s == EFF_OK && !json_is_object(st->run))
+        s = eff_fail(err, EFF_EFORMAT, "this is no saved run: its metadata has no progress");
     if (s != EFF_OK) {
         eff_state_close(st);
         return s;

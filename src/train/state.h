@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run needs to go on bit for bit: weights, averaged weights, the optimiser's vectors and counter, and the progress of the loop
- * as JSON. One safetensors file, saved atomically, whose metadata also carries the table: a run can be taken up from it alone. */
+/* What a run needs to go on bit for bit: weights, averaged weights, the optimiser's vectors and counter, and the
+ * progress of the loop as JSON. One safetensors file, saved atomically, whose metadata also carries the table: a run
+ * can be taken up from it alone. */
 #ifndef EFF_TRAIN_STATE_H
 #define EFF_TRAIN_STATE_H
 
@@ -10,7 +11,8 @@
 #include <jansson.h>
 
 /** @param progress  borrowed; numbers are kept to the bit */
-eff_status eff_state_save(const char *path, const eff_model *m, const eff_optim *opt, const json_t *progress, eff_error *err);
+eff_status eff_state_save(const char *path, const eff_model *m, const eff_optim *opt, const json_t *progress,
+                          eff_error *err);
 
 typedef struct eff_state eff_state;
 

@@ -76,8 +76,8 @@ int eff_feature_count(const eff_engine *e)
     return g->node[g->node[g->nnodes - 1].in[0]].c;
 }
 
-eff_status eff_features(float *out, eff_engine *e, const char *const *paths, size_t n, int (*progress)(void *ctx, size_t done),
-                        void *ctx, eff_error *err)
+eff_status eff_features(float *out, eff_engine *e, const char *const *paths, size_t n,
+                        int (*progress)(void *ctx, size_t done), void *ctx, eff_error *err)
 {
     gather g = { .out = out, .e = e, .paths = paths, .d = eff_feature_count(e), .progress = progress, .ctx = ctx };
     const eff_status s = eff_engine_score_files(e, paths, n, NULL, on_image, &g, err);
