@@ -237,11 +237,12 @@ static int make_recipe(training *t)
     return s == EFF_OK ? CLI_OK : cli_fail(&err, "train");
 }
 
-static void print_recipe(FILE *f, eff_recipe *r)
+static void print_recipe(FILE *f, eff_recipe *r, bool all)
 {
     fprintf(f, "recipe %s\n", eff_recipe_name(r));
     for (int i = 0; i < eff_recipe_count(); i++) {
         const char *why, *value = eff_recipe_value(r, i, &why);
+        if (!all && !eff_recipe_matters(r, i)) continue;
         fprintf(f, "  %-16s %-12s %s\n", eff_recipe_key(i, NULL), value, cli_clean(why));
     }
 }
@@ -431,7 +432,7 @@ static int begin(training *t, eff_run_opts *o)
     if (cli_flag(a, "preview")) return preview(t);
     if (cli_flag(a, "dry-run")) {
         if (cli_flag(a, "json")) return cli_json_print(recipe_json(t->recipe)) ? CLI_OK : CLI_FAILED;
-        print_recipe(stdout, t->recipe);
+        print_recipe(stdout, t->recipe, true);
         return cli_flush() ? CLI_OK : CLI_FAILED;
     }
     o->out = cli_flag(a, "find-lr") ? NULL : cli_text(a, "out");
@@ -442,7 +443,7 @@ static int begin(training *t, eff_run_opts *o)
     t->start = NULL;
     if (cli_flag(a, "find-lr")) return find_lr(t);
     if (t->talks) {
-        print_recipe(stderr, eff_run_recipe(t->run));
+        print_recipe(stderr, eff_run_recipe(t->run), cli_flag(a, "verbose"));
         fprintf(stderr, "effnet: about %s of memory, and up to %s for decoded images\n",
                 cli_bytes((double)eff_run_memory(t->run)->total), cli_bytes((double)o->cache));
     }

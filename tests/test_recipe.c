@@ -48,6 +48,8 @@ static void test_picked(void **state)
     assert_true(o.kind == EFF_RMSPROP && o.decay == 0.9 && o.momentum == 0.9 && o.eps == 1e-3 &&
                 o.weight_decay == 1e-5);
     assert_true(o.decays == EFF_DECAY_PAPER && o.ema == 0.9999 && o.ema_ramp);
+    assert_true(eff_recipe_matters(&r, EFF_KEY_DECAY_RATE) && !eff_recipe_matters(&r, EFF_KEY_LR_FINAL) &&
+                eff_recipe_matters(&r, EFF_KEYS));
     assert_int_equal(eff_recipe_pick(&r, "best", &f, &err), EFF_EARG);
 }
 

@@ -84,6 +84,8 @@ EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *er
 EFF_API int eff_recipe_count(void);
 EFF_API const char *eff_recipe_key(int i, const char **about);
 EFF_API const char *eff_recipe_value(eff_recipe *r, int i, const char **why);
+/** Whether value i does anything beside the others: the decay of a schedule that is not followed does not. */
+EFF_API int eff_recipe_matters(const eff_recipe *r, int i);
 
 /* ------------------------------------------------------------------------------------------------- runs */
 

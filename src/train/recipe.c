@@ -157,6 +157,40 @@ EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *er
     return EFF_OK;
 }
 
+EFF_API int eff_recipe_matters(const eff_recipe *r, int i)
+{
+    const double v = i >= 0 && i < EFF_KEYS ? r->v[i] : 1;
+    const eff_schedule_kind schedule = (eff_schedule_kind)r->v[EFF_KEY_SCHEDULE];
+    const bool steps = r->v[EFF_KEY_EPOCHS] > 0;
+    switch (i) {
+    case EFF_KEY_HEAD_FIRST:
+    case EFF_KEY_EPOCHS: return 1;
+    case EFF_KEY_RESOLUTION:
+    case EFF_KEY_CLASS_BETA: return v != 0;
+    case EFF_KEY_MICRO_BATCH:
+    case EFF_KEY_RECOMPUTE:
+    case EFF_KEY_CLIP:
+    case EFF_KEY_EMA:
+    case EFF_KEY_SMOOTHING:
+    case EFF_KEY_MIXUP:
+    case EFF_KEY_CUTMIX:
+    case EFF_KEY_DROPOUT:
+    case EFF_KEY_DROP_PATH:
+    case EFF_KEY_PATIENCE:
+    case EFF_KEY_WARMUP:
+    case EFF_KEY_WEIGHT_DECAY: return steps && v != 0;
+    case EFF_KEY_OPEN_BLOCKS: return steps && v >= 0;
+    case EFF_KEY_LAYER_DECAY: return steps && v != 1;
+    case EFF_KEY_LR_FINAL: return steps && (schedule == EFF_SCHED_COSINE || schedule == EFF_SCHED_ONE_CYCLE);
+    case EFF_KEY_DECAY_RATE:
+    case EFF_KEY_DECAY_EPOCHS: return steps && schedule == EFF_SCHED_EXPONENTIAL;
+    case EFF_KEY_MOMENTUM: return steps && r->v[EFF_KEY_OPTIMIZER] != EFF_ADAMW;
+    case EFF_KEY_DECAY_ON: return steps && r->v[EFF_KEY_WEIGHT_DECAY] > 0;
+    case EFF_KEY_BN_MOMENTUM: return steps && r->v[EFF_KEY_FROZEN_BN] == 0;
+    default: return steps;
+    }
+}
+
 EFF_API int eff_recipe_count(void) { return EFF_KEYS + 1; }
 
 EFF_API const char *eff_recipe_key(int i, const char **about)

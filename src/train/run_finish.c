@@ -217,6 +217,7 @@ static void collect(facts *f, eff_run *r, const verdict *v, double seconds)
     fact(f, "recipe", "", "%s", r->r.name);
     for (int k = 0; k < eff_recipe_count(); k++) {
         const char *why, *value = eff_recipe_value(&r->r, k, &why);
+        if (!eff_recipe_matters(&r->r, k)) continue;
         fact(f, eff_recipe_key(k, NULL), why, "%s", value);
     }
 }
