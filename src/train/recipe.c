@@ -290,6 +290,7 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     } else
         put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
+    put(r, EFF_KEY_DROPOUT, 0, "a short course has no time for it");
     put_class_weights(r, f);
     put_augment(r, "light", "mild: crop, mirror, light; --augment cloth suits flat cloth, --preview shows it");
     r->augment.brightness = r->augment.contrast = 0.1;
