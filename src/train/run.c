@@ -135,11 +135,11 @@ static eff_status fit_memory(eff_run *r, eff_error *err)
     r->micro = wanted;
     eff_status s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     if (s != EFF_OK || !r->o.memory) return s;
-    if (r->memory.total > r->o.memory && !frozen && !recomputed) {
+    if (r->memory.total > r->o.memory && !r->settled && !frozen && !recomputed) {
         r->r.v[EFF_KEY_RECOMPUTE] = 1;
         s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     }
-    while (s == EFF_OK && r->memory.total > r->o.memory && (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
+    while (s == EFF_OK && !r->settled && r->memory.total > r->o.memory && (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
         if (r->micro > 1)
             r->micro = (r->micro + 1) / 2;
         else
@@ -277,14 +277,13 @@ static eff_status model_again(eff_run *r, eff_error *err)
 EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_error *err)
 {
     eff_run *r;
-    bool settled = false;
     eff_dataset_opts data;
     eff_dataset_opts_init(&data);
     if (!out || !o || !o->out) return eff_fail(err, EFF_EARG, "eff_run_resume: out and a folder are needed");
     eff_status s = new_run(&r, o, err);
     if (s != EFF_OK) return s;
     s = eff_run_hold_folder(r, false, err);
-    if (s == EFF_OK) s = eff_run_load_args(r, &settled, err);
+    if (s == EFF_OK) s = eff_run_load_args(r, &r->settled, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
     data.threads = o->threads;
     if (path) s = eff_dataset_open(&r->own_data, path, &data, err);
@@ -292,7 +291,7 @@ EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_erro
     eff_free(path);
     r->d = r->own_data;
     if (s == EFF_OK) s = model_again(r, err);
-    if (settled) r->o.seconds = 0; /* the time has been fitted */
+    if (r->settled) r->o.seconds = 0; /* the time has been fitted */
     if (s == EFF_OK) s = settle(r, err);
     if (s == EFF_OK && has_file(r, "last.state")) s = eff_run_load_state(r, err);
     if (s != EFF_OK) {

@@ -62,6 +62,7 @@ struct eff_run {
     eff_schedule sched;
     eff_train_memory memory;
     eff_progress p;
+    bool settled; /* memory and time were fitted when it began: they are not fitted again */
     long steps; /* an epoch */
     int micro, classes, height, width;
     float *target, *weight, *class_weight; /* of a batch; of the classes, or NULL */
