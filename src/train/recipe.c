@@ -286,7 +286,7 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
     if (f->images < 5000) {
         put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
-        put(r, EFF_KEY_MICRO_BATCH, 8, "with batch norm frozen the same gradient, from less memory");
+        put(r, EFF_KEY_MICRO_BATCH, 16, "with batch norm frozen the same gradient, from less memory");
     } else
         put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
