@@ -29,7 +29,7 @@ static const cli_opt opts[] = {
     { 0, "set", "KEY=V,...", "replace any value of the recipe; --dry-run lists them", CLI_TEXT },
     { 0, "val", "PART", "part of each class kept for validation, where DIR has no val/", CLI_NUMBER, "0.2", 0.01, 0.9 },
     { 0, "time", "T", "fit the epochs to this time: 30m, 2h, 90s", CLI_TEXT },
-    { 0, "memory", "SIZE", "take at most so much memory: 800M, 2G; batches are cut to fit", CLI_TEXT },
+    { 0, "memory", "SIZE", "cut batches and the image cache to fit so much memory: 800M, 2G", CLI_TEXT },
     { 0, "image-cache", "SIZE", "memory for decoded images", CLI_TEXT, "512M" },
     { 0, "save-every", "T", "time between saves within an epoch", CLI_TEXT, "60s" },
     { 0, "preview", NULL, "only write a sheet of varied training images, RUN-preview.png", CLI_FLAG },
@@ -307,7 +307,6 @@ static int on_event(void *ctx, const eff_run_event *e)
     case EFF_RUN_STEP: say_step(e); break;
     case EFF_RUN_EVAL: break;
     case EFF_RUN_NOTE:
-    case EFF_RUN_HEAD:
         cli_progress_hide();
         if (t->talks) fprintf(stderr, "effnet: %s\n", cli_clean(e->text));
         break;

@@ -254,6 +254,17 @@ static void test_memory_ends(void **state)
         eff_run_free(r);
     }
     assert_true(failed >= 20);
+    for (int n = 0; n < 60; n++) { /* and while a run is taken up */
+        o = options(t_tmp("counted"), &s);
+        o.threads = 1;
+        eff_alloc_fail_after(n);
+        const eff_status status = eff_run_resume(&r, &o, &err);
+        eff_alloc_fail_after(-1);
+        if (status == EFF_OK)
+            eff_run_free(r);
+        else
+            assert_true(err.msg[0] != '\0');
+    }
 }
 
 int main(void)

@@ -92,7 +92,6 @@ EFF_API int eff_recipe_matters(const eff_recipe *r, int i);
 typedef enum eff_run_phase {
     EFF_RUN_NOTE,     /* `text`: something to tell: what was decided and why                   */
     EFF_RUN_FEATURES, /* head-first: `step` of `steps` images through the frozen body          */
-    EFF_RUN_HEAD,     /* head-first: the classifier is fitted; `text`                          */
     EFF_RUN_STEP,     /* after a step of the optimiser                                         */
     EFF_RUN_EVAL,     /* `step` of `steps` validation images scored                            */
     EFF_RUN_EPOCH     /* an epoch is over, its row is in log.csv, the state is saved           */

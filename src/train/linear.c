@@ -132,8 +132,8 @@ static void direction(double *dir, const double *grad, const memory *m, size_t n
     }
 }
 
-/* Minimise from theta. `work` has room for (4 + 2 * HISTORY) vectors. @return steps taken */
-static int minimise(problem *p, double *theta, double *work)
+/* Minimise from theta. `work` has room for (4 + 2 * HISTORY) vectors. */
+static void minimise(problem *p, double *theta, double *work)
 {
     const size_t n = p->size;
     double *grad = work, *next = work + n, *ngrad = work + 2 * n, *dir = work + 3 * n;
@@ -144,8 +144,7 @@ static int minimise(problem *p, double *theta, double *work)
     }
     double loss = evaluate(p, theta, grad);
     const double first = sqrt(dot(grad, grad, n));
-    int step = 0;
-    for (; step < MAX_STEPS && sqrt(dot(grad, grad, n)) > TOLERANCE * fmax(first, 1e-12); step++) {
+    for (int step = 0; step < MAX_STEPS && sqrt(dot(grad, grad, n)) > TOLERANCE * fmax(first, 1e-12); step++) {
         direction(dir, grad, &m, n);
         const double slope = dot(grad, dir, n);
         if (!(slope < 0)) break;
@@ -173,12 +172,8 @@ static int minimise(problem *p, double *theta, double *work)
         memcpy(grad, ngrad, n * sizeof *grad);
         const double gained = loss - nloss;
         loss = nloss;
-        if (gained < 1e-9 * fmax(1, fabs(loss))) {
-            step++;
-            break;
-        }
+        if (gained < 1e-9 * fmax(1, fabs(loss))) break;
     }
-    return step;
 }
 
 /* ------------------------------------------------------------------------------------ cross-validation */
@@ -251,7 +246,6 @@ static void choose_l2(problem *p, double *theta, double *work, size_t *row, size
     for (int r = RUNGS - 2; r >= 0; r--)
         if (loss[r] < loss[best]) best = r;
     fit->l2 = ladder[best];
-    fit->folds = used;
     fit->accuracy = seen ? (double)hits[best] / (double)seen : 0;
 }
 
@@ -328,7 +322,7 @@ eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float
     p.n = n;
     p.l2 = fit->l2;
     memset(theta, 0, p.size * sizeof *theta);
-    fit->steps = minimise(&p, theta, work);
+    minimise(&p, theta, work);
     for (int c = 0; c < classes; c++) { /* for the features as they are */
         double shift = theta[(size_t)classes * wide + (size_t)c];
         for (size_t j = 0; j < wide; j++) {

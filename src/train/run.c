@@ -139,7 +139,8 @@ static eff_status fit_memory(eff_run *r, eff_error *err)
         r->r.v[EFF_KEY_RECOMPUTE] = 1;
         s = eff_run_plan_memory(&r->memory, r, r->micro, err);
     }
-    while (s == EFF_OK && !r->settled && r->memory.total > r->o.memory && (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
+    while (s == EFF_OK && !r->settled && r->memory.total > r->o.memory &&
+           (r->micro > 1 || r->r.v[EFF_KEY_RECOMPUTE] == 0)) {
         if (r->micro > 1)
             r->micro = (r->micro + 1) / 2;
         else
@@ -148,6 +149,10 @@ static eff_status fit_memory(eff_run *r, eff_error *err)
     }
     if (s != EFF_OK) return s;
     const double mb = (double)r->o.memory / 1e6;
+    if (r->memory.total > r->o.memory && r->settled) { /* other threads than then, perhaps: what is computed stays */
+        r->o.cache = 0;
+        return EFF_OK;
+    }
     if (r->memory.total > r->o.memory)
         return eff_fail(
             err, EFF_EARG,
@@ -213,7 +218,7 @@ static eff_status open_folder(eff_run *r, eff_error *err)
 {
     eff_status s = eff_run_hold_folder(r, true, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
-    if (path) s = eff_dataset_save(r->d, path, err);
+    if (s == EFF_OK) s = path ? eff_dataset_save(r->d, path, err) : eff_fail_memory(err, 0);
     eff_free(path);
     return s == EFF_OK ? eff_run_save_args(r, false, err) : s;
 }
@@ -286,6 +291,7 @@ EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_erro
     if (s == EFF_OK) s = eff_run_load_args(r, &r->settled, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
     data.threads = o->threads;
+    if (s == EFF_OK && !path) s = eff_fail_memory(err, 0);
     if (path) s = eff_dataset_open(&r->own_data, path, &data, err);
     if (path && s != EFF_OK) eff_error_prefix(err, "%s", path);
     eff_free(path);

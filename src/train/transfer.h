@@ -25,7 +25,6 @@ int eff_feature_count(const eff_engine *e);
 typedef struct eff_linear_fit {
     double l2;       /* chosen by cross-validation inside the training images */
     double accuracy; /* its cross-validated accuracy                          */
-    int folds, steps;
 } eff_linear_fit;
 
 /** Softmax regression on features: minimise the mean cross-entropy (images weighing weight[i], NULL = equally) plus
