@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "base/rng.h"
+#include "model/graph.h"
 #include "model/table_json.h"
 #include "train/loss.h"
 #include "train/optim.h"
@@ -43,7 +44,7 @@ typedef struct rig {
     eff_model *m;
     eff_trainer *t;
     float *x, *target, *weight;
-    int n;
+    int n, h, w;
     uint64_t step;
 } rig;
 
@@ -59,10 +60,19 @@ static eff_table parse(const char *json)
     return t;
 }
 
-static rig make(const eff_table *table, int n, int threads, eff_bn_mode bn, bool stochastic, const char *cpu)
+static eff_trainer_opts options(int n, int threads, eff_bn_mode bn, bool stochastic)
+{
+    eff_trainer_opts o;
+    eff_trainer_opts_init(&o);
+    o.batch = n, o.threads = threads, o.bn = bn, o.stochastic = stochastic, o.seed = 3, o.height = H, o.width = W;
+    return o;
+}
+
+static rig make_with(const eff_table *table, const eff_trainer_opts *o)
 {
     eff_error err = { 0 };
-    rig r = { .n = n, .step = 7 };
+    const int n = o->batch;
+    rig r = { .n = n, .h = o->height, .w = o->width, .step = 7 };
     T_OK(eff_model_new(&r.m, table, &err), err);
     T_OK(eff_model_init(r.m, 5, &err), err);
     for (int p = 0; p < r.m->graph->nparams; p++) { /* away from gamma 1, beta 0, bias 0, mean 0, variance 1 */
@@ -70,11 +80,8 @@ static rig make(const eff_table *table, int n, int threads, eff_bn_mode bn, bool
         for (size_t i = 0; q->ndim == 1 && i < q->count; i++)
             r.m->weights[p][i] += 0.4f * (float)(eff_rng_uniform(9, (uint64_t)p, i) - 0.5);
     }
-    eff_trainer_opts o;
-    eff_trainer_opts_init(&o);
-    o.batch = n, o.threads = threads, o.bn = bn, o.stochastic = stochastic, o.seed = 3, o.height = H, o.width = W, o.cpu = cpu;
-    T_OK(eff_trainer_create(&r.t, r.m, &o, &err), err);
-    r.x = t_uniform((size_t)n * H * W * 3, -2, 2, 21);
+    T_OK(eff_trainer_create(&r.t, r.m, o, &err), err);
+    r.x = t_uniform((size_t)n * (size_t)(r.h * r.w) * 3, -2, 2, 21);
     r.target = malloc((size_t)n * CLASSES * sizeof(float));
     r.weight = malloc((size_t)n * sizeof(float));
     for (int b = 0; b < n; b++) {
@@ -85,6 +92,13 @@ static rig make(const eff_table *table, int n, int threads, eff_bn_mode bn, bool
         r.weight[b] = (float)(b + 1) / (float)(n * (n + 1) / 2);
     }
     return r;
+}
+
+static rig make(const eff_table *table, int n, int threads, eff_bn_mode bn, bool stochastic, const char *cpu)
+{
+    eff_trainer_opts o = options(n, threads, bn, stochastic);
+    o.cpu = cpu;
+    return make_with(table, &o);
 }
 
 static void drop(rig *r)
@@ -356,6 +370,53 @@ static void test_recompute(void **state)
         }
 }
 
+/* Computing expanded images where they are read changes no bit of loss and convolutions' gradients, in one band or in many, with
+ * parts of the network frozen, and together with recomputing. Batch norm's gradients are sums over the pixels of a band, then over
+ * bands, so other bands round otherwise: 1e-5 of the largest is some 80 roundings. */
+static void test_fused(void **state)
+{
+    (void)state;
+    static const struct {
+        int table, h, w, frozen_stages;
+        bool recompute;
+    } cases[] = { { 0, H, W, 0, false }, { 0, H, W, 2, true }, { 4, H, W, 0, false }, { 4, H, W, 0, true }, { 4, 161, 119, 1, false },
+                  { 0, 118, 163, 0, false }, { 0, 121, 160, 0, true } };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const eff_table t = parse(tables[cases[k].table][1]);
+        eff_trainer_opts o = options(3, 2, EFF_BN_FROZEN, true);
+        o.height = cases[k].h, o.width = cases[k].w, o.fuse_bytes = SIZE_MAX;
+        eff_graph *g;
+        eff_error err = { 0 };
+        T_OK(eff_graph_build(&g, &t, o.height, o.width, &err), err);
+        bool *learns = calloc((size_t)g->nparams, sizeof *learns);
+        for (int p = 0; p < g->nparams; p++) learns[p] = g->node[g->param[p].node].stage >= cases[k].frozen_stages;
+        o.learns = learns;
+        rig whole = make_with(&t, &o);
+        o.fuse_bytes = 1, o.threads = 3, o.recompute = cases[k].recompute;
+        rig fused = make_with(&t, &o);
+        for (int pass = 0; pass < 2; pass++) assert_true(run(&whole) == run(&fused));
+        int compared = 0;
+        for (int p = 0; p < g->nparams; p++) {
+            const float *want = eff_trainer_grads(whole.t)[p], *got = eff_trainer_grads(fused.t)[p];
+            if (!want) continue;
+            const bool sums = g->param[p].kind == EFF_PARAM_BN_GAMMA || g->param[p].kind == EFF_PARAM_BN_BETA;
+            float top = 0;
+            for (size_t i = 0; i < g->param[p].count; i++) top = fmaxf(top, fabsf(want[i]));
+            for (size_t i = 0; i < g->param[p].count; i++)
+                if (sums ? !(fabsf(got[i] - want[i]) <= 1e-5f * top) : got[i] != want[i])
+                    fail_msg("case %zu: %s: %.9g, expected %.9g", k, g->param[p].name, (double)got[i], (double)want[i]);
+            compared++;
+        }
+        assert_true(compared > 8);
+        const size_t kept = eff_trainer_memory_used(whole.t).activations, less = eff_trainer_memory_used(fused.t).activations;
+        printf("%-18s %dx%d activations %zu bytes, fused %zu\n", tables[cases[k].table][0], o.height, o.width, kept, less);
+        assert_true(less < kept);
+        free(learns);
+        eff_graph_free(g);
+        drop(&whole), drop(&fused);
+    }
+}
+
 static void test_optimisers(void **state)
 {
     (void)state;
@@ -401,7 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_slopes),       cmocka_unit_test(test_threads),
                                         cmocka_unit_test(test_frozen_prefix), cmocka_unit_test(test_accumulation),
-                                        cmocka_unit_test(test_pooled_statistics), cmocka_unit_test(test_recompute),
+                                        cmocka_unit_test(test_pooled_statistics), cmocka_unit_test(test_recompute), cmocka_unit_test(test_fused),
                                         cmocka_unit_test(test_optimisers) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

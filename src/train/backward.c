@@ -40,13 +40,13 @@ static void back_gate(const eff_trainer *t, int i, int b, float *dmean)
     for (size_t j = 0; j < c; j++) dmean[j] /= (float)pixels_of(o);
 }
 
-/* n pixels from `first` on, through SE where `dmean` is given, and the activation. */
-static void through_act(const eff_trainer *t, int i, int b, size_t first, size_t n, float *y, const float *dmean, float *unused)
+/* n pixels at z, their gradient at d: through SE where `dmean` is given, and the activation. */
+static void through_act(const eff_trainer *t, int i, int b, float *d, const float *z, size_t n, float *y, const float *dmean, float *unused)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const op_state *s = &t->op[i];
-    const size_t c = (size_t)o->c, at = first * c;
-    const eff_act_back a = { .d = image_of(s->g, o, b) + at, .z = image_of(s->z, o, b) + at, .y = y,
+    const size_t c = (size_t)o->c;
+    const eff_act_back a = { .d = d, .z = z, .y = y,
                              .scale = o->bn ? s->bn.scale : t->ones, .shift = o->bn ? s->bn.shift : t->zeros,
                              .mean = o->bn ? s->bn.mean : t->zeros, .gate = dmean ? s->se.gate + (size_t)b * c : NULL, .add = dmean,
                              .s1 = o->bn ? s->bn.s1 + (size_t)b * c : unused, .s2 = o->bn ? s->bn.s2 + (size_t)b * c : unused + c,
@@ -56,7 +56,14 @@ static void through_act(const eff_trainer *t, int i, int b, size_t first, size_t
 
 void eff_train_act_back(const eff_trainer *t, int i, int b, size_t first, size_t n, float *y)
 {
-    through_act(t, i, b, first, n, y, NULL, NULL);
+    const eff_tape_op *o = &t->tape.op[i];
+    const size_t at = first * (size_t)o->c;
+    through_act(t, i, b, image_of(t->op[i].g, o, b) + at, image_of(t->op[i].z, o, b) + at, n, y, NULL, NULL);
+}
+
+void eff_train_act_back_at(const eff_trainer *t, int i, int b, float *d, const float *z, size_t n, float *y)
+{
+    through_act(t, i, b, d, z, n, y, NULL, NULL);
 }
 
 /* All readers of op i have added their part for image b. */
@@ -69,11 +76,10 @@ static void complete(const eff_trainer *t, int i, int b, float *scratch)
     else if (!o->bn && o->act == EFF_ACT_NONE) return;
     if (o->bn) eff_train_clear_sums(t, i, b);
     else memset(unused, 0, 2 * c * sizeof *unused);
-    through_act(t, i, b, 0, pixels_of(o), NULL, dmean, unused);
+    through_act(t, i, b, image_of(t->op[i].g, o, b), image_of(t->op[i].z, o, b), pixels_of(o), NULL, dmean, unused);
 }
 
-/* Reader `reader` has finished with image b of op i. */
-static void hand_back(const eff_trainer *t, int i, int reader, int b, float *scratch)
+void eff_train_hand_back(const eff_trainer *t, int i, int reader, int b, float *scratch)
 {
     if (t->tape.op[i].needs_grad && t->tape.op[i].first_reader == reader) complete(t, i, b, scratch);
 }
@@ -106,6 +112,18 @@ static void scatter_patches(float *dx, const float *patch, const eff_patches *e,
                 for (size_t j = 0; j < c; j++) at[j] += patch[j];
             }
     }
+}
+
+void eff_train_add_weight_gradient(const eff_trainer *t, int i, float *part, const float *dz, const float *a, size_t n, bool fresh)
+{
+    const eff_tape_op *o = &t->tape.op[i];
+    const int depth = o->node->kernel * o->node->kernel * t->tape.op[o->in[0]].c;
+    const bool wide_in = depth >= o->c; /* vectors run over the wider side */
+    const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part,
+                          .lda = (size_t)(wide_in ? o->c : depth), .ldb = (size_t)(wide_in ? depth : o->c),
+                          .ldc = (size_t)(wide_in ? depth : o->c), .m = wide_in ? o->c : depth,
+                          .n = wide_in ? depth : o->c, .k = (int)n, .fresh = fresh };
+    t->tk.outer(&w);
 }
 
 /* `first`: of its group, whose sums begin here. */
@@ -145,17 +163,10 @@ static void back_conv(const eff_trainer *t, int i, int b, int group, bool first,
             else if (dgate) t->tk.column_dot(out, a, n, in->c, dgate);
             if (finishes) eff_train_act_back(t, input, b, p, n, x_chunk); /* which leaves the view there */
         }
-        if (o->trainable) { /* vectors run over the wider side */
-            const bool wide_in = depth >= o->c;
-            const eff_outer w = { .a = wide_in ? dz : a, .b = wide_in ? a : dz, .c = part_of(t, group),
-                                  .lda = (size_t)(wide_in ? o->c : depth), .ldb = (size_t)(wide_in ? depth : o->c),
-                                  .ldc = (size_t)(wide_in ? depth : o->c), .m = wide_in ? o->c : depth,
-                                  .n = wide_in ? depth : o->c, .k = (int)n, .fresh = first && p == 0 };
-            t->tk.outer(&w);
-        }
+        if (o->trainable) eff_train_add_weight_gradient(t, i, part_of(t, group), dz, a, n, first && p == 0);
     }
     if (dgate && !pointwise) t->tk.column_dot(gin, x, pixels_of(in), in->c, dgate);
-    if (!finishes) hand_back(t, input, i, b, scratch);
+    if (!finishes) eff_train_hand_back(t, input, i, b, scratch);
 }
 
 /* ------------------------------------------------------------------------------------------- others */
@@ -227,21 +238,21 @@ static void task_backward(void *ctx, int group, int worker)
     const int i = t->now, first = group * t->pass->n / t->groups, end = (group + 1) * t->pass->n / t->groups;
     const eff_tape_op *o = &t->tape.op[i];
     float *scratch = t->scratch + (size_t)worker * t->scratch_floats;
-    if (o->kind == EFF_TAPE_DWCONV) memset(part_of(t, group), 0, eff_train_part_floats(t, o) * sizeof(float));
+    if (o->kind == EFF_TAPE_DWCONV) memset(part_of(t, group), 0, eff_train_part_floats(t, i) * sizeof(float));
     for (int b = first; b < end; b++) {
         switch (o->kind) {
         case EFF_TAPE_INPUT: break;
         case EFF_TAPE_CONV: back_conv(t, i, b, group, b == first, scratch); break;
         case EFF_TAPE_DWCONV:
-            eff_train_dwconv_back(t, i, b, part_of(t, group), scratch);
-            if (!eff_train_finishes(t, o->in[0], i)) hand_back(t, o->in[0], i, b, scratch);
+            eff_train_dwconv_back(t, i, b, part_of(t, group), b == first, scratch);
+            if (!eff_train_finishes(t, o->in[0], i) && !t->op[o->in[0]].fused) eff_train_hand_back(t, o->in[0], i, b, scratch);
             break;
         case EFF_TAPE_ADD: back_add(t, i, b); break;
         case EFF_TAPE_MAXPOOL: back_maxpool(t, i, b, scratch); break;
         case EFF_TAPE_HEAD: back_head(t, i, b); break;
         }
         for (int j = 0; j < 2 && o->kind != EFF_TAPE_CONV && o->kind != EFF_TAPE_DWCONV; j++)
-            if (o->in[j] > 0) hand_back(t, o->in[j], i, b, scratch);
+            if (o->in[j] > 0) eff_train_hand_back(t, o->in[j], i, b, scratch);
     }
 }
 
@@ -249,6 +260,7 @@ static void task_backward(void *ctx, int group, int worker)
 
 typedef struct join {
     const eff_trainer *t;
+    size_t offset;            /* of the sums in a group's                               */
     float *grad;              /* [out][in][taps]                                        */
     const float *scale;       /* [out] of frozen batch norm, or ones                     */
     size_t in, out, taps, span;
@@ -272,8 +284,9 @@ static void task_join(void *ctx, int task, int worker)
         for (size_t e0 = 0; e0 < width; e0 += JOIN_BLOCK) {
             const size_t n = width - e0 < JOIN_BLOCK ? width - e0 : JOIN_BLOCK;
             float sum[JOIN_BLOCK];
-            memcpy(sum, part_of(j->t, 0) + r * width + e0, n * sizeof *sum);
-            for (int g = 1; g < j->t->groups; g++) j->t->k.add(sum, part_of(j->t, g) + r * width + e0, n);
+            const size_t first = j->offset + r * width + e0;
+            memcpy(sum, part_of(j->t, 0) + first, n * sizeof *sum);
+            for (int g = 1; g < j->t->groups; g++) j->t->k.add(sum, part_of(j->t, g) + first, n);
             for (size_t e = 0; e < n; e++) j->grad[at + (e0 + e) * stride] += sum[e] * (j->transposed ? j->scale[e0 + e] : own);
         }
     }
@@ -285,14 +298,14 @@ static const float *frozen_scale(const eff_trainer *t, int i)
     return t->tape.op[i].bn && t->o.bn == EFF_BN_FROZEN ? t->op[i].bn.scale : t->ones;
 }
 
-static void join_conv(const eff_trainer *t, int i)
+static void join_conv(const eff_trainer *t, int i, size_t offset)
 {
     enum { ELEMENTS = 8192 }; /* a task */
     const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
     float *grad = t->grad[o->node->param[0]];
     if (!grad) return;
     const int taps = o->node->kernel * o->node->kernel;
-    join j = { .t = t, .grad = grad, .scale = frozen_scale(t, i), .in = (size_t)in->c, .out = (size_t)o->c, .taps = (size_t)taps,
+    join j = { .t = t, .offset = offset, .grad = grad, .scale = frozen_scale(t, i), .in = (size_t)in->c, .out = (size_t)o->c, .taps = (size_t)taps,
                .transposed = taps * in->c < o->c };
     const size_t rows = j.transposed ? j.taps * j.in : j.out * j.taps, width = j.transposed ? j.out : j.in;
     j.span = ELEMENTS / width + 1;
@@ -360,11 +373,13 @@ void eff_train_backward(eff_trainer *t)
         if (!o->needs_grad) continue;
         if (o->kind == EFF_TAPE_HEAD) back_linear(t, i);
         if (o->bn) eff_train_finish_backward(t, i);
+        if (t->op[i].fused) continue; /* its reader's task has done the rest */
         if (o->se) join_se(t, i);
         eff_train_recompute(t, i);
         t->now = i;
         eff_pool_run(t->pool, task_backward, t, t->groups);
-        if (o->kind == EFF_TAPE_CONV) join_conv(t, i);
+        if (o->kind == EFF_TAPE_CONV) join_conv(t, i, 0);
         if (o->kind == EFF_TAPE_DWCONV) join_dwconv(t, i);
+        if (t->op[i - 1].fused) join_conv(t, i - 1, eff_train_part_floats(t, i));
     }
 }

@@ -162,6 +162,7 @@ static void head_image(const eff_trainer *t, int i, int b, float *scratch)
 static void forward_image(const eff_trainer *t, int i, int b, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i];
+    if (t->op[i].fused) return;
     if (o->bn && t->o.bn == EFF_BN_BATCH && !t->again) eff_train_clear_sums(t, i, b);
     switch (o->kind) {
     case EFF_TAPE_INPUT: break;

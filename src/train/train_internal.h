@@ -13,7 +13,8 @@ enum {
     EFF_CHUNK_BYTES = 192 << 10, /* of the widest tensor that a convolution works on at a time: a few stay in L2 */
     EFF_CHUNK_PIXELS = 49,       /* at least: each chunk goes through all weights                       */
     EFF_BAND_BYTES = 320 << 10,  /* of the rows that a depthwise convolution works on at a time         */
-    EFF_GATED_BYTES = 512 << 10  /* of a gated view that is kept from the mean to the convolution; larger ones are made twice */
+    EFF_GATED_BYTES = 512 << 10, /* of a gated view that is kept from the mean to the convolution; larger ones are made twice */
+    EFF_FUSE_BYTES = 1 << 20     /* of an expanded image: from here on computing it twice beats storing it and reading it back */
 };
 
 typedef struct bn_state {  /* vectors of c floats */
@@ -36,6 +37,7 @@ typedef struct se_state {
 typedef struct op_state {
     float *z;              /* [batch][h][w][c], inside the arena                         */
     float *z_first, *z_again; /* where z lies until its last reader forward; and where it is computed again (NULL: kept) */
+    bool fused;            /* never stored, nor its gradient: the depthwise convolution that reads it computes it band by band */
     int slot;              /* time forward: ops of one slot run one after another in an image's task */
     float *g;              /* gradient of the view, then of what batch norm puts out     */
     float *w, *bias;       /* packed for the forward pass; bias: zeros, or the linear's  */
@@ -105,8 +107,8 @@ float eff_train_dropout(const eff_trainer *t, int b, int j);
 
 eff_patches eff_train_patches(const eff_tape_op *in, const eff_tape_op *o, const float *x);
 
-/** Floats of one group's sum of the weight gradient of `o`; 0 where nothing learns. */
-size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o);
+/** Floats of one group's sum of the weight gradient of op i, without that of a fused input; 0 where nothing learns. */
+size_t eff_train_part_floats(const eff_trainer *t, int i);
 
 /** Does reader `reader` come first in time (backward), so that it writes the gradient of op i instead of adding to it? */
 static inline bool eff_train_writes(const eff_trainer *t, int i, int reader) { return t->tape.op[i].last_reader == reader; }
@@ -129,7 +131,9 @@ void eff_train_recompute(eff_trainer *t, int i);
 
 /* depthwise.c */
 void eff_train_dwconv(const eff_trainer *t, int i, int b, float *scratch);
-void eff_train_dwconv_back(const eff_trainer *t, int i, int b, float *part, float *scratch);
+/** @param part  the group's sum of the weight gradient, to be added to; that of a fused input follows it
+ *  @param first  of its group: the fused input's sum begins here */
+void eff_train_dwconv_back(const eff_trainer *t, int i, int b, float *part, bool first, float *scratch);
 /** Floats of scratch that either takes. */
 size_t eff_train_dwconv_scratch(const eff_trainer *t, int i);
 
@@ -148,5 +152,12 @@ void eff_train_backward(eff_trainer *t);
 const float *eff_train_stored_gradient(const eff_trainer *t, int i, int b, size_t first, size_t n, float *out);
 /** Take `n` pixels of the gradient of op i's view through its activation; y (or NULL) becomes the view. */
 void eff_train_act_back(const eff_trainer *t, int i, int b, size_t first, size_t n, float *y);
+/** The same for pixels that lie at z, their gradient at d. */
+void eff_train_act_back_at(const eff_trainer *t, int i, int b, float *d, const float *z, size_t n, float *y);
+/** Add n pixels' gradient of the weights of convolution i to `part` (fresh: nothing is there yet): dz of what it stores, a of its
+ * patches. */
+void eff_train_add_weight_gradient(const eff_trainer *t, int i, float *part, const float *dz, const float *a, size_t n, bool fresh);
+/** Reader `reader` has finished with image b of op i: all that must wait for the whole image follows. */
+void eff_train_hand_back(const eff_trainer *t, int i, int reader, int b, float *scratch);
 
 #endif

@@ -113,10 +113,11 @@ static size_t scratch_for(const eff_trainer *t, int i)
     return max_size(need, 2 * widest + max_size(widest, 2 * squeezed) + (in->se ? 2 * (size_t)in->se->squeeze : 0));
 }
 
-size_t eff_train_part_floats(const eff_trainer *t, const eff_tape_op *o)
+size_t eff_train_part_floats(const eff_trainer *t, int i)
 {
+    const eff_tape_op *o = &t->tape.op[i];
     if (!o->trainable) return 0;
-    if (o->kind == EFF_TAPE_CONV) return t->graph->param[o->node->param[0]].count;
+    if (o->kind == EFF_TAPE_CONV) return eff_round_up(t->graph->param[o->node->param[0]].count, LINE);
     if (o->kind != EFF_TAPE_DWCONV) return 0;
     return eff_padded(&t->k, o->c) * (size_t)o->node->kernel * (size_t)o->node->kernel;
 }
@@ -131,11 +132,24 @@ static void number_slots(eff_trainer *t)
     }
 }
 
+/* With frozen statistics nothing waits for the whole batch: a large expanded image is computed where it is read, twice. */
+static void mark_fused(eff_trainer *t)
+{
+    const size_t least = t->o.fuse_bytes ? t->o.fuse_bytes : EFF_FUSE_BYTES;
+    for (int i = 1; i + 1 < t->tape.n; i++) {
+        const eff_tape_op *o = &t->tape.op[i], *r = &t->tape.op[i + 1];
+        const bool expand = o->kind == EFF_TAPE_CONV && o->node->kernel == 1 && o->node->stride == 1 && o->bn && !o->se;
+        const bool pair = r->kind == EFF_TAPE_DWCONV && r->in[0] == i && o->last_reader == i + 1;
+        t->op[i].fused = t->o.bn == EFF_BN_FROZEN && expand && pair && !t->tape.op[o->in[0]].se && t->op[i].slot == t->op[i + 1].slot &&
+                         eff_tape_floats(o) * sizeof(float) >= least;
+    }
+}
+
 /* Is z of op i dropped after the forward pass and computed again? What only the next convolution of the same block reads. */
 static bool drops(const eff_trainer *t, int i)
 {
     const eff_tape_op *o = &t->tape.op[i];
-    if (!t->o.recompute || !o->needs_grad || (o->kind != EFF_TAPE_CONV && o->kind != EFF_TAPE_DWCONV)) return false;
+    if (!t->o.recompute || t->op[i].fused || !o->needs_grad || (o->kind != EFF_TAPE_CONV && o->kind != EFF_TAPE_DWCONV)) return false;
     if (o->first_reader != i + 1 || o->last_reader != i + 1) return false;
     const eff_tape_op *r = &t->tape.op[i + 1];
     return (r->kind == EFF_TAPE_CONV || r->kind == EFF_TAPE_DWCONV) && r->node->stage == o->node->stage && r->node->index == o->node->index;
@@ -154,14 +168,14 @@ static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
     const int n = t->tape.n;
     eff_buffer *b = eff_calloc(3 * (size_t)n, sizeof *b); /* z, g, z again */
     if (!b) return eff_fail_memory(err, 3 * (size_t)n * sizeof *b);
-    number_slots(t);
     for (int i = 0; i < n; i++) {
         const eff_tape_op *o = &t->tape.op[i];
         const size_t bytes = eff_tape_floats(o) * sizeof(float) * (size_t)t->o.batch;
-        const bool stored = o->kind != EFF_TAPE_INPUT && o->kind != EFF_TAPE_HEAD;
+        const bool stored = o->kind != EFF_TAPE_INPUT && o->kind != EFF_TAPE_HEAD && !t->op[i].fused;
+        const int writer = o->last_reader + (o->last_reader > 0 && t->op[o->last_reader].fused); /* of its gradient */
         const int slot = t->op[i].slot, last = o->last_reader > i ? t->op[o->last_reader].slot : slot;
         b[i] = (eff_buffer){ .bytes = stored ? bytes : 0, .first = slot, .last = last };
-        b[n + i] = (eff_buffer){ .bytes = stored && o->needs_grad ? bytes : 0, .first = 2 * n - o->last_reader, .last = 2 * n - i };
+        b[n + i] = (eff_buffer){ .bytes = stored && o->needs_grad ? bytes : 0, .first = 2 * n - writer, .last = 2 * n - i };
         if (drops(t, i)) b[2 * n + i] = (eff_buffer){ .bytes = bytes, .first = 2 * n - needed_by(t, i), .last = 2 * n - i };
         else if (o->needs_grad && !eff_tape_plain(o)) b[i].last = 2 * n - i;
     }
@@ -171,6 +185,7 @@ static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
         if (drops(t, r)) when = 2 * n - r; /* and one that is dropped reads them for that; later, if it learns */
         for (int j = 0; when && j < 2; j++)
             if (o->in[j] >= 0 && !drops(t, o->in[j]) && b[o->in[j]].last < when) b[o->in[j]].last = when;
+        if (t->op[r].fused && t->tape.op[r + 1].needs_grad && b[o->in[0]].last < 2 * n - r) b[o->in[0]].last = 2 * n - r;
     }
     eff_status s = eff_place_buffers(b, 3 * n, &t->arena_bytes, err);
     if (s == EFF_OK && real) {
@@ -192,9 +207,12 @@ static eff_status measure(eff_trainer *t, eff_error *err)
     vectors v = { 0 };
     lay_out(t, &v);
     t->small_floats = v.used;
+    number_slots(t);
+    mark_fused(t);
     for (int i = 1; i < t->tape.n; i++) {
+        const size_t before = t->op[i - 1].fused ? eff_train_part_floats(t, i - 1) : 0;
         t->scratch_floats = max_size(t->scratch_floats, scratch_for(t, i));
-        t->part_floats = max_size(t->part_floats, eff_train_part_floats(t, &t->tape.op[i]));
+        t->part_floats = max_size(t->part_floats, eff_train_part_floats(t, i) + before);
     }
     t->scratch_floats = eff_round_up(t->scratch_floats, LINE);
     t->part_floats = eff_round_up(t->part_floats, LINE);

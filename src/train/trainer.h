@@ -25,6 +25,9 @@ typedef struct eff_trainer_opts {
     bool pool_statistics; /* running statistics move once a step, by the statistics of all passes since eff_trainer_zero()
                              taken as one batch; each pass still normalises with its own. After every pass they stand where
                              they would if it were the step's last. Otherwise each pass moves them.     */
+    size_t fuse_bytes;    /* with frozen statistics, an expanded image of so many bytes or more is computed twice, band by
+                             band, instead of being stored: less memory traffic; the same bits but for batch norm's
+                             own gradients, whose sums over pixels are cut elsewhere. 0: as measured best                */
     uint64_t seed;        /* of the stochastic parts                                                   */
 } eff_trainer_opts;
 void eff_trainer_opts_init(eff_trainer_opts *o);
