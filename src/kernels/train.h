@@ -23,6 +23,9 @@ typedef void eff_outer_fn(const eff_outer *g);
 typedef void eff_affine_act_fn(float *y, const float *z, const float *scale, const float *shift, const float *gate, size_t pixels,
                                int c, eff_act act);
 
+/** A sum over pixels in two floats a channel: s[j], and in s[c + j] what rounding s[j] has lost. What batch norm makes of its sums
+ * multiplies a whole channel, so their error does not average out as that of single pixels does. */
+
 /** Backward of the above, in place: with x = scale * z + shift, d = (d * gate + add) * act'(x); and the sums that batch norm
  * needs, s1[j] += d, s2[j] += d * (z - mean[j]). y, where wanted, becomes act(x). */
 typedef struct eff_act_back {
@@ -31,7 +34,7 @@ typedef struct eff_act_back {
     float *y;                         /* [pixels][c], or NULL                   */
     const float *scale, *shift, *mean;
     const float *gate, *add;          /* of squeeze-and-excitation; both or NULL */
-    float *s1, *s2;
+    float *s1, *s2;                   /* [2][c]: sums of two floats             */
     size_t pixels;
     int c;
     eff_act act;
@@ -42,7 +45,7 @@ typedef void eff_act_back_fn(const eff_act_back *a);
 typedef void eff_affine2_fn(float *dz, const float *d, const float *z, const float *a, const float *b, const float *c0,
                             size_t pixels, int c);
 
-/** s1[j] += sum of (z - pivot[j]), s2[j] += sum of (z - pivot[j])^2. */
+/** s1[j] += sum of (z - pivot[j]), s2[j] += sum of (z - pivot[j])^2; sums of two floats. */
 typedef void eff_moments_fn(const float *z, const float *pivot, size_t pixels, int c, float *s1, float *s2);
 
 /** s[j] += sum over p of x[p][j] * y[p][j] (y NULL: of x). */

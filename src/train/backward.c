@@ -30,9 +30,9 @@ static void back_gate(const eff_trainer *t, int i, int b, float *dmean)
                               .groups = eff_gemm_groups(&t->k, (int)q) };
     t->k.gemm(&to_mid);
     float *unused = dmean; /* there are more channels than squeezed ones, or room for them: see the scratch's size */
-    memset(unused, 0, 2 * q * sizeof *unused);
+    memset(unused, 0, 4 * q * sizeof *unused);
     const eff_act_back a = { .d = dmid, .z = mid, .scale = t->ones, .shift = t->zeros, .mean = t->zeros, .s1 = unused,
-                             .s2 = unused + q, .pixels = 1, .c = (int)q, .act = o->se->act };
+                             .s2 = unused + 2 * q, .pixels = 1, .c = (int)q, .act = o->se->act };
     t->tk.act_back(&a);
     const eff_gemm to_mean = { .a = dmid, .b = se->w1t, .bias = t->zeros, .c = dmean, .m = 1, .k = (int)q, .n = o->c,
                                .groups = eff_gemm_groups(&t->k, o->c) };
@@ -49,7 +49,7 @@ static void through_act(const eff_trainer *t, int i, int b, float *d, const floa
     const eff_act_back a = { .d = d, .z = z, .y = y,
                              .scale = o->bn ? s->bn.scale : t->ones, .shift = o->bn ? s->bn.shift : t->zeros,
                              .mean = o->bn ? s->bn.mean : t->zeros, .gate = dmean ? s->se.gate + (size_t)b * c : NULL, .add = dmean,
-                             .s1 = o->bn ? s->bn.s1 + (size_t)b * c : unused, .s2 = o->bn ? s->bn.s2 + (size_t)b * c : unused + c,
+                             .s1 = o->bn ? s->bn.s1 + (size_t)b * 2 * c : unused, .s2 = o->bn ? s->bn.s2 + (size_t)b * 2 * c : unused + 2 * c,
                              .pixels = n, .c = o->c, .act = o->act };
     t->tk.act_back(&a);
 }
@@ -71,11 +71,11 @@ static void complete(const eff_trainer *t, int i, int b, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i];
     const size_t c = (size_t)o->c;
-    float *unused = scratch, *dmean = o->se ? scratch + 2 * c : NULL;
+    float *unused = scratch, *dmean = o->se ? scratch + 4 * c : NULL;
     if (o->se) back_gate(t, i, b, dmean);
     else if (!o->bn && o->act == EFF_ACT_NONE) return;
     if (o->bn) eff_train_clear_sums(t, i, b);
-    else memset(unused, 0, 2 * c * sizeof *unused);
+    else memset(unused, 0, 4 * c * sizeof *unused);
     through_act(t, i, b, image_of(t->op[i].g, o, b), image_of(t->op[i].z, o, b), pixels_of(o), NULL, dmean, unused);
 }
 

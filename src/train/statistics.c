@@ -12,9 +12,9 @@ enum { CHANNELS = 32 }; /* a task */
 void eff_train_clear_sums(const eff_trainer *t, int i, int b)
 {
     const bn_state *bn = &t->op[i].bn;
-    const size_t c = (size_t)t->tape.op[i].c;
-    memset(bn->s1 + (size_t)b * c, 0, c * sizeof *bn->s1);
-    memset(bn->s2 + (size_t)b * c, 0, c * sizeof *bn->s2);
+    const size_t floats = 2 * (size_t)t->tape.op[i].c;
+    memset(bn->s1 + (size_t)b * floats, 0, floats * sizeof *bn->s1);
+    memset(bn->s2 + (size_t)b * floats, 0, floats * sizeof *bn->s2);
 }
 
 void eff_train_add_sums(const eff_trainer *t, int i, int b, size_t first, size_t pixels)
@@ -24,7 +24,14 @@ void eff_train_add_sums(const eff_trainer *t, int i, int b, size_t first, size_t
     const size_t c = (size_t)o->c;
     if (!o->bn || t->o.bn == EFF_BN_FROZEN || t->again) return;
     const float *z = image_of(t->op[i].z, o, b);
-    t->tk.moments(z + first * c, z, pixels, o->c, bn->s1 + (size_t)b * c, bn->s2 + (size_t)b * c);
+    t->tk.moments(z + first * c, z, pixels, o->c, bn->s1 + (size_t)b * 2 * c, bn->s2 + (size_t)b * 2 * c);
+}
+
+/* Image b's sum of channel j. */
+static double sum_of(const float *s, int b, int c, int j)
+{
+    const float *own = s + (size_t)b * 2 * (size_t)c + (size_t)j;
+    return (double)own[0] + (double)own[c];
 }
 
 typedef struct moments {
@@ -39,16 +46,15 @@ static void batch_moments(const eff_trainer *t, int i, int j0, int n, moments *m
     const double pixels = (double)pixels_of(o);
     *m = (moments){ { 0 }, { 0 } };
     for (int b = 0; b < t->pass->n; b++) {
-        const float *pivot = image_of(t->op[i].z, o, b) + j0, *s1 = bn->s1 + (size_t)b * (size_t)o->c + (size_t)j0;
-        for (int j = 0; j < n; j++) m->mean[j] += (double)pivot[j] + (double)s1[j] / pixels;
+        const float *pivot = image_of(t->op[i].z, o, b) + j0;
+        for (int j = 0; j < n; j++) m->mean[j] += (double)pivot[j] + sum_of(bn->s1, b, o->c, j0 + j) / pixels;
     }
     for (int j = 0; j < n; j++) m->mean[j] /= t->pass->n;
     for (int b = 0; b < t->pass->n; b++) {
-        const float *pivot = image_of(t->op[i].z, o, b) + j0, *s1 = bn->s1 + (size_t)b * (size_t)o->c + (size_t)j0;
-        const float *s2 = bn->s2 + (size_t)b * (size_t)o->c + (size_t)j0;
+        const float *pivot = image_of(t->op[i].z, o, b) + j0;
         for (int j = 0; j < n; j++) {
-            const double own = (double)s1[j] / pixels, off = (double)pivot[j] + own - m->mean[j];
-            const double inner = (double)s2[j] - own * (double)s1[j];
+            const double s1 = sum_of(bn->s1, b, o->c, j0 + j), s2 = sum_of(bn->s2, b, o->c, j0 + j);
+            const double own = s1 / pixels, off = (double)pivot[j] + own - m->mean[j], inner = s2 - own * s1;
             m->m2[j] += (inner > 0 ? inner : 0) + pixels * off * off;
         }
     }
@@ -123,10 +129,8 @@ static void task_backward(void *ctx, int task, int worker)
     float *dgamma = t->grad[o->bn->param[0]], *dbeta = t->grad[o->bn->param[1]];
     const double count = (double)t->pass->n * (double)pixels_of(o);
     double s1[CHANNELS] = { 0 }, s2[CHANNELS] = { 0 };
-    for (int b = 0; b < t->pass->n; b++) {
-        const float *p1 = bn->s1 + (size_t)b * (size_t)o->c + (size_t)j0, *p2 = bn->s2 + (size_t)b * (size_t)o->c + (size_t)j0;
-        for (int j = 0; j < n; j++) s1[j] += (double)p1[j], s2[j] += (double)p2[j];
-    }
+    for (int b = 0; b < t->pass->n; b++)
+        for (int j = 0; j < n; j++) s1[j] += sum_of(bn->s1, b, o->c, j0 + j), s2[j] += sum_of(bn->s2, b, o->c, j0 + j);
     for (int j = 0; j < n; j++) {
         const int k = j0 + j;
         const double rstd = (double)bn->rstd[k], a = (double)gamma[k] * rstd;

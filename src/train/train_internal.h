@@ -21,7 +21,7 @@ typedef struct bn_state {  /* vectors of c floats */
     float *scale, *shift;  /* y = scale * z + shift                              */
     float *mean, *rstd;    /* that normalised                                    */
     float *a, *b, *c0;     /* backward: dz = a * dy + b * z + c0                 */
-    float *s1, *s2;        /* [batch][c] sums of each image, forward or backward */
+    float *s1, *s2;        /* [batch][2][c] sums of each image, forward or backward, of two floats */
     double *pool_mean, *pool_m2;    /* of the step's micro-batches; NULL unless they are pooled */
     float *start_mean, *start_var;  /* running statistics when the step began                   */
 } bn_state;

@@ -36,8 +36,8 @@ static void lay_out_bn(vectors *v, bn_state *bn, size_t c, size_t batch, bool po
 {
     float **const all[] = { &bn->scale, &bn->shift, &bn->mean, &bn->rstd, &bn->a, &bn->b, &bn->c0 };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) *all[i] = take(v, c);
-    bn->s1 = take(v, batch * c);
-    bn->s2 = take(v, batch * c);
+    bn->s1 = take(v, batch * 2 * c);
+    bn->s2 = take(v, batch * 2 * c);
     if (!pooled) return;
     bn->pool_mean = (double *)(void *)take(v, 2 * c); /* lines are aligned for doubles */
     bn->pool_m2 = (double *)(void *)take(v, 2 * c);
@@ -110,7 +110,7 @@ static size_t scratch_for(const eff_trainer *t, int i)
     else if (o->kind == EFF_TAPE_MAXPOOL) need = max_size(need, eff_tape_floats(in));
     else if (o->kind == EFF_TAPE_HEAD) need = max_size(need, chunk_pixels(in->c) * (size_t)in->c);
     const size_t widest = max_size(c, (size_t)in->c), squeezed = o->se ? (size_t)o->se->squeeze : 0;
-    return max_size(need, 2 * widest + max_size(widest, 2 * squeezed) + (in->se ? 2 * (size_t)in->se->squeeze : 0));
+    return max_size(need, 4 * widest + max_size(widest, 4 * squeezed) + (in->se ? 4 * (size_t)in->se->squeeze : 0));
 }
 
 size_t eff_train_part_floats(const eff_trainer *t, int i)

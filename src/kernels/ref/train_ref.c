@@ -41,6 +41,14 @@ static void affine_act_ref(float *y, const float *z, const float *scale, const f
         for (int j = 0; j < c; j++) y[j] = activate(scale[j] * z[j] + shift[j], act) * (gate ? gate[j] : 1.0f);
 }
 
+/* Add x to a sum of two floats. */
+static void add_to(float *s, int c, int j, double x)
+{
+    const double sum = (double)s[j] + (double)s[c + j] + x;
+    s[j] = (float)sum;
+    s[c + j] = (float)(sum - (double)s[j]);
+}
+
 static void act_back_ref(const eff_act_back *a)
 {
     for (size_t p = 0; p < a->pixels; p++)
@@ -50,8 +58,8 @@ static void act_back_ref(const eff_act_back *a)
             if (a->gate) a->d[i] = a->d[i] * a->gate[j] + a->add[j];
             if (a->y) a->y[i] = activate(x, a->act);
             a->d[i] *= slope(x, a->act);
-            a->s1[j] += a->d[i];
-            a->s2[j] += a->d[i] * (a->z[i] - a->mean[j]);
+            add_to(a->s1, a->c, j, (double)a->d[i]);
+            add_to(a->s2, a->c, j, (double)a->d[i] * (double)(a->z[i] - a->mean[j]));
         }
 }
 
@@ -66,9 +74,9 @@ static void moments_ref(const float *z, const float *pivot, size_t pixels, int c
 {
     for (size_t p = 0; p < pixels; p++, z += c)
         for (int j = 0; j < c; j++) {
-            const float t = z[j] - pivot[j];
-            s1[j] += t;
-            s2[j] += t * t;
+            const double t = (double)(z[j] - pivot[j]);
+            add_to(s1, c, j, t);
+            add_to(s2, c, j, t * t);
         }
 }
 

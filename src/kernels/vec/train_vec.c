@@ -98,6 +98,14 @@ INLINE void store(float *p, vf v, int part)
     else vstore(p, v);
 }
 
+/* Add to a sum of two floats; what rounding loses is exact (Knuth's two-sum). */
+INLINE void add_to(float *s, int c, int j, vf x, int part)
+{
+    const vf old = load(s + j, part), sum = old + x, back = sum - old;
+    store(s + j, sum, part);
+    store(s + c + j, load(s + c + j, part) + ((old - (sum - back)) + (x - back)), part);
+}
+
 /* For every vector of channels and block of pixels: BODY with j (first channel), part (channels), p0 and n (pixels). */
 #define FOR_BLOCKS(pixels, c, BODY) \
     for (size_t p0 = 0; p0 < (pixels); p0 += PIXEL_BLOCK) { \
@@ -204,8 +212,8 @@ INLINE void act_back_by(const eff_act act, const int want_y, const int gated, co
             sum += dv;
             dot += dv * (zv - mu);
         }
-        store(k->s1 + j, load(k->s1 + j, part) + sum, part);
-        store(k->s2 + j, load(k->s2 + j, part) + dot, part);
+        add_to(k->s1, c, j, sum, part);
+        add_to(k->s2, c, j, dot, part);
     })
 }
 
@@ -244,8 +252,8 @@ static void moments(const float *z, const float *pivot, size_t pixels, int c, fl
             sum += t;
             square += t * t;
         }
-        store(s1 + j, load(s1 + j, part) + sum, part);
-        store(s2 + j, load(s2 + j, part) + square, part);
+        add_to(s1, c, j, sum, part);
+        add_to(s2, c, j, square, part);
     })
 }
 
