@@ -217,24 +217,30 @@ static eff_status set_number(eff_recipe *r, const cli_args *a, const char *optio
     return eff_recipe_set(r, text, err);
 }
 
-static int make_recipe(training *t)
+/* What the command line replaces in the recipe; r NULL: only whether it can, before anything takes time. */
+static int replace_values(const cli_args *a, eff_recipe *r)
 {
     static const char *const numbers[] = { "epochs", "batch", "lr", "resolution" };
-    const cli_args *a = t->a;
     eff_error err = { 0 };
-    eff_status s = eff_recipe_create(&t->recipe, cli_text(a, "recipe"), t->start, t->data, &err);
-    for (size_t i = 0; s == EFF_OK && i < sizeof numbers / sizeof *numbers; i++)
-        s = set_number(t->recipe, a, numbers[i], &err);
-    if (s == EFF_OK && cli_given(a, "set")) s = eff_recipe_set(t->recipe, cli_text(a, "set"), &err);
+    eff_status s = EFF_OK;
+    for (size_t i = 0; s == EFF_OK && i < sizeof numbers / sizeof *numbers; i++) s = set_number(r, a, numbers[i], &err);
+    if (s == EFF_OK && cli_given(a, "set")) s = eff_recipe_set(r, cli_text(a, "set"), &err);
     if (s == EFF_OK && cli_given(a, "augment")) {
         const char *spec = cli_text(a, "augment");
         const size_t room = strlen(spec) + 16;
         char *text = cli_alloc(room, 1);
         snprintf(text, room, "augment=%s", spec);
-        s = eff_recipe_set(t->recipe, text, &err);
+        s = eff_recipe_set(r, text, &err);
         free(text);
     }
     return s == EFF_OK ? CLI_OK : cli_fail(&err, "train");
+}
+
+static int make_recipe(training *t)
+{
+    eff_error err = { 0 };
+    if (eff_recipe_create(&t->recipe, cli_text(t->a, "recipe"), t->start, t->data, &err) != EFF_OK) return cli_fail(&err, "train");
+    return replace_values(t->a, t->recipe);
 }
 
 static void print_recipe(FILE *f, eff_recipe *r, bool all)
@@ -424,7 +430,8 @@ static int begin(training *t, eff_run_opts *o)
     const cli_args *a = t->a;
     eff_error err = { 0 };
     if (a->nfiles != 1) return cli_usage(a, "expected DIR, a folder of photographs (or --resume RUN)");
-    int status = open_start(t);
+    int status = replace_values(a, NULL);
+    if (status == CLI_OK) status = open_start(t);
     if (status == CLI_OK) status = open_data(t);
     if (status == CLI_OK) status = make_recipe(t);
     if (status != CLI_OK) return status;

@@ -81,7 +81,7 @@ echo "killed $i times"
 # Asked to stop: the step is finished and saved, the status is the signal's.
 begin asked > /dev/null 2> asked.err &
 pid=$!
-while [ ! -e asked/last.state ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
+while [ ! -e asked/args.json ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
 kill -TERM $pid
 wait $pid
 status=$?
@@ -96,7 +96,7 @@ fi
 rm -rf full
 begin full > /dev/null 2>&1 &
 pid=$!
-while [ ! -e full/last.state ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
+while [ ! -e full/args.json ] && kill -0 $pid 2> /dev/null; do sleep 0.01; done
 kill -KILL $pid 2> /dev/null
 wait $pid 2> /dev/null
 before=$(sum full/last.state)

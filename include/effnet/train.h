@@ -76,7 +76,8 @@ EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const e
 EFF_API void eff_recipe_free(eff_recipe *r);
 EFF_API const char *eff_recipe_name(const eff_recipe *r);
 
-/** Replace values: "epochs=20,lr=1e-3"; "augment=SPEC" comes last, its commas are its own.
+/** Replace values: "epochs=20,lr=1e-3"; "augment=SPEC" comes last, its commas are its own. r NULL: only look whether any recipe would
+ * take the text.
  * @return EFF_EARG naming the key and what it may be, with *r unchanged */
 EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *err);
 

@@ -235,9 +235,11 @@ static void choose_l2(problem *p, double *theta, double *work, size_t *row, size
         p->row = row;
         p->n = train;
         seen += n - train;
+        double share = 0; /* of all images' weight: the penalty keeps its size beside the loss */
+        for (size_t i = 0; i < train; i++) share += (double)p->weight[row[i]];
         memset(theta, 0, p->size * sizeof *theta);
         for (int r = RUNGS - 1; r >= 0; r--) { /* from the smoothest on, each starting where the last ended */
-            p->l2 = ladder[r];
+            p->l2 = ladder[r] * share;
             minimise(p, theta, work);
             score(p, theta, row + train, n - train, &loss[r], &hits[r]);
         }

@@ -136,7 +136,8 @@ static eff_status set_one(eff_recipe *r, const char *key, size_t klen, const cha
 
 EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *err)
 {
-    eff_recipe changed = *r;
+    eff_recipe changed = { 0 };
+    if (r) changed = *r;
     while (*text) {
         const size_t len = strcspn(text, ","), klen = strcspn(text, "=,");
         if (klen >= len)
@@ -153,7 +154,7 @@ EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *er
         text += len;
         text += *text == ',';
     }
-    *r = changed;
+    if (r) *r = changed;
     return EFF_OK;
 }
 

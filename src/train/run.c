@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "formats/formats.h"
 #include "train/transfer.h"
 
 #include <float.h>
@@ -213,13 +212,15 @@ static eff_status new_run(eff_run **out, const eff_run_opts *o, eff_error *err)
     return EFF_OK;
 }
 
-/* The RUN folder with what is known before the first step. */
+/* The RUN folder with what is known before the first step. args.json comes last: it is what makes a folder a run that can be taken up,
+ * whatever becomes of the weights that it began with. */
 static eff_status open_folder(eff_run *r, eff_error *err)
 {
     eff_status s = eff_run_hold_folder(r, true, err);
     char *path = s == EFF_OK ? eff_run_path(r, "split.csv") : NULL;
     if (s == EFF_OK) s = path ? eff_dataset_save(r->d, path, err) : eff_fail_memory(err, 0);
     eff_free(path);
+    if (s == EFF_OK) s = eff_run_save_state(r, err);
     return s == EFF_OK ? eff_run_save_args(r, false, err) : s;
 }
 
@@ -249,33 +250,17 @@ EFF_API eff_status eff_run_create(eff_run **out, const eff_model *start, const e
     return EFF_OK;
 }
 
-/* The model of a saved run, or, when it was cut off before its first save, of the weights that it began with. */
-static eff_status model_again(eff_run *r, eff_error *err)
+static eff_status saved_model(eff_run *r, eff_error *err)
 {
-    if (has_file(r, "last.state")) {
-        eff_state *st;
-        char *path = eff_run_path(r, "last.state");
-        eff_status s = path ? eff_state_open(&st, path, err) : eff_fail_memory(err, 0);
-        if (s == EFF_OK) {
-            s = eff_state_model(&r->m, st, err);
-            eff_state_close(st);
-        }
-        if (s != EFF_OK && path) eff_error_prefix(err, "%s", path);
-        eff_free(path);
-        return s;
+    eff_state *st;
+    char *path = eff_run_path(r, "last.state");
+    eff_status s = path ? eff_state_open(&st, path, err) : eff_fail_memory(err, 0);
+    if (s == EFF_OK) {
+        s = eff_state_model(&r->m, st, err);
+        eff_state_close(st);
     }
-    if (!r->source)
-        return eff_fail(err, EFF_EFORMAT,
-                        "%s: nothing was saved yet, and args.json does not say which weights it began with", r->out);
-    eff_model *start;
-    eff_model_opts o = { 0 };
-    eff_status s = eff_formats_load(&start, r->source, &o, err);
-    if (s != EFF_OK) {
-        eff_error_prefix(err, "%s", r->source);
-        return s;
-    }
-    s = make_model(r, start, err);
-    eff_model_destroy(start);
+    if (s != EFF_OK && path) eff_error_prefix(err, "%s", path);
+    eff_free(path);
     return s;
 }
 
@@ -296,10 +281,10 @@ EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_erro
     if (path && s != EFF_OK) eff_error_prefix(err, "%s", path);
     eff_free(path);
     r->d = r->own_data;
-    if (s == EFF_OK) s = model_again(r, err);
+    if (s == EFF_OK) s = saved_model(r, err);
     if (r->settled) r->o.seconds = 0; /* the time has been fitted */
     if (s == EFF_OK) s = settle(r, err);
-    if (s == EFF_OK && has_file(r, "last.state")) s = eff_run_load_state(r, err);
+    if (s == EFF_OK) s = eff_run_load_state(r, err);
     if (s != EFF_OK) {
         eff_run_free(r);
         return s;
@@ -476,6 +461,7 @@ static eff_status begin(eff_run *r, eff_error *err)
     if (r->r.v[EFF_KEY_HEAD_FIRST] != 0) s = eff_run_head_first(r, err);
     if (s == EFF_OK) s = eff_run_fit_time(r, err);
     if (s == EFF_OK) s = eff_run_save_args(r, true, err);
+    r->p.begun = s == EFF_OK;
     if (s == EFF_OK) s = eff_run_save_state(r, err);
     return s;
 }
@@ -484,7 +470,7 @@ EFF_API eff_status eff_run_train(eff_run *r, eff_error *err)
 {
     if (!r->out) return eff_fail(err, EFF_EARG, "a run without a folder cannot be trained");
     eff_status s = EFF_OK;
-    if (!has_file(r, "last.state"))
+    if (!r->p.begun)
         s = begin(r, err);
     else if (r->p.epoch < eff_recipe_int(&r->r, EFF_KEY_EPOCHS))
         eff_run_note(r, "going on with step %ld of epoch %d", r->p.step + 1, r->p.epoch + 1);

@@ -155,7 +155,7 @@ static json_t *progress_json(const eff_run *r)
 {
     const eff_progress *p = &r->p;
     json_t *o = json_object(), *rows = json_array();
-    bool ok = o && rows && eff_json_put(o, "epoch", json_integer(p->epoch)) &&
+    bool ok = o && rows && eff_json_put(o, "begun", json_boolean(p->begun)) && eff_json_put(o, "epoch", json_integer(p->epoch)) &&
               eff_json_put(o, "step", json_integer(p->step)) && eff_json_put(o, "steps", json_integer(r->steps)) &&
               eff_json_put(o, "loss_sum", eff_json_real(p->loss_sum)) &&
               eff_json_put(o, "counted", json_integer(p->counted)) && eff_json_put(o, "seen", json_integer(p->seen)) &&
@@ -269,6 +269,7 @@ eff_status eff_run_read_progress(eff_run *r, const json_t *o, eff_error *err)
         return eff_fail(err, EFF_EFORMAT,
                         "progress: epoch %ld, step %ld of %ld do not fit this run of %ld steps an epoch", epoch, p.step,
                         steps, r->steps);
+    p.begun = !json_is_false(json_object_get(o, "begun"));
     p.epoch = (int)epoch;
     p.in_a_row = (int)in_a_row;
     p.rollbacks = (int)rollbacks;

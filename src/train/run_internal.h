@@ -23,6 +23,7 @@ typedef struct eff_epoch_row { /* a line of log.csv */
 } eff_epoch_row;
 
 typedef struct eff_progress { /* all that the loop remembers; kept in last.state */
+    bool begun;               /* the classifier is fitted and the time; before that, weights are as they were given */
     int epoch;                /* that is being run, 0-based; `epochs` when over                 */
     long step;                /* next one in it                                                 */
     double loss_sum;          /* of this epoch so far, steps that counted                       */
