@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables 2, 3 and 7 of the paper and the coefficients of the released code. The released coefficients are rounded by hand; phi is
- * the one whose alpha^phi, beta^phi and gamma^phi come nearest to them together. */
+/* Tables 2, 3 and 7 of the paper and the coefficients of the released code. The released coefficients are rounded by
+ * hand; phi is the one whose alpha^phi, beta^phi and gamma^phi come nearest to them together. */
 #include "paper.h"
 
 #include <math.h>

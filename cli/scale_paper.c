@@ -160,7 +160,8 @@ int scale_print_released(double first, double last)
     if (!n) return CLI_OK;
     puts("\nreleased networks (coefficients rounded by hand; phi is the nearest), beside the paper's own figures:\n");
     print_figures(list, n);
-    puts("\nthe paper's FLOPS are multiply-adds; its ImageNet top-1 is that of arXiv v5, beside it the earlier version's "
+    puts("\nthe paper's FLOPS are multiply-adds; its ImageNet top-1 is that of arXiv v5, beside it the earlier "
+         "version's "
          "(ICML 2019)\n\nthe phi that each released coefficient stands for by itself:\n");
     print_differences(list, n);
     return CLI_OK;
@@ -198,8 +199,8 @@ static const char *verdict_text(int row, const uint64_t macs[PAPER_SCALED], char
         break;
     case PAPER_TOO_MANY: {
         const double f = r->width * r->resolution;
-        snprintf(out, room, "cannot be: %s x %g costs at most %g times as much, %s", r->width > 1 ? "width" : "resolution",
-                 f, f * f, cli_human(f * f * (double)macs[paper_base(row)]));
+        snprintf(out, room, "cannot be: %s x %g costs at most %g times as much, %s",
+                 r->width > 1 ? "width" : "resolution", f, f * f, cli_human(f * f * (double)macs[paper_base(row)]));
         break;
     }
     case PAPER_SWAPPED:
@@ -236,7 +237,7 @@ static json_t *row_json(int i, const uint64_t macs[PAPER_SCALED], uint64_t param
 static void print_rows(int table, const uint64_t macs[PAPER_SCALED], const uint64_t params[PAPER_SCALED],
                        const int side[PAPER_SCALED])
 {
-    static const char *const head[] = { "network", "d",           "w",     "pixels",      "params",
+    static const char *const head[] = { "network", "d",           "w",     "pixels",       "params",
                                         "MACs",    "paper:FLOPS", "top-1", "printed FLOPS" };
     cli_table t;
     cli_table_begin(&t, "lrrrrrrrl");
@@ -272,10 +273,13 @@ int scale_table(const cli_args *a, int table)
         cli_json_set(j, "rows", rows);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
-    printf("table %d of the paper (both versions), its networks counted: multiply-adds are what it calls FLOPS\n\n", table);
+    printf("table %d of the paper (both versions), its networks counted: multiply-adds are what it calls FLOPS\n\n",
+           table);
     print_rows(table, macs, params, side);
-    printf("\nPixels are the factor times 224, repeats are rounded up, channels to multiples of 8, as in the released code.\n"
-           "\"agrees\": our count rounds to the printed figure; \"+\" and \"-\": by how much the printed one is more or less.\n");
+    printf("\nPixels are the factor times 224, repeats are rounded up, channels to multiples of 8, as in the released "
+           "code.\n"
+           "\"agrees\": our count rounds to the printed figure; \"+\" and \"-\": by how much the printed one is more "
+           "or less.\n");
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
@@ -326,7 +330,8 @@ static size_t gather(points out[SERIES], bool flops, uint64_t mobilenet_params)
 static void fill(eff_chart *c, eff_chart_series series[SERIES], const points p[SERIES], size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        series[i] = (eff_chart_series){ .name = p[i].name, .x = p[i].x, .y = p[i].y, .labels = p[i].label, .n = p[i].n };
+        series[i] =
+            (eff_chart_series){ .name = p[i].name, .x = p[i].x, .y = p[i].y, .labels = p[i].label, .n = p[i].n };
     c->series = series;
     c->nseries = n;
     c->log_x = 1;
@@ -340,7 +345,7 @@ int scale_plot(const char *path)
     eff_chart_series series[2][SERIES];
     eff_chart chart[2] = { { .title = "published accuracy against published multiply-adds",
                              .x_label = "multiply-adds of one image, published (log scale)",
-                             .note = "GPipe is not here: its FLOPS (the paper's word for multiply-adds) are not printed." },
+                             .note = "GPipe is not here: the paper does not print its FLOPS." },
                            { .title = "published accuracy against parameters",
                              .x_label = "parameters, published (log scale)",
                              .note = "MobileNetV2's parameters are not printed there: counted by effnet." } };
@@ -349,9 +354,8 @@ int scale_plot(const char *path)
     const int status = count("mobilenetv2-1.0", &macs, &params);
     if (status != CLI_OK) return status;
     for (int i = 0; i < 2; i++) fill(&chart[i], series[i], p[i], gather(p[i], i == 0, params));
-    if (eff_chart_save(chart, 2,
-                       "Published figures, none of ours: Tan & Le, arXiv 1905.11946v5, tables 2 and 3", path,
-                       &err) != EFF_OK)
+    if (eff_chart_save(chart, 2, "Published figures, not measured here: Tan & Le, arXiv 1905.11946v5, tables 2 and 3",
+                       path, &err) != EFF_OK)
         return cli_fail(&err, path);
     return CLI_OK;
 }

@@ -61,7 +61,7 @@ static void test_figures_are_the_papers(void **state)
     for (int i = 0; i < PAPER_SCALED; i++) {
         const paper_scaled *const r = &paper_rows[i];
         const char *const base = paper_rows[paper_base(i)].item;
-        char item[96], table[4], of[48] = "baseline";
+        char item[160], table[4], of[96] = "baseline";
         if (!strcmp(r->item, "compound") && !r->stated)
             snprintf(of, sizeof of, "compound (coefficients not printed)");
         else if (!strcmp(r->item, "compound"))
@@ -114,7 +114,8 @@ static uint64_t reference(const t_tsv *t, const paper_scaled *r, const char *col
             for (int n = 0; n < 2; n++) {
                 const char *const name = t_tsv_get(t, i, "model"), *const want = known[k].names[n];
                 const size_t len = strlen(want);
-                if (strcmp(known[k].base, r->base) || strncmp(name, want, len) || (name[len] && name[len] != ' ')) continue;
+                if (strcmp(known[k].base, r->base) || strncmp(name, want, len) || (name[len] && name[len] != ' '))
+                    continue;
                 if (atof(t_tsv_get(t, i, "width")) != r->width || atof(t_tsv_get(t, i, "depth")) != r->depth) continue;
                 if (atoi(t_tsv_get(t, i, "res")) != (int)lround(224 * r->resolution)) continue;
                 return strtoull(t_tsv_get(t, i, column), NULL, 10);

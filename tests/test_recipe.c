@@ -169,7 +169,7 @@ static void test_regression(void **state)
     static float x[N * D], w[4][C * D], b[4][C], weight[N];
     static int label[N];
     eff_error err = { 0 };
-    eff_linear_fit fit;
+    eff_linear_fit fit = { 0 };
     make(x, label, 1.0);
     for (int i = 0; i < N; i++) weight[i] = 1 + (float)(label[i] == 2) * 3;
     for (int threads = 1; threads <= 3; threads++) {
@@ -198,7 +198,7 @@ static void test_cross_validation(void **state)
     static float x[N * D], w[C * D], b[C];
     static int label[N];
     eff_error err = { 0 };
-    eff_linear_fit far, noise;
+    eff_linear_fit far = { 0 }, noise = { 0 };
     make(x, label, 3.0);
     assert_int_equal(eff_linear_train(w, b, &far, x, label, NULL, N, D, C, -1, 0, NULL, NULL, &err), EFF_OK);
     assert_true(far.accuracy > 0.97);

@@ -193,8 +193,9 @@ static size_t split(size_t *row, size_t n, int fold, int folds, uint64_t seed)
     return first;
 }
 
-/* Mean loss and hits of theta on rows. */
-static void score(problem *p, const double *theta, const size_t *row, size_t n, double *loss, size_t *hits)
+/* Mean loss and hits of theta on rows; *held of each row (NULL: not wanted). */
+static void score(problem *p, const double *theta, const size_t *row, size_t n, double *loss, size_t *hits,
+                  uint8_t *held)
 {
     const size_t d = (size_t)p->d;
     const double *b = theta + (size_t)p->classes * d;
@@ -215,14 +216,15 @@ static void score(problem *p, const double *theta, const size_t *row, size_t n, 
         }
         *loss += top + log(sum) - truth;
         *hits += best == p->label[row[i]];
+        if (held) held[row[i]] = best == p->label[row[i]] ? EFF_HELD_RIGHT : EFF_HELD_WRONG;
     }
 }
 
 static const double ladder[] = { 1e-4, 1e-3, 1e-2, 1e-1 };
 enum { RUNGS = sizeof ladder / sizeof *ladder };
 
-/* The rung with the least held-out loss; its accuracy. */
-static void choose_l2(problem *p, double *theta, double *work, size_t *row, size_t n, uint64_t seed,
+/* The rung with the least held-out loss; its accuracy. `held` has room for n bytes a rung, or is NULL. */
+static void choose_l2(problem *p, double *theta, double *work, size_t *row, size_t n, uint64_t seed, uint8_t *held,
                       eff_linear_fit *fit)
 {
     double loss[RUNGS] = { 0 };
@@ -239,7 +241,7 @@ static void choose_l2(problem *p, double *theta, double *work, size_t *row, size
         for (int r = RUNGS - 1; r >= 0; r--) { /* from the smoothest on, each starting where the last ended */
             p->l2 = ladder[r];
             minimise(p, theta, work);
-            score(p, theta, row + train, n - train, &loss[r], &hits[r]);
+            score(p, theta, row + train, n - train, &loss[r], &hits[r], held ? held + (size_t)r * n : NULL);
         }
     }
     int best = RUNGS - 1;
@@ -247,6 +249,7 @@ static void choose_l2(problem *p, double *theta, double *work, size_t *row, size
         if (loss[r] < loss[best]) best = r;
     fit->l2 = ladder[best];
     fit->accuracy = seen ? (double)hits[best] / (double)seen : 0;
+    if (held) memcpy(fit->held, held + (size_t)best * n, n);
 }
 
 /* ---------------------------------------------------------------------------------------------- public */
@@ -300,13 +303,14 @@ eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float
 {
     problem p = { .label = label, .d = d, .classes = classes, .pool = pool };
     const size_t wide = (size_t)d;
-    *fit = (eff_linear_fit){ .l2 = l2 };
+    *fit = (eff_linear_fit){ .l2 = l2, .held = fit->held };
+    uint8_t *held = fit->held && l2 < 0 ? eff_malloc(RUNGS * n) : NULL;
     float *z = eff_malloc(n * wide * sizeof *z), *even = eff_malloc(n * sizeof *even);
     double *mean = eff_malloc(2 * wide * sizeof *mean);
     size_t *row = eff_malloc(n * sizeof *row);
     eff_status s = prepare(&p, cpu, err);
     double *work = s == EFF_OK ? eff_malloc((5 + 2 * HISTORY) * p.size * sizeof *work) : NULL;
-    if (s == EFF_OK && (!z || !even || !mean || !row || !work))
+    if (s == EFF_OK && (!z || !even || !mean || !row || !work || (fit->held && l2 < 0 && !held)))
         s = eff_fail_memory(err, (5 + 2 * HISTORY) * p.size * sizeof *work);
     if (s != EFF_OK) goto end;
     double *theta = work + (4 + 2 * HISTORY) * p.size, *std = mean + wide;
@@ -316,7 +320,8 @@ eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float
     for (size_t i = 0; i < n; i++) even[i] = (float)((weight ? (double)weight[i] : 1) / sum);
     p.x = z;
     p.weight = even;
-    if (l2 < 0) choose_l2(&p, theta, work, row, n, seed, fit);
+    if (held) memset(held, EFF_HELD_NEVER, RUNGS * n);
+    if (l2 < 0) choose_l2(&p, theta, work, row, n, seed, held, fit);
     for (size_t i = 0; i < n; i++) row[i] = i;
     p.row = row;
     p.n = n;
@@ -333,6 +338,7 @@ eff_status eff_linear_train(float *w, float *b, eff_linear_fit *fit, const float
         b[c] = (float)shift;
     }
 end:
+    eff_free(held);
     eff_free(work);
     eff_free(row);
     eff_free(mean);
