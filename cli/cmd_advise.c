@@ -212,10 +212,8 @@ static const char *note(const eff_variant *x, char *out, size_t room)
     const char *const hint = cli_weights_hint(x->model);
     if (x->weights)
         *out = 0;
-    else if (hint)
-        snprintf(out, room, "no weights at hand: %s", hint);
     else
-        snprintf(out, room, "no weights at hand: from scratch");
+        snprintf(out, room, "none at hand: from scratch%s%s", hint ? ", or " : "", hint ? hint : "");
     return out;
 }
 
@@ -316,16 +314,16 @@ static void print_variants(const advising *v)
 static void print_wrapped(const char *s)
 {
     int column = 2;
-    fputs("- ", stdout);
-    while (*s) {
-        const int n = (int)strcspn(s, " ");
-        if (column + n > 100 && column > 2) {
-            fputs("\n  ", stdout);
-            column = 2;
+    int column = 1;
+    putchar('-');
+    for (int n; *s; s += n + (s[n] != 0)) {
+        n = (int)strcspn(s, " ");
+        if (column + 1 + n > 100) {
+            fputs("\n ", stdout);
+            column = 1;
         }
-        printf("%.*s%s", n, s, s[n] ? " " : "");
+        printf(" %.*s", n, s);
         column += n + 1;
-        s += n + (s[n] != 0);
     }
     putchar('\n');
 }

@@ -181,20 +181,31 @@ static eff_status measure_machine(eff_advice *a, eff_error *err)
     return s;
 }
 
-/* Decide, time the one that it is, and decide again with what that told: until it stays. */
+static eff_candidate *best_of(eff_advice *a)
+{
+    for (int i = 0; i < a->n; i++) eff_advise_estimate(a, &a->c[i]);
+    a->s.c = a->c;
+    a->s.n = a->n;
+    eff_advise_decide(&a->decision, &a->s);
+    return &a->c[a->decision.order[0]];
+}
+
+/* Decide, look closer at the weights that won, time the candidate that it is, and decide again with what that told:
+ * until it stays. */
 static eff_status decide(eff_advice *a, eff_error *err)
 {
     enum { MOST_ROUNDS = 3 };
-    for (int round = 0;; round++) {
-        for (int i = 0; i < a->n; i++) eff_advise_estimate(a, &a->c[i]);
-        a->s.c = a->c;
-        a->s.n = a->n;
-        eff_advise_decide(&a->decision, &a->s);
-        eff_candidate *const best = &a->c[a->decision.order[0]];
-        if (round == MOST_ROUNDS || best->v.train_measured || !best->v.fits_memory) return EFF_OK;
-        const eff_status s = eff_advise_time(a, best, STEPS_PART * a->o.seconds, err);
-        if (s != EFF_OK) return s;
+    const double steps = STEPS_PART * a->o.seconds;
+    const eff_candidate *const first = best_of(a);
+    eff_status s = EFF_OK;
+    if (first->source >= 0)
+        s = eff_advise_probe_source(a, first->source, a->o.seconds - steps - (eff_advise_clock() - a->began), err);
+    for (int round = 0; s == EFF_OK; round++) {
+        eff_candidate *const best = best_of(a);
+        if (round == MOST_ROUNDS || best->v.train_measured || !best->v.fits_memory) break;
+        s = eff_advise_time(a, best, steps, err);
     }
+    return s;
 }
 
 /* What was only needed while it was being made. */

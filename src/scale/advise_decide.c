@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define Z95 1.959964
@@ -189,35 +190,55 @@ static void say_comparison(eff_decision *d, const eff_situation *s, const eff_ca
                            const char *what)
 {
     const eff_paired p = eff_compare_paired(from->held, to->held, s->probed);
-    const char *const verdict = p.lo > 0 ? "better" : p.hi < 0 ? "worse" : "no difference that can be told from chance";
     say(d,
-        "%s: a linear classifier on %s's features is right for %.1f %% at %d pixels, on %s's for %.1f %% at %d (the "
-        "same %zu images, each held out): %+.1f points, 95 %% interval %+.1f to %+.1f: %s",
-        what, short_name(from), 100 * from->v.probe, from->v.resolution, short_name(to), 100 * to->v.probe,
-        to->v.resolution, p.n, 100 * p.difference, 100 * p.lo, 100 * p.hi, verdict);
+        "%s: of the same %zu images, each held out, a linear classifier on the features of %s at %d pixels gets %.1f "
+        "%% "
+        "right, of %s at %d %.1f %%: %+.1f points (95 %% interval %+.1f to %+.1f), %s",
+        what, p.n, short_name(from), from->v.resolution, 100 * from->v.probe, short_name(to), to->v.resolution,
+        100 * to->v.probe, 100 * p.difference, 100 * p.lo, 100 * p.hi,
+        p.lo > 0   ? "better"
+        : p.hi < 0 ? "worse"
+                   : "no difference that can be told from chance");
 }
 
-/* What the same weights gain from more pixels and lose with fewer; what the strongest other weights bring. */
+/* Of the candidates with the weights of `like` the nearest that has more (or fewer) pixels and was probed. */
+static const eff_candidate *neighbour(const eff_situation *s, const eff_candidate *like, bool more)
+{
+    const eff_candidate *best = NULL;
+    for (int i = 0; i < s->n; i++) {
+        const eff_candidate *const c = &s->c[i];
+        const int apart = more ? c->v.resolution - like->v.resolution : like->v.resolution - c->v.resolution;
+        if (c->source != like->source || !c->held || apart <= 0) continue;
+        if (!best || apart < abs(best->v.resolution - like->v.resolution)) best = c;
+    }
+    return best;
+}
+
+/* What more pixels bring and fewer cost: with the weights chosen, or else with others that were tried. */
+static void say_resolution(eff_decision *d, const eff_situation *s, int chosen)
+{
+    for (int i = -1; i < s->n; i++) {
+        const eff_candidate *const c = &s->c[i < 0 ? chosen : i];
+        if (!c->held || (i >= 0 && !c->v.native)) continue;
+        const eff_candidate *const fewer = neighbour(s, c, false), *const more = neighbour(s, c, true);
+        if (fewer) say_comparison(d, s, fewer, c, "resolution");
+        if (more) say_comparison(d, s, c, more, "more resolution");
+        if (fewer || more) return;
+    }
+}
+
 static void say_probes(eff_decision *d, const eff_situation *s, int chosen)
 {
-    const eff_candidate *const r = &s->c[chosen];
-    const eff_candidate *more = NULL, *fewer = NULL, *other = NULL;
+    const eff_candidate *const r = &s->c[chosen], *other = NULL;
+    if (s->probed && !r->held)
+        say(d, "%s at %d pixels was not tried on the images: it does not fit, or there was no time for it",
+            short_name(r), r->v.resolution);
+    say_resolution(d, s, chosen);
     for (int i = 0; i < s->n && r->held; i++) {
         const eff_candidate *const c = &s->c[i];
-        if (i == chosen || !c->held) continue;
-        if (c->source != r->source) {
-            if (!other || c->v.probe > other->v.probe) other = c;
-        } else if (c->v.resolution > r->v.resolution) {
-            if (!more || c->v.resolution < more->v.resolution) more = c;
-        } else if (!fewer || c->v.resolution > fewer->v.resolution)
-            fewer = c;
+        if (c->held && c->source != r->source && (!other || c->v.probe > other->v.probe)) other = c;
     }
-    if (fewer) say_comparison(d, s, fewer, r, "resolution");
-    if (more) say_comparison(d, s, r, more, "more resolution");
-    if (other) say_comparison(d, s, r, other, "other weights");
-    if (s->probed && !r->held)
-        say(d, "%s at %d pixels was not measured on the images: there was no time for it", short_name(r),
-            r->v.resolution);
+    if (other) say_comparison(d, s, other, r, "against the best of the other weights");
 }
 
 static void say_side(eff_decision *d, const eff_situation *s)
@@ -285,7 +306,7 @@ static void say_larger(eff_decision *d, const eff_situation *s, int chosen, int 
         if (!next || c->macs < next->macs) next = c;
     }
     if (next)
-        say(d, "size and resolution pay on these images: %s at %d is the next step, if its weights can be had",
+        say(d, "what costs more pays on these images: %s at %d is the next step, if its weights can be had",
             short_name(next), next->v.resolution);
 }
 

@@ -52,5 +52,7 @@ eff_status eff_advise_time(eff_advice *a, eff_candidate *c, double seconds, eff_
 eff_status eff_advise_choose_images(eff_advice *a, double seconds, eff_error *err);
 /** Classifiers on candidates' features, the most telling first, for about `seconds`. */
 eff_status eff_advise_probe(eff_advice *a, double seconds, eff_error *err);
+/** The other resolutions of the weights `source`, as far as `seconds` allow. */
+eff_status eff_advise_probe_source(eff_advice *a, int source, double seconds, eff_error *err);
 
 #endif

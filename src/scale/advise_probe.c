@@ -168,6 +168,11 @@ end:
     return s;
 }
 
+static bool has_time(const eff_advice *a, const eff_candidate *c, double until)
+{
+    return eff_advise_clock() + (double)a->s.probed * seconds_an_image(a, c) <= until;
+}
+
 eff_status eff_advise_probe(eff_advice *a, double seconds, eff_error *err)
 {
     enum { TURNS = 5 };
@@ -175,11 +180,21 @@ eff_status eff_advise_probe(eff_advice *a, double seconds, eff_error *err)
     for (int t = 1; t <= TURNS && a->s.probed; t++)
         for (int i = 0; i < a->n; i++) {
             eff_candidate *const c = &a->c[i];
-            if (turn(a, c) != t) continue;
-            const double takes = (double)a->s.probed * seconds_an_image(a, c);
-            if (t > 1 && eff_advise_clock() + takes > until) continue; /* a smaller one may still fit */
+            if (turn(a, c) != t || (t > 1 && !has_time(a, c, until))) continue; /* a smaller one may still fit */
             const eff_status s = probe(a, c, err);
             if (s != EFF_OK) return s;
         }
+    return EFF_OK;
+}
+
+eff_status eff_advise_probe_source(eff_advice *a, int source, double seconds, eff_error *err)
+{
+    const double until = eff_advise_clock() + seconds;
+    for (int i = 0; i < a->n && a->s.probed; i++) {
+        eff_candidate *const c = &a->c[i];
+        if (c->source != source || c->held || !has_time(a, c, until)) continue;
+        const eff_status s = probe(a, c, err);
+        if (s != EFF_OK) return s;
+    }
     return EFF_OK;
 }
