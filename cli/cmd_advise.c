@@ -313,7 +313,6 @@ static void print_variants(const advising *v)
 /* Words of a sentence in lines of at most 100 characters. */
 static void print_wrapped(const char *s)
 {
-    int column = 2;
     int column = 1;
     putchar('-');
     for (int n; *s; s += n + (s[n] != 0)) {

@@ -53,7 +53,7 @@ static const char *short_name(const eff_candidate *c)
 static void time_text(double seconds, char *out, size_t room)
 {
     if (seconds < 90)
-        snprintf(out, room, "%.0f seconds", seconds);
+        snprintf(out, room, "%.0f second%s", seconds, seconds < 1.5 && seconds >= 0.5 ? "" : "s");
     else if (seconds < 5400)
         snprintf(out, room, "%.0f minutes", seconds / 60);
     else

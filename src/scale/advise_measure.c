@@ -59,7 +59,7 @@ static eff_status blank_weights(eff_model *m, eff_error *err)
 
 eff_status eff_advise_latency(eff_advice *a, eff_candidate *c, double seconds, eff_error *err)
 {
-    enum { LEAST_RUNS = 3, MOST_RUNS = 400 };
+    enum { LEAST_RUNS = 1, MOST_RUNS = 400 };
     const eff_model *start;
     eff_model *own = NULL, *blank = NULL;
     eff_engine *e = NULL;
