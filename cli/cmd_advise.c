@@ -191,20 +191,58 @@ static int ask(advising *v)
 
 /* --------------------------------------------------------------------------------------------- telling */
 
-/* The command that trains what is recommended. */
-static const char *command(const advising *v, const eff_variant *r, char *out, size_t room)
+/* A command line that grows; what a shell would take apart is quoted. */
+typedef struct line {
+    char text[16384];
+    size_t n;
+} line;
+
+static void put(line *l, const char *s)
 {
-    int n = snprintf(out, room, "effnet train %s", v->a->files[0]);
-    if (r->weights)
-        n += snprintf(out + n, room - (size_t)n, " --from %s", r->weights);
-    else
-        n += snprintf(out + n, room - (size_t)n, " --model %s", r->model);
-    if (!r->native && (size_t)n < room) n += snprintf(out + n, room - (size_t)n, " --resolution %d", r->resolution);
-    if (r->memory_option > 0 && (size_t)n < room)
-        n += snprintf(out + n, room - (size_t)n, " --memory %.0fM", floor(r->memory_option / 1e6));
-    if (cli_number(v->a, "val") != 0.2 && (size_t)n < room)
-        snprintf(out + n, room - (size_t)n, " --val %g", cli_number(v->a, "val"));
-    return out;
+    const size_t n = strlen(s);
+    if (l->n + n >= sizeof l->text) return;
+    memcpy(l->text + l->n, s, n + 1);
+    l->n += n;
+}
+
+static void put_word(line *l, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@=,:+-%";
+    put(l, " ");
+    if (*word && !word[strspn(word, plain)]) {
+        put(l, word);
+        return;
+    }
+    put(l, "'");
+    for (; *word; word++) {
+        const char one[2] = { *word, 0 };
+        put(l, *word == '\'' ? "'\\''" : one);
+    }
+    put(l, "'");
+}
+
+/* The command that trains what is recommended. */
+static const char *command(const advising *v, const eff_variant *r, line *l)
+{
+    char number[48];
+    l->n = 0;
+    put(l, "effnet train");
+    put_word(l, v->a->files[0]);
+    put(l, r->weights ? " --from" : " --model");
+    put_word(l, r->weights ? r->weights : r->model);
+    if (!r->native) {
+        snprintf(number, sizeof number, " --resolution %d", r->resolution);
+        put(l, number);
+    }
+    if (r->memory_option > 0) {
+        snprintf(number, sizeof number, " --memory %.0fM", floor(r->memory_option / 1e6));
+        put(l, number);
+    }
+    if (cli_number(v->a, "val") != 0.2) {
+        snprintf(number, sizeof number, " --val %g", cli_number(v->a, "val"));
+        put(l, number);
+    }
+    return l->text;
 }
 
 static const char *note(const eff_variant *x, char *out, size_t room)
@@ -230,6 +268,7 @@ static json_t *variant_json(const eff_variant *x)
     cli_json_set(j, "weights", cli_json_text(x->weights));
     cli_json_set(j, "recipe", cli_json_text(x->recipe));
     cli_json_set(j, "epochs", cli_json_count((uint64_t)x->epochs));
+    cli_json_set(j, "train_images_per_s", cli_json_number(x->images_per_s));
     cli_json_set(j, "train_measured", json_boolean(x->train_measured));
     cli_json_set(j, "probe_top1", cli_json_number(x->probe));
     cli_json_add(interval, cli_json_number(x->probe_lo));
@@ -246,14 +285,14 @@ static int tell_scripts(const advising *v)
 {
     const eff_variant *const best = eff_advice_variant(v->advice, 0), *x;
     const eff_advice_facts f = eff_advice_get_facts(v->advice);
-    char text[9000];
+    line l;
     const char *why;
     json_t *j = cli_json_object(), *variants = cli_json_array(), *reasons = cli_json_array();
     for (int i = 0; (x = eff_advice_variant(v->advice, i)); i++) cli_json_add(variants, variant_json(x));
     for (int i = 0; (why = eff_advice_reason(v->advice, i)); i++) cli_json_add(reasons, cli_json_text(why));
     cli_json_set(j, "recommended", cli_json_text(best->model));
     cli_json_set(j, "resolution", cli_json_count((uint64_t)best->resolution));
-    cli_json_set(j, "command", cli_json_text(command(v, best, text, sizeof text)));
+    cli_json_set(j, "command", cli_json_text(command(v, best, &l)));
     cli_json_set(j, "variants", variants);
     cli_json_set(j, "reasons", reasons);
     cli_json_set(j, "images", cli_json_count(eff_dataset_count(v->data, EFF_PART_TRAIN)));
@@ -279,12 +318,12 @@ static const char *base_name(const char *path)
 
 static void print_variants(const advising *v)
 {
-    static const char *const head[] = { "",         "network", "pixels",   "linear probe",
-                                        "training", "memory",  "an image", "weights" };
+    static const char *const head[] = { "",         "network", "pixels",   "linear probe", "training",
+                                        "images/s", "memory",  "an image", "weights" };
     const eff_variant *x;
     bool scaled = false;
     cli_table t;
-    cli_table_begin(&t, "llrlrrrl");
+    cli_table_begin(&t, "llrlrrrrl");
     for (size_t k = 0; k < sizeof head / sizeof *head; k++) cli_cell(&t, "%s", head[k]);
     for (int i = 0; (x = eff_advice_variant(v->advice, i)); i++) {
         char span[32], text[160];
@@ -297,6 +336,7 @@ static void print_variants(const advising *v)
         else
             cli_cell(&t, "-");
         cli_cell(&t, "%s%s%s", x->train_measured ? "" : "~", span, x->fits_time ? "" : " !");
+        cli_cell(&t, x->images_per_s < 10 ? "%.1f" : "%.0f", x->images_per_s);
         cli_cell(&t, "%s%s", cli_bytes(x->memory_bytes), x->fits_memory ? "" : " !");
         cli_cell(&t, "%.1f ms", x->latency_ms);
         cli_cell(&t, "%s", x->weights ? base_name(x->weights) : note(x, text, sizeof text));
@@ -305,7 +345,7 @@ static void print_variants(const advising *v)
     cli_table_end(&t, 0);
     printf(
         "\nlinear probe: how many images a classifier on the network's untouched features gets right, with the 95 %%\n"
-        "interval; training and memory: of 'effnet train' with its own recipe%s;\n"
+        "interval; training, images/s and memory: of 'effnet train' with its own recipe%s;\n"
         "an image: one prediction; !: more than there is\n",
         scaled ? ", ~ scaled from measured steps" : "");
 }
@@ -331,13 +371,14 @@ static int tell_people(const advising *v)
 {
     const eff_variant *const best = eff_advice_variant(v->advice, 0);
     const eff_advice_facts f = eff_advice_get_facts(v->advice);
-    char text[9000], span[32];
+    char span[32];
+    line l;
     const char *why;
     cli_span(best->train_seconds, span, sizeof span);
     printf("recommended: %s at %d pixels%s%s, about %s of training and %s of memory\n\n  %s\n\n",
            short_name(best->model), best->resolution, best->weights ? ", from the weights in " : ", from scratch",
            best->weights ? cli_clean(base_name(best->weights)) : "", span, cli_bytes(best->memory_bytes),
-           cli_clean(command(v, best, text, sizeof text)));
+           cli_clean(command(v, best, &l)));
     puts("why:");
     for (int i = 0; (why = eff_advice_reason(v->advice, i)); i++) print_wrapped(cli_clean(why));
     putchar('\n');

@@ -36,6 +36,7 @@ typedef struct eff_variant {
     int epochs;
     double train_seconds;  /* of the whole run, as its metrics count them                              */
     int train_measured;    /* its own steps were timed; else those of another one, by multiply-adds    */
+    double images_per_s;   /* in training, once pictures are decoded: measured or scaled likewise       */
     double memory_bytes;   /* of the training process at its peak                                      */
     int micro_batch;       /* images in memory at once                                                 */
     double memory_option;  /* bytes to give `train --memory`, without which it takes too much; 0: none  */

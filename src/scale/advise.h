@@ -19,7 +19,6 @@ typedef struct eff_candidate {
     bool reduced;        /* a cut-down network that `train` takes where there are no weights         */
     uint64_t macs;       /* one image                                                                */
     long steps, batch;   /* of an epoch, of a step                                                   */
-    double params;
     double feature_seconds; /* an image through the network, decoding with it; 0: not measured       */
     uint8_t *held;       /* [probed] what the linear classifier made of each image (eff_linear_fit); NULL: not probed */
 } eff_candidate;

@@ -153,7 +153,6 @@ eff_status eff_advise_needs(eff_advice *a, eff_candidate *c, eff_error *err)
         }
     }
     c->macs = needs.macs;
-    c->params = (double)start->info.params;
     c->steps = needs.steps;
     c->batch = eff_recipe_int(recipe, EFF_KEY_BATCH);
     c->v.micro_batch = needs.micro;
@@ -188,6 +187,7 @@ void eff_advise_estimate(eff_advice *a, eff_candidate *c)
                              (a->per_mac > 0 ? a->per_mac * (double)c->macs : (1 + BACKWARD) * 1e-3 * c->v.latency_ms),
                      first = later + batch * (a->per_mac > 0 ? a->per_picture : a->decode_seconds);
         c->v.train_seconds = add_up(a, c, first, later);
+        c->v.images_per_s = batch / later;
     }
     c->v.fits_time = c->v.train_seconds <= a->o.longest;
 }
@@ -223,6 +223,7 @@ eff_status eff_advise_time(eff_advice *a, eff_candidate *c, double seconds, eff_
         a->per_mac = speed.later / batch / (double)c->macs;
         a->per_picture = fmax(0, (speed.first - speed.later) / batch);
         c->v.train_seconds = add_up(a, c, speed.first, later);
+        c->v.images_per_s = batch / later;
         c->v.train_measured = 1;
     }
     eff_run_free(run);

@@ -28,7 +28,8 @@ typedef struct eff_run_speed {
 } eff_run_speed;
 
 /** Time steps for about `seconds` on a run that was created (without a folder, if nothing shall be written); its
- * weights stay as they are. At least three steps are taken twice. */
+ * weights stay as they are. At least two steps are taken twice, the first of them
+ * not timed. */
 eff_status eff_run_time(eff_run_speed *out, eff_run *r, double seconds, eff_error *err);
 
 /** Training images whose decoded pictures the run keeps in memory. */

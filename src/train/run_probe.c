@@ -115,7 +115,7 @@ static eff_status time_steps(eff_run *r, double seconds, long most, long *timed,
     r->p = (eff_progress){ .lr_factor = 1 };
     eff_loader_seek(r->loader, 0, 0);
     long n = -WARM_STEPS;
-    for (; s == EFF_OK && n < most && (n < 2 || eff_run_clock() < until); n++) {
+    for (; s == EFF_OK && n < most && (n < 1 || eff_run_clock() < until); n++) {
         if (n == 0) start = eff_run_clock();
         s = eff_run_step(r, err);
         if (s == EFF_OK && r->p.in_a_row) s = eff_fail(err, EFF_EFORMAT, "the loss is not finite at the first steps");

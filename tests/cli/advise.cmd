@@ -11,7 +11,8 @@ echo text > text.pth; effnet advise s --from text.pth
 effnet advise s --from b0
 # Nothing at hand: from scratch, with what to obtain; what is measured differs from machine to machine.
 effnet advise s --time 0.5s --json | tr '{' '\n' | sed -n 's/^\("recommended.*\), "variants.*/\1/p; s/^\("model": "efficientnet-\(b3\|lite1\)", .*"pretrained": false\).*\("note.*"\)}.*/\1 \3/p'
-effnet advise s --time 0.5s | grep -e '^recommended' -e '^  effnet train' | sed 's/about .* of training and .* of memory/.../'
+mkdir 'two words'; mv s/* 'two words'; effnet advise 'two words' --time 0.5s | grep -e '^recommended' -e '^  effnet train' | sed 's/about .* of training and .* of memory/.../'
+mv two*/* s
 # Weights at hand: in a folder, where what is none is passed over; the answer starts from them however little fits.
 effnet train s --model b0@width=0.1,depth=0.1,resolution=32 -e 1 -o r --quiet > /dev/null; mkdir w; cp r/model.effnet w/mine.effnet; cp text.pth w
 effnet advise s --time 0.5s --from w --json | tr '{' '\n' | sed -n 's/^\("recommended.*"\), "variants.*/\1/p'
