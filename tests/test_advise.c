@@ -7,7 +7,6 @@
 #include "base/rng.h"
 #include "base/sysmem.h"
 #include "scale/advise.h"
-#include "train/transfer.h"
 
 #include <effnet/synth.h>
 #include <effnet/train.h>
@@ -19,18 +18,18 @@
 
 /* ------------------------------------------------------------------------------------------- comparing */
 
-static void fill(uint8_t *v, size_t n, double right, uint64_t stream)
+static void fill(float *v, size_t n, double right, uint64_t stream)
 {
-    for (size_t i = 0; i < n; i++) v[i] = eff_rng_uniform(11, stream, i) < right ? EFF_HELD_RIGHT : EFF_HELD_WRONG;
+    for (size_t i = 0; i < n; i++) v[i] = eff_rng_uniform(11, stream, i) < right ? 1 : 0;
 }
 
 static void test_paired(void **state)
 {
     (void)state;
     enum { N = 400 };
-    uint8_t a[N], b[N];
+    float a[N], b[N];
     fill(a, N, 0.7, 1);
-    memcpy(b, a, N);
+    memcpy(b, a, sizeof a);
     eff_paired p = eff_compare_paired(a, b, N); /* the same answers: no difference, and the interval holds none */
     assert_true(p.difference == 0 && p.lo < 0 && p.hi > 0 && p.hi < 0.01 && p.n == N);
     fill(b, N, 0.8, 2);
@@ -38,14 +37,14 @@ static void test_paired(void **state)
     assert_true(fabs(there.difference + back.difference) < 1e-12);
     assert_true(fabs(there.lo + back.hi) < 1e-12 && fabs(there.hi + back.lo) < 1e-12);
     assert_true(there.lo < there.difference && there.difference < there.hi);
-    for (size_t i = 0; i < N; i += 2) a[i] = EFF_HELD_NEVER; /* an image that one never judged does not count */
+    for (size_t i = 0; i < N; i += 2) a[i] = NAN; /* an image that one never judged does not count */
     assert_int_equal(eff_compare_paired(a, b, N).n, N / 2);
     assert_true(eff_compare_paired(a, b, 0).lo <= 0 && eff_compare_paired(a, b, 0).hi >= 0);
     /* of intervals about classifiers that are equally good, about one in twenty misses 0 */
     int missed = 0;
     enum { TRIES = 2000, IMAGES = 150 };
     for (uint64_t t = 0; t < TRIES; t++) {
-        uint8_t x[IMAGES], y[IMAGES];
+        float x[IMAGES], y[IMAGES];
         for (uint64_t i = 0; i < IMAGES; i++) { /* alike on most images, each its own on the others */
             const bool alike = eff_rng_uniform(3, t, 3 * i) < 0.7;
             x[i] = eff_rng_uniform(3, t, 3 * i + 1) < 0.75;
@@ -64,7 +63,7 @@ enum { PROBED = 400 };
 typedef struct world {
     eff_situation s;
     eff_candidate c[16];
-    uint8_t held[16][PROBED];
+    float held[16][PROBED];
 } world;
 
 static void begin(world *w, size_t images)
@@ -103,7 +102,7 @@ static eff_candidate *candidate(world *w, const char *name, int source, int reso
                           .probe = NAN };
     if (right > 0) {
         for (int k = 0; k < PROBED; k++) /* nested: the better ones are right where the worse ones are, and beyond */
-            w->held[i][k] = k < right * PROBED ? EFF_HELD_RIGHT : EFF_HELD_WRONG;
+            w->held[i][k] = k < right * PROBED ? 1 : 0;
         c->held = w->held[i];
         c->v.probe = right;
     }
@@ -278,7 +277,7 @@ static void test_order_and_monotony(void **state)
         assert_true(best == &w.c[0] || best->v.probe > w.c[0].v.probe);
         const int at = d.order[0];
         if (at == 0) continue;
-        for (int k = 0; k < PROBED; k++) w.held[at][k] = EFF_HELD_RIGHT;
+        for (int k = 0; k < PROBED; k++) w.held[at][k] = 1;
         w.c[at].v.probe = 1;
         const eff_candidate *const after = decide(&d, &w);
         assert_true(after == &w.c[at]);

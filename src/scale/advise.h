@@ -20,7 +20,7 @@ typedef struct eff_candidate {
     uint64_t macs;       /* one image                                                                */
     long steps, batch;   /* of an epoch, of a step                                                   */
     double feature_seconds; /* an image through the network, decoding with it; 0: not measured       */
-    uint8_t *held;       /* [probed] what the linear classifier made of each image (eff_linear_fit); NULL: not probed */
+    float *held;            /* [probed] how often a classifier was right about each image (eff_linear_fit); NULL: not probed */
 } eff_candidate;
 
 /* What a decision is made from. */
@@ -49,11 +49,11 @@ eff_status eff_advise_make(eff_advice **out, const eff_dataset *d, const eff_adv
 void eff_advise_free(eff_advice *a);
 
 /** Accuracy of b minus that of a on the same images, with its 95 % interval (Agresti & Min 2005: half an image is added
- * to each of the four counts). */
+ * to each of the four counts; an image may be right in part). NaN: no answer. */
 typedef struct eff_paired {
     double difference, lo, hi;
     size_t n; /* images that both have an answer for */
 } eff_paired;
-eff_paired eff_compare_paired(const uint8_t *a, const uint8_t *b, size_t n);
+eff_paired eff_compare_paired(const float *a, const float *b, size_t n);
 
 #endif

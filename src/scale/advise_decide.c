@@ -5,8 +5,6 @@
  * over. */
 #include "scale/advise.h"
 
-#include "train/transfer.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,21 +13,22 @@
 
 #define Z95 1.959964
 
-eff_paired eff_compare_paired(const uint8_t *a, const uint8_t *b, size_t n)
+eff_paired eff_compare_paired(const float *a, const float *b, size_t n)
 {
-    double only_a = 0.5, only_b = 0.5;
+    double sum = 0, squares = 1; /* of the half image that only a has right, and of the one that only b has */
     eff_paired p = { .n = 0 };
     for (size_t i = 0; i < n; i++) {
-        if (a[i] == EFF_HELD_NEVER || b[i] == EFF_HELD_NEVER) continue;
+        const double d = (double)b[i] - (double)a[i];
+        if (isnan(d)) continue;
         p.n++;
-        only_a += a[i] > b[i];
-        only_b += b[i] > a[i];
+        sum += d;
+        squares += d * d;
     }
-    const double all = (double)p.n + 2, d = (only_b - only_a) / all;
-    const double spread = sqrt(fmax(0, (only_a + only_b) / all - d * d) / all);
-    p.difference = p.n ? (only_b - only_a) / (double)p.n : 0;
-    p.lo = d - Z95 * spread;
-    p.hi = d + Z95 * spread;
+    const double all = (double)p.n + 2, mean = sum / all;
+    const double spread = sqrt(fmax(0, squares / all - mean * mean) / all);
+    p.difference = p.n ? sum / (double)p.n : 0;
+    p.lo = mean - Z95 * spread;
+    p.hi = mean + Z95 * spread;
     return p;
 }
 

@@ -25,11 +25,9 @@ int eff_feature_count(const eff_engine *e);
 typedef struct eff_linear_fit {
     double l2;       /* chosen by cross-validation inside the training images */
     double accuracy; /* its cross-validated accuracy                          */
-    uint8_t *held;   /* in: [n] or NULL. Of each image what the penalty chosen made of it while it was held out */
+    float *held;     /* in: [n] or NULL. Of each image the share of several cross-validations that were right about it
+                      * while it was held out; NaN where it never was */
 } eff_linear_fit;
-
-/* Values of eff_linear_fit.held: many images are held out once in four, and a part of them never. */
-enum { EFF_HELD_WRONG = 0, EFF_HELD_RIGHT = 1, EFF_HELD_NEVER = 2 };
 
 /** Softmax regression on features: minimise the mean cross-entropy (images weighing weight[i], NULL = equally) plus
  * l2/2 |W|^2 over standardised features, by L-BFGS, all sums in a fixed order. l2 < 0: the best of a ladder by
