@@ -6,7 +6,7 @@
 #include "common.h"
 #include "interrupt.h"
 #include "progress.h"
-#include "weights.h"
+#include "at_hand.h"
 
 #include <effnet/advise.h>
 

@@ -7,7 +7,7 @@
 #include "interrupt.h"
 #include "progress.h"
 #include "training.h"
-#include "weights.h"
+#include "at_hand.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -150,7 +150,8 @@ static void expect(const world *w, eff_decision *d, const char *model, int resol
         fail_msg("%s at %d, expected %s at %d", c->v.model, c->v.resolution, model, resolution);
 }
 
-/* Small differences are chance: the smallest network at its own size stays. Large ones are followed, up to what fits. */
+/* Small differences are chance: the smallest network at its own size stays. Large ones are followed, up to what fits.
+ */
 static void test_evidence(void **state)
 {
     (void)state;
@@ -225,12 +226,9 @@ static void test_from_scratch(void **state)
         size_t images;
         const char *model;
         int resolution;
-    } cases[] = { { 300, "b0@small", 128 },
-                  { 15000, "b0@small", 128 },
-                  { 50000, "efficientnet-b0", 224 },
-                  { 150000, "efficientnet-b1", 240 },
-                  { 500000, "efficientnet-b3", 300 },
-                  { 1300000, "efficientnet-b4", 380 } };
+    } cases[] = { { 300, "b0@small", 128 },           { 15000, "b0@small", 128 },
+                  { 50000, "efficientnet-b0", 224 },  { 150000, "efficientnet-b1", 240 },
+                  { 500000, "efficientnet-b3", 300 }, { 1300000, "efficientnet-b4", 380 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         eff_decision d;
         world w;

@@ -635,12 +635,19 @@ static void labels_apart(void **state)
     static const double x[] = { 0.39e9, 0.7e9, 1e9, 1.8e9, 4.2e9, 9.9e9, 19e9, 37e9 },
                         y[] = { 0.771, 0.791, 0.801, 0.816, 0.829, 0.836, 0.84, 0.843 };
     static const double ox[] = { 4.1e9, 11e9, 5.7e9, 6e9, 8.4e9 }, oy[] = { 0.76, 0.778, 0.788, 0.779, 0.79 };
-    static const char *const names[] = { "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7" },
-                            *const others[] = { "ResNet-50", "ResNet-152", "Inception-v3", "DenseNet-264", "Xception" };
+    static const char *const names[] = { "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7" }, *const others[] = {
+        "ResNet-50", "ResNet-152", "Inception-v3", "DenseNet-264", "Xception"
+    };
     const eff_chart_series s[] = { { .name = "family", .x = x, .y = y, .labels = names, .n = 8 },
                                    { .name = "others", .x = ox, .y = oy, .labels = others, .n = 5 } };
-    const eff_chart c[] = { { .title = "a <title>", .x_label = "multiply-adds", .y_label = "top-1", .series = s,
-                              .nseries = 2, .log_x = 1, .percent = 1, .note = "a note & more" },
+    const eff_chart c[] = { { .title = "a <title>",
+                              .x_label = "multiply-adds",
+                              .y_label = "top-1",
+                              .series = s,
+                              .nseries = 2,
+                              .log_x = 1,
+                              .percent = 1,
+                              .note = "a note & more" },
                             { .title = "again", .series = s, .nseries = 1 } };
     const char *const path = t_tmp("chart.svg");
     eff_error err = { 0 };
@@ -659,8 +666,8 @@ static void labels_apart(void **state)
         assert_true(box[i][0] >= 0 && box[i][1] <= 420 && box[i][2] >= 0);
         for (int k = 0; k < i; k++) {
             if ((i < 13) != (k < 13)) continue; /* of the other chart */
-            const bool apart = box[i][1] <= box[k][0] || box[k][1] <= box[i][0] || box[i][3] <= box[k][2] ||
-                               box[k][3] <= box[i][2];
+            const bool apart =
+                box[i][1] <= box[k][0] || box[k][1] <= box[i][0] || box[i][3] <= box[k][2] || box[k][3] <= box[i][2];
             if (!apart) fail_msg("labels %d and %d lie on each other", i, k);
         }
     }

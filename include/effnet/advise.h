@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* advise.h — which network at which resolution, for these images on this machine: measured, with reasons. This interface
- * may change. */
+/* advise.h — which network at which resolution, for these images on this machine: measured, with reasons. This
+ * interface may change. */
 #ifndef EFFNET_ADVISE_H
 #define EFFNET_ADVISE_H
 
@@ -28,22 +28,22 @@ EFF_API void eff_advise_opts_init(eff_advise_opts *o);
 
 /** A network at a resolution. */
 typedef struct eff_variant {
-    const char *model;     /* a built-in's name, or what the weights' table is called                  */
-    const char *weights;   /* the file it starts from; NULL: none at hand, it would start from scratch */
-    int resolution;        /* of its input, pixels                                                     */
-    int native;            /* it is the size that the network is made for                              */
-    const char *recipe;    /* that `train` would pick, and its epochs                                  */
+    const char *model;   /* a built-in's name, or what the weights' table is called                  */
+    const char *weights; /* the file it starts from; NULL: none at hand, it would start from scratch */
+    int resolution;      /* of its input, pixels                                                     */
+    int native;          /* it is the size that the network is made for                              */
+    const char *recipe;  /* that `train` would pick, and its epochs                                  */
     int epochs;
-    double train_seconds;  /* of the whole run, as its metrics count them                              */
-    int train_measured;    /* its own steps were timed; else those of another one, by multiply-adds    */
-    double images_per_s;   /* in training, once pictures are decoded: measured or scaled likewise       */
-    double memory_bytes;   /* of the training process at its peak                                      */
-    int micro_batch;       /* images in memory at once                                                 */
-    double memory_option;  /* bytes to give `train --memory`, without which it takes too much; 0: none  */
-    double latency_ms;     /* one image, measured                                                      */
+    double train_seconds;             /* of the whole run, as its metrics count them                              */
+    int train_measured;               /* its own steps were timed; else those of another one, by multiply-adds    */
+    double images_per_s;              /* in training, once pictures are decoded: measured or scaled likewise       */
+    double memory_bytes;              /* of the training process at its peak                                      */
+    int micro_batch;                  /* images in memory at once                                                 */
+    double memory_option;             /* bytes to give `train --memory`, without which it takes too much; 0: none  */
+    double latency_ms;                /* one image, measured                                                      */
     double probe, probe_lo, probe_hi; /* accuracy of a linear classifier on its features, 95 %; NaN: not measured */
     int fits_memory, fits_time;
-    int enlarges;          /* most photographs are smaller than its input                              */
+    int enlarges; /* most photographs are smaller than its input                              */
 } eff_variant;
 
 typedef struct eff_advice eff_advice;

@@ -15,12 +15,12 @@ enum { EFF_ADVISE_MOST = 64, EFF_REASONS_MOST = 16, EFF_REASON_LEN = 400 };
 typedef struct eff_candidate {
     eff_variant v;
     char name[128];
-    int source;          /* number of its weights; -1: none at hand                                  */
-    bool reduced;        /* a cut-down network that `train` takes where there are no weights         */
-    uint64_t macs;       /* one image                                                                */
-    long steps, batch;   /* of an epoch, of a step                                                   */
+    int source;             /* number of its weights; -1: none at hand                                  */
+    bool reduced;           /* a cut-down network that `train` takes where there are no weights         */
+    uint64_t macs;          /* one image                                                                */
+    long steps, batch;      /* of an epoch, of a step                                                   */
     double feature_seconds; /* an image through the network, decoding with it; 0: not measured       */
-    float *held;            /* [probed] how often a classifier was right about each image (eff_linear_fit); NULL: not probed */
+    float *held; /* [probed] how often a classifier was right about each image (eff_linear_fit); NULL: not probed */
 } eff_candidate;
 
 /* What a decision is made from. */

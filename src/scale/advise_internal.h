@@ -20,12 +20,12 @@ struct eff_advice {
     int n;
     eff_situation s;
     eff_decision decision;
-    size_t *item;             /* [s.probed] training images that classifiers are fitted on */
-    double decode_seconds;    /* an image, all threads at it                               */
-    double fit_seconds;       /* of a run's first classifier, an image                     */
-    double judge_seconds;     /* of that and of judging it, an image                       */
-    double per_mac;           /* seconds of training a multiply-add takes; 0: not measured */
-    double per_picture;       /* seconds more for a picture that is not decoded yet        */
+    size_t *item;          /* [s.probed] training images that classifiers are fitted on */
+    double decode_seconds; /* an image, all threads at it                               */
+    double fit_seconds;    /* of a run's first classifier, an image                     */
+    double judge_seconds;  /* of that and of judging it, an image                       */
+    double per_mac;        /* seconds of training a multiply-add takes; 0: not measured */
+    double per_picture;    /* seconds more for a picture that is not decoded yet        */
     double began, took;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pretrained weights at hand: where they are kept, and what is called what. */
-#ifndef EFFNET_CLI_WEIGHTS_H
-#define EFFNET_CLI_WEIGHTS_H
+#ifndef EFFNET_CLI_AT_HAND_H
+#define EFFNET_CLI_AT_HAND_H
 
 #include <stdbool.h>
 #include <stddef.h>

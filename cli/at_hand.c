@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cache's folder has one rule here and in tools/lib.sh; the names of published files are facts. */
-#include "weights.h"
+#include "at_hand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
