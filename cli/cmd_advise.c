@@ -265,6 +265,7 @@ static json_t *variant_json(const eff_variant *x)
     cli_json_set(j, "train_hours", cli_json_number(x->train_seconds / 3600));
     cli_json_set(j, "memory_mb", cli_json_number(x->memory_bytes / 1e6));
     cli_json_set(j, "latency_ms", cli_json_number(x->latency_ms));
+    cli_json_set(j, "latency_measured", json_boolean(x->latency_measured));
     cli_json_set(j, "weights", cli_json_text(x->weights));
     cli_json_set(j, "recipe", cli_json_text(x->recipe));
     cli_json_set(j, "epochs", cli_json_count((uint64_t)x->epochs));
@@ -338,7 +339,7 @@ static void print_variants(const advising *v)
         cli_cell(&t, "%s%s%s", x->train_measured ? "" : "~", span, x->fits_time ? "" : " !");
         cli_cell(&t, x->images_per_s < 10 ? "%.1f" : "%.0f", x->images_per_s);
         cli_cell(&t, "%s%s", cli_bytes(x->memory_bytes), x->fits_memory ? "" : " !");
-        cli_cell(&t, "%.1f ms", x->latency_ms);
+        cli_cell(&t, "%s%.1f ms", x->latency_measured ? "" : "~", x->latency_ms);
         cli_cell(&t, "%s", x->weights ? base_name(x->weights) : note(x, text, sizeof text));
         scaled |= !x->train_measured;
     }
@@ -347,7 +348,7 @@ static void print_variants(const advising *v)
         "\nlinear probe: how many images a classifier on the network's untouched features gets right, with the 95 %%\n"
         "interval; training, images/s and memory: of 'effnet train' with its own recipe%s;\n"
         "an image: one prediction; !: more than there is\n",
-        scaled ? ", ~ scaled from measured steps" : "");
+        scaled ? ", ~ scaled from what was measured" : "");
 }
 
 /* Words of a sentence in lines of at most 100 characters. */

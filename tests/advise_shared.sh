@@ -8,7 +8,10 @@ program=$1
 shared=${EFFNET_SHARED:-$2}
 data=$shared/data/batik10
 cache=${EFFNET_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/effnet}
-[ -d "$data" ] && [ -f "$cache/lite0.pth" ] || { echo "skipped: no batik10 or no lite0.pth"; exit 77; }
+if [ ! -d "$data" ] || [ ! -f "$cache/lite0.pth" ]; then
+    echo "skipped: no batik10 or no lite0.pth"
+    exit 77
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/effnet-advise-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -20,7 +23,7 @@ export EFFNET_CACHE="$work/cache"
 
 "$program" advise "$data" --json >"$work/advice.json" || exit 1
 # Values of the first variant, which is the recommended one.
-field() { tr ',{' '\n\n' <"$1" | sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\"}]*\)\"\{0,1\}.*/\1/p" | head -n 1; }
+field() { sed 's/[,{]/\n/g' "$1" | sed -n "s/^ *\"$2\": *\"\{0,1\}\([^\"}]*\)\"\{0,1\}.*/\1/p" | head -n 1; }
 model=$(field "$work/advice.json" recommended)
 case $model in
 efficientnet-lite[012]) ;;

@@ -321,7 +321,8 @@ static void test_whole(void **state)
     T_OK(eff_advise(&a, data, &o, &err), err);
     const eff_variant *const best = eff_advice_variant(a, 0), *v;
     assert_string_equal(best->weights, file);
-    assert_true(best->train_measured && best->train_seconds > 0 && best->latency_ms > 0 && best->fits_memory);
+    assert_true(best->train_measured && best->train_seconds > 0 && best->latency_ms > 0 && best->latency_measured &&
+                best->fits_memory);
     assert_true(best->memory_bytes > 60e6 && best->memory_bytes < 100e6);
     assert_string_equal(best->recipe, "transfer");
     assert_true(best->probe >= best->probe_lo && best->probe <= best->probe_hi);

@@ -40,7 +40,8 @@ typedef struct eff_variant {
     double memory_bytes;              /* of the training process at its peak                                      */
     int micro_batch;                  /* images in memory at once                                                 */
     double memory_option;             /* bytes to give `train --memory`, without which it takes too much; 0: none  */
-    double latency_ms;                /* one image, measured                                                      */
+    double latency_ms;                /* of one image                                                             */
+    int latency_measured;             /* else that of another one, by multiply-adds                               */
     double probe, probe_lo, probe_hi; /* accuracy of a linear classifier on its features, 95 %; NaN: not measured */
     int fits_memory, fits_time;
     int enlarges; /* most photographs are smaller than its input                              */
