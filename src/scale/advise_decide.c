@@ -173,8 +173,10 @@ static void sort(eff_decision *d, const eff_situation *s, int first)
 static void say_data(eff_decision *d, const eff_situation *s, const eff_candidate *r)
 {
     const double each = (double)s->images / s->classes;
+    char spread[48];
+    snprintf(spread, sizeof spread, s->least == s->most ? "%d" : "%d to %d", s->least, s->most);
     if (r->source >= 0)
-        say(d, "%zu training images in %d classes, %d to %d a class: %s", s->images, s->classes, s->least, s->most,
+        say(d, "%zu training images in %d classes, %s a class: %s", s->images, s->classes, spread,
             each < 200 ? "few, so pretrained weights matter more than size, and a larger network has to show that it "
                          "is better"
                        : "enough for a larger network, where it shows that it is better");
@@ -245,7 +247,10 @@ static void say_side(eff_decision *d, const eff_situation *s)
     int larger = 0;
     for (int i = 0; i < s->n; i++) larger += s->c[i].v.enlarges != 0;
     if (larger)
-        say(d, "half of the photographs have a short side of at most %d pixels: a larger input only enlarges them",
+        say(d,
+            "half of the photographs have a short side of at most %d pixels: inputs beyond that show no more of them, "
+            "so none "
+            "larger than the networks' own are tried",
             s->side);
 }
 
