@@ -342,6 +342,21 @@ static void test_whole(void **state)
     assert_non_null(eff_advice_reason(a, 0));
     eff_advice_free(a);
 
+    for (long at = 0; at < 20000;
+         at += at / 2 + 1) { /* memory that ends anywhere is said to have ended, and nothing is lost */
+        eff_alloc_fail_after(at);
+        const eff_status s = eff_advise(&a, data, &o, &err);
+        const bool enough = eff_alloc_count() <= at;
+        eff_alloc_fail_after(-1);
+        if (enough) {
+            eff_advice_free(a);
+            break;
+        }
+        if (s == EFF_OK) fail_msg("allocation %ld failed, and nobody noticed", at);
+        assert_int_equal(s, EFF_ENOMEM);
+        assert_null(a);
+    }
+
     int calls = 0;
     o.progress = stop;
     o.ctx = &calls;

@@ -143,9 +143,12 @@ eff_status eff_advise_needs(eff_advice *a, eff_candidate *c, eff_error *err)
     const double total = (double)(needs.memory + needs.cache) + PROCESS_BYTES, limit = a->s.memory;
     if (limit > 0 && total > limit) {
         o.memory = limit > PROCESS_BYTES ? (size_t)(limit - PROCESS_BYTES) : 1;
-        const eff_status fitted = eff_run_plan(&needs, start, a->d, recipe, &o, NULL);
+        const eff_status fitted = eff_run_plan(&needs, start, a->d, recipe, &o, err);
         if (fitted == EFF_OK) {
             c->v.memory_option = (double)o.memory;
+        } else if (fitted != EFF_EARG) {
+            s = fitted;
+            goto end;
         } else {
             c->v.fits_memory = 0;
             needs.cache = 0;
