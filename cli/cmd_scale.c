@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "common.h"
 #include "paper.h"
+#include "scale_paper.h"
 
 #include <effnet/scale.h>
 
@@ -20,6 +21,8 @@ static const cli_opt opts[] = {
     { 0, "beta", "B", "width grows by beta^phi", CLI_NUMBER, "1.1", 1, 4 },
     { 0, "gamma", "G", "resolution grows by gamma^phi", CLI_NUMBER, "1.15", 1, 4 },
     { 0, "base", "MODEL", "what is scaled", CLI_MODEL, "efficientnet-b0" },
+    { 0, "table", "N", "instead of --phi: table 3 or 7 of the paper with exact counts", CLI_CHOICE, .choices = "3 7" },
+    { 0, "plot", "FILE", "draw the family against others, as published, into an SVG file", CLI_PATH },
     { 0 },
 };
 
@@ -88,23 +91,9 @@ static bool is_paper(const cli_args *a, const eff_model *base)
 
 /* ----------------------------------------------------------------------------------------- for scripts */
 
-static json_t *released_json(const paper_model *p)
+static int print_json(const scaled *s, bool paper)
 {
-    json_t *j = cli_json_object();
-    cli_json_set(j, "model", cli_json_text(p->name));
-    cli_json_set(j, "phi", cli_json_number(p->phi));
-    cli_json_set(j, "depth", cli_json_number(p->depth));
-    cli_json_set(j, "width", cli_json_number(p->width));
-    cli_json_set(j, "resolution", cli_json_count((uint64_t)p->resolution));
-    cli_json_set(j, "paper_params", cli_json_text(p->params));
-    cli_json_set(j, "paper_flops", cli_json_text(p->flops));
-    cli_json_set(j, "paper_top1_earlier", cli_json_number(p->top1_earlier / 100));
-    cli_json_set(j, "paper_top1_v5", cli_json_number(p->top1_v5 / 100));
-    return j;
-}
-
-static bool print_json(const scaled *s, bool paper)
-{
+    int status = CLI_OK;
     json_t *j = cli_model_json(s->m);
     cli_json_set(j, "phi", cli_json_number(s->c.phi));
     cli_json_set(j, "depth", cli_json_number(s->c.depth)); /* factors; "resolution" stays in pixels, as in info */
@@ -119,8 +108,9 @@ static bool print_json(const scaled *s, bool paper)
     cli_json_set(j, "beta", cli_json_number(s->c.beta));
     cli_json_set(j, "gamma", cli_json_number(s->c.gamma));
     const paper_model *p = paper ? paper_at(s->c.phi) : NULL;
-    if (p) cli_json_set(j, "released", released_json(p));
-    return cli_json_print(j);
+    json_t *released = p ? scale_released_json(p, &status) : NULL;
+    if (released) cli_json_set(j, "released", released);
+    return cli_json_print(j) ? status : CLI_FAILED;
 }
 
 /* ------------------------------------------------------------------------------------------ for people */
@@ -174,53 +164,6 @@ static void print_range(const scaled *list, int n)
          "predicted");
 }
 
-/* The released networks whose phi lies in the range. Their coefficients were rounded by hand, so they are not the
- * formula's. */
-static int print_released(double first, double last)
-{
-    static const char *const head[] = {
-        "phi", "model", "d", "w", "pixels", "MACs", "params", "paper: params", "FLOPS", "top-1 (earlier)", "top-1 (v5)"
-    };
-    cli_table t;
-    cli_table_begin(&t, "rlrrrrrrrrr");
-    for (size_t k = 0; k < sizeof head / sizeof *head; k++) cli_cell(&t, "%s", head[k]);
-    int found = 0;
-    for (int k = 0; k < PAPER_MODELS; k++) {
-        const paper_model *p = &paper_models[k];
-        if (p->phi < first - 0.5 || p->phi > last + 0.5) continue;
-        eff_model *m = NULL;
-        eff_error err = { 0 };
-        if (eff_model_load(&m, p->name, NULL, &err) != EFF_OK) {
-            cli_table_end(&t, 0);
-            return cli_fail(&err, p->name);
-        }
-        const eff_model_info *i = eff_model_get_info(m);
-        found++;
-        cli_cell(&t, "%g", p->phi);
-        cli_cell(&t, "%s", p->name);
-        cli_cell(&t, "%g", p->depth);
-        cli_cell(&t, "%g", p->width);
-        cli_cell(&t, "%d", p->resolution);
-        cli_cell(&t, "%s", cli_human((double)i->macs));
-        cli_cell(&t, "%s", cli_human((double)i->params));
-        cli_cell(&t, "%s", p->params);
-        cli_cell(&t, "%s", p->flops);
-        cli_cell(&t, "%.1f %%", p->top1_earlier);
-        cli_cell(&t, "%.1f %%", p->top1_v5);
-        eff_model_free(m);
-    }
-    if (found)
-        puts("\nreleased networks (coefficients rounded by hand; phi is the nearest), beside the paper's own "
-             "figures:\n");
-    else
-        t.cells = 0;
-    cli_table_end(&t, 0);
-    if (found)
-        puts("\nthe paper's FLOPS are multiply-adds; its ImageNet top-1 changed between the earlier version (ICML "
-             "2019) and arXiv v5");
-    return CLI_OK;
-}
-
 static int print_people(const cli_args *a, const eff_model *base, const scaled *list, int n, const phi_range *r)
 {
     print_constants(a, &list[0], base);
@@ -236,17 +179,12 @@ static int print_people(const cli_args *a, const eff_model *base, const scaled *
             cli_print_model(list[k].m, true);
         }
     }
-    return is_paper(a, base) ? print_released(r->first, r->last) : CLI_OK;
+    return is_paper(a, base) ? scale_print_released(r->first, r->last) : CLI_OK;
 }
 
-static int run_scale(cli_args *a)
+/* The formula, beside what was released. */
+static int scale_by_phi(const cli_args *a)
 {
-    if (a->nfiles && (!strcmp(a->files[0], "fit") || !strcmp(a->files[0], "study"))) {
-        cli_error("'scale %s' is not in this version (see 'effnet scale --help')", a->files[0]);
-        return CLI_USAGE;
-    }
-    if (a->nfiles) return cli_usage(a, "expected only options, found '%s'", a->files[0]);
-    if (!cli_given(a, "phi")) return cli_usage(a, "--phi is needed");
     phi_range r = { 0 };
     int status = parse_phi(a, &r);
     if (status != CLI_OK) return status;
@@ -259,7 +197,7 @@ static int run_scale(cli_args *a)
     for (int k = 0; k < n && status == CLI_OK; k++) status = scale_by(a, base, r.first + k, &list[k]);
     if (status == CLI_OK && cli_flag(a, "json")) {
         for (int k = 0; k < n && status == CLI_OK; k++)
-            if (!print_json(&list[k], is_paper(a, base))) status = CLI_FAILED;
+            status = print_json(&list[k], is_paper(a, base));
     } else if (status == CLI_OK) {
         status = print_people(a, base, list, n, &r);
     }
@@ -269,18 +207,38 @@ static int run_scale(cli_args *a)
     return status;
 }
 
+static int run_scale(cli_args *a)
+{
+    if (a->nfiles && (!strcmp(a->files[0], "fit") || !strcmp(a->files[0], "study"))) {
+        cli_error("'scale %s' is not in this version (see 'effnet scale --help')", a->files[0]);
+        return CLI_USAGE;
+    }
+    if (a->nfiles) return cli_usage(a, "expected only options, found '%s'", a->files[0]);
+    const bool table = cli_given(a, "table"), plot = cli_given(a, "plot");
+    if (table && cli_given(a, "phi")) return cli_usage(a, "--phi and --table are two questions: ask one");
+    if (!table && !plot && !cli_given(a, "phi")) return cli_usage(a, "--phi is needed");
+    int status = plot ? scale_plot(cli_text(a, "plot")) : CLI_OK;
+    if (status == CLI_OK && table) status = scale_table(a, atoi(cli_text(a, "table")));
+    return status == CLI_OK && cli_given(a, "phi") ? scale_by_phi(a) : status;
+}
+
 const cli_cmd cmd_scale = {
     .name = "scale",
     .summary = "compound scaling: deeper, wider and sharper networks, and what they cost",
-    .usage = "--phi P|A..B",
+    .usage = "--phi P|A..B | --table N",
     .operands = "",
     .about = "Scales a network by the paper's rule: depth d = alpha^phi, width w = beta^phi and\n"
              "resolution r = gamma^phi together. The cost is predicted to grow by d * w^2 * r^2; what is\n"
              "really paid differs, because channels are rounded to multiples of 8 and repeats upwards.\n"
-             "For EfficientNet-B0 and the paper's constants, the released B0 to B7 stand beside it.",
+             "For EfficientNet-B0 and the paper's constants, the released B0 to B7 stand beside it, with the\n"
+             "phi that each of their coefficients stands for: they were rounded by hand.\n"
+             "--table counts the scaled networks of the paper's table 3 (MobileNetV1, MobileNetV2, ResNet-50)\n"
+             "or 7 (EfficientNet-B0) and says where the printed FLOPS cannot be right.",
     .examples = "  effnet scale --phi 1                        one step: about twice the cost\n"
                 "  effnet scale --phi 0..7                     a line for each, beside B0 to B7\n"
-                "  effnet scale --phi 2.5 --base resnet50      scale another network\n",
+                "  effnet scale --phi 2.5 --base resnet50      scale another network\n"
+                "  effnet scale --table 3                      the paper's scaled networks, counted\n"
+                "  effnet scale --plot family.svg              the family against others, as published\n",
     .opts = opts,
     .min_operands = 0,
     .max_operands = -1,

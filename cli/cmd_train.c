@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet train: a folder of photographs in, a classifier out. What is decided is the library's (recipes); here are the
  * options, what a person sees while it runs, and where the weights come from when nobody says. */
+#include "amounts.h"
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "training.h"
+#include "at_hand.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -53,77 +55,12 @@ typedef struct training {
     double began;
 } training;
 
-/* --------------------------------------------------------------------------------------------- options */
-
-/* "30m", "1h30m", "90s", "90": seconds. */
-static bool read_time(const char *s, double *seconds)
-{
-    double total = 0;
-    const char *at = s;
-    while (*at) {
-        char *end;
-        const double v = strtod(at, &end);
-        if (end == at || !(v >= 0)) return false;
-        const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' || !*end ? 1 : 0;
-        if (unit == 0) return false;
-        total += v * unit;
-        at = *end ? end + 1 : end;
-    }
-    *seconds = total;
-    return total > 0 && total < 1e9;
-}
-
-static int time_option(const cli_args *a, const char *name, double *out)
-{
-    const char *text = cli_text(a, name);
-    if (!text || read_time(text, out)) return CLI_OK;
-    return cli_usage(a, "--%s: expected a time such as 30m or 2h, found '%s'", name, cli_clean(text));
-}
-
-static int size_option(const cli_args *a, const char *name, size_t *out)
-{
-    double bytes;
-    const char *text = cli_text(a, name);
-    if (!text) return CLI_OK;
-    if (!cli_read_size(text, &bytes))
-        return cli_usage(a, "--%s: expected a size such as 800M or 2G, found '%s'", name, cli_clean(text));
-    *out = (size_t)bytes;
-    return CLI_OK;
-}
-
 /* ---------------------------------------------------------------------------------- where weights come from */
 
 static bool is_file(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-/* The folder where fetched weights are kept (tools/lib.sh has the same rule). */
-static void cache_folder(char *out, size_t room)
-{
-    const char *own = getenv("EFFNET_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (own && *own)
-        snprintf(out, room, "%s", own);
-    else if (xdg && *xdg)
-        snprintf(out, room, "%s/effnet", xdg);
-    else
-        snprintf(out, room, "%s/.cache/effnet", home ? home : ".");
-}
-
-/* Weights for the built-in `name` in the cache: its path in `out`. */
-static bool cached_weights(const char *name, char *out, size_t room)
-{
-    static const char prefix[] = "efficientnet-", *const suffix[] = { ".effnet", ".pth", ".safetensors" };
-    char folder[3072];
-    if (strpbrk(name, "/@")) return false;
-    if (!strncmp(name, prefix, sizeof prefix - 1)) name += sizeof prefix - 1;
-    cache_folder(folder, sizeof folder);
-    for (int i = 0; i < 3; i++) {
-        snprintf(out, room, "%s/%s%s", folder, name, suffix[i]);
-        if (is_file(out)) return true;
-    }
-    return false;
 }
 
 static bool from_scratch(const cli_args *a)
@@ -144,7 +81,7 @@ static int open_start(training *t)
     if (from) {
         snprintf(t->source, sizeof t->source, "%s", from);
         if (model && !is_file(model)) o.architecture = model;
-    } else if (!from_scratch(a) && cached_weights(model ? model : "lite0", t->source, sizeof t->source)) {
+    } else if (!from_scratch(a) && cli_cached_weights(model ? model : "lite0", t->source, sizeof t->source)) {
         if (t->talks) fprintf(stderr, "effnet: starting from the weights in %s\n", cli_clean(t->source));
     } else if (model) {
         snprintf(t->source, sizeof t->source, "%s", model);
@@ -466,10 +403,10 @@ static int run_train(cli_args *a)
     o.seed = cli_seed(a, "seed");
     o.event = on_event;
     o.ctx = &t;
-    int status = time_option(a, "time", &o.seconds);
-    if (status == CLI_OK) status = time_option(a, "save-every", &o.save_every);
-    if (status == CLI_OK) status = size_option(a, "memory", &o.memory);
-    if (status == CLI_OK) status = size_option(a, "image-cache", &o.cache);
+    int status = cli_time_option(a, "time", &o.seconds);
+    if (status == CLI_OK) status = cli_time_option(a, "save-every", &o.save_every);
+    if (status == CLI_OK) status = cli_size_option(a, "memory", &o.memory);
+    if (status == CLI_OK) status = cli_size_option(a, "image-cache", &o.cache);
     if (status == CLI_OK) status = cli_given(a, "resume") ? resume(&t, &o) : begin(&t, &o);
     eff_run_free(t.run);
     eff_recipe_free(t.recipe);

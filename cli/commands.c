@@ -2,11 +2,11 @@
 /* The list of commands, and what is said of the program as a whole: in `effnet --help` and on its man page. */
 #include "commands.h"
 
-const cli_cmd *const cli_commands[] = { &cmd_info, &cmd_scale, &cmd_convert, &cmd_predict,
-                                        &cmd_eval, &cmd_train, &cmd_data,  &cmd_bench,   NULL };
+const cli_cmd *const cli_commands[] = { &cmd_info,  &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval,
+                                        &cmd_train, &cmd_data,  &cmd_advise,  &cmd_bench,   NULL };
 
-const char *const cli_later[] = { "search", "data check", "data split", "advise", "explain",
-                                  "embed",  "quantize",   "pull",       "serve",  NULL };
+const char *const cli_later[] = { "search",   "data check", "data split", "explain", "embed",
+                                  "quantize", "pull",       "serve",      NULL };
 
 const cli_about cli_program = {
     .summary = "EfficientNet in C: look at networks, scale them, classify images",

@@ -169,7 +169,7 @@ static void test_regression(void **state)
     static float x[N * D], w[4][C * D], b[4][C], weight[N];
     static int label[N];
     eff_error err = { 0 };
-    eff_linear_fit fit;
+    eff_linear_fit fit = { 0 };
     make(x, label, 1.0);
     for (int i = 0; i < N; i++) weight[i] = 1 + (float)(label[i] == 2) * 3;
     for (int threads = 1; threads <= 3; threads++) {
@@ -198,11 +198,25 @@ static void test_cross_validation(void **state)
     static float x[N * D], w[C * D], b[C];
     static int label[N];
     eff_error err = { 0 };
-    eff_linear_fit far, noise;
+    eff_linear_fit far = { 0 }, noise = { 0 };
     make(x, label, 3.0);
     assert_int_equal(eff_linear_train(w, b, &far, x, label, NULL, N, D, C, -1, 0, NULL, NULL, &err), EFF_OK);
     assert_true(far.accuracy > 0.97);
+    static float held[N];
+    far.held = held;
+    assert_int_equal(eff_linear_train(w, b, &far, x, label, NULL, N, D, C, far.l2, 0, NULL, NULL, &err), EFF_OK);
+    double sum = 0;
+    for (int i = 0; i < N; i++) {
+        assert_true(held[i] >= 0 && held[i] <= 1); /* each was held out, and in no other cross-validation more often */
+        assert_true(fabs(5 * (double)held[i] - round(5 * (double)held[i])) < 1e-5);
+        sum += (double)held[i];
+    }
+    assert_true(sum / N > 0.97);
     make(x, label, 0.0);
+    assert_int_equal(eff_linear_train(w, b, &far, x, label, NULL, N, D, C, far.l2, 0, NULL, NULL, &err), EFF_OK);
+    sum = 0;
+    for (int i = 0; i < N; i++) sum += (double)held[i];
+    assert_true(sum / N < 0.35); /* what was learnt by heart is not counted */
     assert_int_equal(eff_linear_train(w, b, &noise, x, label, NULL, N, D, C, -1, 0, NULL, NULL, &err), EFF_OK);
     assert_true(noise.accuracy < 0.35 && noise.l2 == 0.1 && far.l2 < noise.l2);
 }

@@ -5,6 +5,7 @@
 #include "pictures.h"
 #include "support.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/utf8.h"
@@ -611,6 +612,72 @@ static void lines_with_intervals(void **state)
     eff_text_free(&t);
 }
 
+/* Where the labels of a chart stand: boxes as wide as the letters are. */
+static int read_labels(const char *svg, double box[][4], int most)
+{
+    int n = 0;
+    for (const char *at = svg; (at = strstr(at, "<text class=\"s\" x=\"")) && n < most; at++) {
+        double x, y;
+        char text[64];
+        if (sscanf(at, "<text class=\"s\" x=\"%lf\" y=\"%lf\">%63[^<]<", &x, &y, text) != 3) fail_msg("%.60s", at);
+        box[n][0] = x;
+        box[n][1] = x + 5.5 * (double)strlen(text);
+        box[n][2] = y - 8;
+        box[n++][3] = y;
+    }
+    return n;
+}
+
+/* Named points, as close as those of the published family, do not hide each other's names, nor leave the drawing. */
+static void labels_apart(void **state)
+{
+    (void)state;
+    static const double x[] = { 0.39e9, 0.7e9, 1e9, 1.8e9, 4.2e9, 9.9e9, 19e9, 37e9 },
+                        y[] = { 0.771, 0.791, 0.801, 0.816, 0.829, 0.836, 0.84, 0.843 };
+    static const double ox[] = { 4.1e9, 11e9, 5.7e9, 6e9, 8.4e9 }, oy[] = { 0.76, 0.778, 0.788, 0.779, 0.79 };
+    static const char *const names[] = { "B0", "B1", "B2", "B3", "B4", "B5", "B6", "B7" }, *const others[] = {
+        "ResNet-50", "ResNet-152", "Inception-v3", "DenseNet-264", "Xception"
+    };
+    const eff_chart_series s[] = { { .name = "family", .x = x, .y = y, .labels = names, .n = 8 },
+                                   { .name = "others", .x = ox, .y = oy, .labels = others, .n = 5 } };
+    const eff_chart c[] = { { .title = "a <title>",
+                              .x_label = "multiply-adds",
+                              .y_label = "top-1",
+                              .series = s,
+                              .nseries = 2,
+                              .log_x = 1,
+                              .percent = 1,
+                              .note = "a note & more" },
+                            { .title = "again", .series = s, .nseries = 1 } };
+    const char *const path = t_tmp("chart.svg");
+    eff_error err = { 0 };
+    T_OK(eff_chart_save(c, 2, NULL, path, &err), err);
+    unsigned char *text;
+    size_t n;
+    T_OK(eff_file_read_all(path, 1 << 20, &text, &n, &err), err);
+    check_page((char *)text, false);
+    has((char *)text, "a &lt;title&gt;");
+    has((char *)text, "a note &amp; more");
+    assert_int_equal(count_of((char *)text, "<style>"), 1);
+    double box[32][4];
+    const int labels = read_labels((char *)text, box, 32);
+    assert_int_equal(labels, 8 + 5 + 8);
+    for (int i = 0; i < labels; i++) {
+        assert_true(box[i][0] >= 0 && box[i][1] <= 420 && box[i][2] >= 0);
+        for (int k = 0; k < i; k++) {
+            if ((i < 13) != (k < 13)) continue; /* of the other chart */
+            const bool apart =
+                box[i][1] <= box[k][0] || box[k][1] <= box[i][0] || box[i][3] <= box[k][2] || box[k][3] <= box[i][2];
+            if (!apart) fail_msg("labels %d and %d lie on each other", i, k);
+        }
+    }
+    eff_free(text);
+    assert_int_equal(eff_chart_save(c, 0, NULL, path, &err), EFF_EARG);
+    const eff_chart bad = { .title = "", .series = s, .nseries = 7 };
+    assert_int_equal(eff_chart_save(&bad, 1, NULL, path, &err), EFF_EARG);
+    assert_int_equal(eff_chart_save(c, 1, NULL, t_tmp("none/chart.svg"), &err), EFF_EIO);
+}
+
 /* -------------------------------------------------------------------------------------------------- files */
 
 static void failures(void **state)
@@ -667,6 +734,7 @@ int main(void)
         cmocka_unit_test(extremes),
         cmocka_unit_test(confused_classes_stand_together),
         cmocka_unit_test(lines_with_intervals),
+        cmocka_unit_test(labels_apart),
         cmocka_unit_test(failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,32 @@ EFF_API eff_status eff_report_save(const eff_report *r, const char *path, eff_er
  * @return how many */
 EFF_API size_t eff_report_worst(const eff_report_image *images, size_t n, size_t *index, size_t most);
 
+/** A line of a chart, or points with names. */
+typedef struct eff_chart_series {
+    const char *name;
+    const double *x, *y;           /* [n]; what is not finite is left out                      */
+    const double *lo, *hi;         /* [n] each: intervals of y; or NULL                        */
+    const char *const *labels;     /* [n] drawn beside the points; or NULL                     */
+    size_t n;
+} eff_chart_series;
+
+/** Everything is borrowed for the call. */
+typedef struct eff_chart {
+    const char *title;             /* drawn above                                              */
+    const char *x_label, *y_label; /* with units                                               */
+    const char *note;              /* drawn below; or NULL                                     */
+    const eff_chart_series *series;
+    size_t nseries;                /* 1..6                                                     */
+    int log_x;                     /* logarithmic axis                                         */
+    int percent;                   /* y is a fraction, written as per cent                     */
+    uint8_t reserved[32];
+} eff_chart;
+
+/** Draw n charts, one below the other, into one SVG file under a heading (or NULL). Atomic.
+ * @return EFF_EARG for no chart or series out of range, EFF_EIO when the file cannot be written */
+EFF_API eff_status eff_chart_save(const eff_chart *charts, size_t n, const char *heading, const char *path,
+                                  eff_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -44,6 +44,15 @@ static size_t size_of(const eff_cache *c, size_t i)
     return (size_t)((s->width + by - 1) / by) * (size_t)((s->height + by - 1) / by) * 3;
 }
 
+void eff_cache_forecast(const eff_dataset *d, eff_part part, const eff_cache_opts *o, size_t *images, size_t *bytes)
+{
+    eff_cache c = { .sample = d->sample + d->first[part], .n = d->first[part + 1] - d->first[part], .o = *o };
+    c.as_u8 = o->rule.filter <= EFF_FILTER_LANCZOS;
+    *bytes = 0;
+    for (size_t i = 0; i < c.n && size_of(&c, i) <= o->bytes - *bytes; i++, c.keep++) *bytes += size_of(&c, i);
+    *images = c.keep;
+}
+
 eff_status eff_cache_create(eff_cache **out, const eff_dataset *d, eff_part part, const eff_cache_opts *o,
                             eff_error *err)
 {

@@ -28,6 +28,9 @@ void eff_cache_release(eff_cache *c, size_t i, const eff_image *im);
 /** Item i by the rule, to the bit what eff_preprocess_file() makes. */
 eff_status eff_cache_prepared(eff_cache *c, size_t i, float *x, eff_error *err);
 
+/** What a cache with these options would keep once it is full, without making it. */
+void eff_cache_forecast(const eff_dataset *d, eff_part part, const eff_cache_opts *o, size_t *images, size_t *bytes);
+
 void eff_cache_size(eff_cache *c, size_t *images, size_t *bytes);
 
 #endif

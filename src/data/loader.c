@@ -244,7 +244,7 @@ eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part pa
     l->values = (size_t)o->height * (size_t)o->width * 3;
     const size_t batch = (size_t)o->batch;
     if (l->count < batch) l->o.batch = (int)l->count; /* a single short batch; no memory for more */
-    l->steps = (long)(o->drop_last && l->count >= batch ? l->count / batch : (l->count + batch - 1) / batch);
+    l->steps = eff_steps_of(l->count, batch, o->drop_last);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);

@@ -32,7 +32,12 @@ eff_status eff_loader_create(eff_loader **out, const eff_dataset *d, eff_part pa
                              eff_error *err);
 void eff_loader_free(eff_loader *l);
 
-/** Batches of an epoch. */
+/** Batches of an epoch: of a loader, and of `images` in batches of `batch`. */
+static inline long eff_steps_of(size_t images, size_t batch, bool drop_last)
+{
+    return (long)(drop_last && images >= batch ? images / batch : (images + batch - 1) / batch);
+}
+
 long eff_loader_steps(const eff_loader *l);
 
 /** From batch `step` of `epoch` on; what was ahead is thrown away, and work on what is ahead now begins. */

@@ -261,11 +261,86 @@ static double draw_legend(eff_text *t, const eff_svg_lines *c, double top)
     return y + 14;
 }
 
-void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c)
+/* What a label must keep clear of: boxes of markers and of labels already there. */
+typedef struct box {
+    double x1, y1, x2, y2;
+} box;
+
+enum { MOST_BOXES = 256 };
+
+typedef struct boxes {
+    box b[MOST_BOXES];
+    int n;
+} boxes;
+
+static void keep_clear(boxes *k, box b)
 {
-    const double height = 270;
+    if (k->n < MOST_BOXES) k->b[k->n++] = b;
+}
+
+static double overlap(box a, box b)
+{
+    const double w = fmin(a.x2, b.x2) - fmax(a.x1, b.x1), h = fmin(a.y2, b.y2) - fmax(a.y1, b.y1);
+    return w > 0 && h > 0 ? w * h : 0;
+}
+
+/* Markers, and the lines between them in steps. */
+static void collect_boxes(boxes *k, const eff_svg_series *s, const axis *x, const axis *y)
+{
+    double px = NAN, py = NAN;
+    for (int i = 0; i < s->n; i++) {
+        if (!point(s, i, x, y)) continue;
+        const double ax = place(x, s->x[i]), ay = place(y, s->y[i]);
+        keep_clear(k, (box){ ax - 4, ay - 4, ax + 4, ay + 4 });
+        for (int j = 1; j < 8 && isfinite(px); j++) {
+            const double lx = px + (ax - px) * j / 8, ly = py + (ay - py) * j / 8;
+            keep_clear(k, (box){ lx - 1.5, ly - 1.5, lx + 1.5, ly + 1.5 });
+        }
+        px = ax;
+        py = ay;
+    }
+}
+
+/* Names beside their points: of eight places the first that hides least. */
+static void draw_labels(eff_text *t, const eff_svg_lines *c, const axis *x, const axis *y)
+{
+    static const struct {
+        double side, up; /* -1 left, 0 middle, 1 right; 1 above, 0 level, -1 below */
+    } places[] = { { -1, 1 }, { 1, -1 }, { 1, 0 }, { -1, 0 }, { 0, 1 }, { 0, -1 }, { 1, 1 }, { -1, -1 } };
+    boxes k = { .n = 0 };
+    for (int i = 0; i < c->nseries; i++) collect_boxes(&k, &c->series[i], x, y);
+    for (int i = 0; i < c->nseries; i++) {
+        const eff_svg_series *const s = &c->series[i];
+        for (int j = 0; s->labels && j < s->n; j++) {
+            if (!point(s, j, x, y)) continue;
+            const double ax = place(x, s->x[j]), ay = place(y, s->y[j]), w = text_width(s->labels[j]) * 10 / 12;
+            double least = INFINITY;
+            box best = { 0 };
+            for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
+                const double left = places[p].side < 0 ? ax - 6 - w : places[p].side > 0 ? ax + 6 : ax - w / 2;
+                const double level = ay + 3.5 - 8 * places[p].up - (places[p].side == 0 ? 2 * places[p].up : 0);
+                const box b = { left, level - 8, left + w, level + 2 };
+                double hidden = 10 * (fmax(0, x->from - b.x1) + fmax(0, b.x2 - x->to) + fmax(0, y->to - b.y1) +
+                                      fmax(0, b.y2 - y->from));
+                for (int o = 0; o < k.n; o++) hidden += overlap(b, k.b[o]);
+                if (hidden >= least) continue;
+                least = hidden;
+                best = b;
+            }
+            keep_clear(&k, best);
+            label(t, "s", best.x1, best.y2 - 2, s->labels[j]);
+        }
+    }
+    eff_text_put(t, "\n");
+}
+
+enum { LINES_HEIGHT = 270 };
+
+static void draw_lines(eff_text *t, const eff_svg_lines *c, double top)
+{
+    const double bottom = LINES_HEIGHT;
     axis x = { .lo = NAN, .hi = NAN, .from = 52, .to = WIDTH - 14, .log = c->log_x };
-    axis y = { .lo = NAN, .hi = NAN, .from = height - 38, .log = c->log_y, .percent = c->percent };
+    axis y = { .lo = NAN, .hi = NAN, .from = bottom - 38, .log = c->log_y, .percent = c->percent };
     int drawn = 0;
     for (int k = 0; k < c->nseries; k++) {
         const eff_svg_series *const s = &c->series[k];
@@ -280,16 +355,37 @@ void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c)
     if (c->from_zero && !c->log_y) include(&y, 0);
     finish_axis(&x, 6, c->whole_x, false);
     finish_axis(&y, 5, false, true);
-    begin(t, c->title, WIDTH, height, c->alone);
-    y.to = c->nseries > 1 ? draw_legend(t, c, 14) : 12;
+    y.to = c->nseries > 1 ? draw_legend(t, c, top + 14) : top + 12;
     if (c->y_label && *c->y_label) {
         label(t, "m", 8, y.to + 2, c->y_label);
         y.to += 19;
     }
     draw_axes(t, &x, &y);
-    label(t, "m e", x.to, height - 4, c->x_label);
+    label(t, "m e", x.to, bottom - 4, c->x_label);
     if (!drawn) label(t, "m c", (x.from + x.to) / 2, (y.from + y.to) / 2, "no values");
     for (int k = 0; k < c->nseries && drawn; k++) draw_series(t, &c->series[k], k, &x, &y);
+    if (drawn) draw_labels(t, c, &x, &y);
+}
+
+void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c)
+{
+    begin(t, c->title, WIDTH, LINES_HEIGHT, c->alone);
+    draw_lines(t, c, 0);
+    eff_text_put(t, "</svg>\n");
+}
+
+void eff_svg_panels_draw(eff_text *t, const char *heading, const eff_svg_panel *panel, int n)
+{
+    const double head = heading ? 26 : 6, row = LINES_HEIGHT + 24;
+    begin(t, heading ? heading : panel[0].lines.title, WIDTH, head + n * row, true);
+    if (heading) label(t, "m s", 8, 16, heading);
+    for (int i = 0; i < n; i++) {
+        eff_text_print(t, "<g transform=\"translate(0 %g)\">", head + i * row);
+        label(t, "", 8, 12, panel[i].lines.title);
+        draw_lines(t, &panel[i].lines, 18);
+        if (panel[i].note) label(t, "m s", 8, LINES_HEIGHT + 12, panel[i].note);
+        eff_text_put(t, "</g>\n");
+    }
     eff_text_put(t, "</svg>\n");
 }
 

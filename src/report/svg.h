@@ -19,6 +19,7 @@ typedef struct eff_svg_series {
     const double *x, *y;   /* [n]                                                         */
     const double *lo, *hi; /* [n] each: intervals of y; or NULL                           */
     int n;
+    const char *const *labels; /* [n] beside the points; or NULL                              */
 } eff_svg_series;
 
 typedef struct eff_svg_lines {
@@ -34,6 +35,14 @@ typedef struct eff_svg_lines {
     bool alone;     /* a file of its own: brings its style with it                 */
 } eff_svg_lines;
 void eff_svg_lines_draw(eff_text *t, const eff_svg_lines *c);
+
+/** A chart of several: its title is drawn above it, the note below. */
+typedef struct eff_svg_panel {
+    eff_svg_lines lines;
+    const char *note; /* or NULL */
+} eff_svg_panel;
+/** Panels one below the other under a heading (or NULL), as a file of their own. */
+void eff_svg_panels_draw(eff_text *t, const char *heading, const eff_svg_panel *panel, int n);
 
 /** Accuracy against confidence with Wilson intervals, and below how many answers each bin has. */
 void eff_svg_reliability(eff_text *t, const char *title, const eff_calibration_bin bins[EFF_CALIBRATION_BINS]);

@@ -2,9 +2,11 @@
 /* A training run: settled (recipe, memory, time), begun or taken up, run epoch by epoch, finished. What it computes
  * depends on the recipe, the seed and the images alone, so a run that was cut off anywhere ends with the same model. */
 #include "train/run_internal.h"
+#include "train/run_plan.h"
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/cache.h"
 #include "train/transfer.h"
 
 #include <float.h>
@@ -170,6 +172,34 @@ static eff_status fit_memory(eff_run *r, eff_error *err)
     }
     if (r->o.cache > r->o.memory - r->memory.total) r->o.cache = r->o.memory - r->memory.total;
     return EFF_OK;
+}
+
+eff_status eff_run_plan(eff_run_needs *out, const eff_model *start, const eff_dataset *d, const eff_recipe *recipe,
+                        const eff_run_opts *o, eff_error *err)
+{
+    eff_run r = { .o = *o, .d = d, .r = *recipe };
+    eff_table t = start->table;
+    const int side = eff_recipe_int(recipe, EFF_KEY_RESOLUTION);
+    r.o.event = NULL;
+    shape_table(&t, recipe);
+    t.classes = r.classes = eff_dataset_classes(d);
+    if (side) t.height = t.width_px = side;
+    r.height = t.height;
+    r.width = t.width_px;
+    eff_status s = eff_model_new(&r.m, &t, err);
+    if (s == EFF_OK) s = fit_memory(&r, err);
+    if (s == EFF_OK) {
+        const size_t batch = (size_t)eff_recipe_int(recipe, EFF_KEY_BATCH);
+        const eff_cache_opts c = { .height = r.height, .width = r.width, .bytes = r.o.cache };
+        *out = (eff_run_needs){ .memory = r.memory.total,
+                                .macs = r.m->info.macs,
+                                .steps = eff_steps_of(eff_dataset_count(d, EFF_PART_TRAIN), batch, true),
+                                .micro = r.micro,
+                                .recompute = r.r.v[EFF_KEY_RECOMPUTE] != 0 };
+        eff_cache_forecast(d, EFF_PART_TRAIN, &c, &out->cached, &out->cache);
+    }
+    eff_model_destroy(r.m);
+    return s;
 }
 
 static eff_status copy_model(eff_model **out, const eff_model *m, const eff_dataset *d, uint64_t seed, eff_error *err)

@@ -46,7 +46,7 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
     const char **path = eff_malloc(n * sizeof *path);
     int *label = eff_malloc(n * sizeof *label), w = 0, b = 0;
     float *x = NULL, *weight = NULL;
-    eff_linear_fit fit;
+    eff_linear_fit fit = { 0 };
     const double start = eff_run_clock();
     eff_status s = path && label ? EFF_OK : eff_fail_memory(err, n * sizeof *path);
     for (size_t i = 0; s == EFF_OK && i < n; i++) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trial steps whose weights are thrown away: how long a step takes, and how the loss answers to the learning rate. */
 #include "train/run_internal.h"
+#include "train/run_plan.h"
 
 #include "base/mem.h"
+#include "data/cache.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -101,6 +103,53 @@ eff_status eff_run_fit_time(eff_run *r, eff_error *err)
     eff_run_note(r, "%d of %d epochs fit the time (an epoch takes %.0f s)%s", epochs, wanted, epoch,
                  fits >= epochs ? "" : ": it is too short even for that");
     return EFF_OK;
+}
+
+/* Steps from the beginning of epoch 0, the first of them not timed, until `seconds` have passed or `most` were timed.
+ * @return in *timed how many, in *mean the seconds of one */
+static eff_status time_steps(eff_run *r, double seconds, long most, long *timed, double *mean, eff_error *err)
+{
+    eff_status s = EFF_OK;
+    double start = eff_run_clock();
+    const double until = start + seconds;
+    r->p = (eff_progress){ .lr_factor = 1 };
+    eff_loader_seek(r->loader, 0, 0);
+    long n = -WARM_STEPS;
+    for (; s == EFF_OK && n < most && (n < 1 || eff_run_clock() < until); n++) {
+        if (n == 0) start = eff_run_clock();
+        s = eff_run_step(r, err);
+        if (s == EFF_OK && r->p.in_a_row) s = eff_fail(err, EFF_EFORMAT, "the loss is not finite at the first steps");
+        if (r->p.step == r->steps) r->p.epoch++, r->p.step = 0;
+        const eff_run_event e = {
+            .phase = EFF_RUN_STEP, .step = n + 1, .steps = most, .epoch = 1, .epochs = 1, .eta = NAN
+        };
+        if (s == EFF_OK && eff_run_tell(r, &e)) s = eff_fail(err, EFF_ECANCELLED, "stopped");
+    }
+    *timed = n;
+    *mean = n > 0 ? (eff_run_clock() - start) / (double)n : 0;
+    return s;
+}
+
+eff_status eff_run_time(eff_run_speed *out, eff_run *r, double seconds, eff_error *err)
+{
+    enum { MOST_TIMED = 16 };
+    snapshot keep;
+    long n;
+    eff_status s = begin(&keep, r, err);
+    if (s != EFF_OK) return s;
+    s = time_steps(r, seconds / 2, MOST_TIMED, &n, &out->first, err);
+    if (s == EFF_OK) s = time_steps(r, seconds / 2, n, &n, &out->later, err); /* of pictures that are decoded now */
+    out->steps = n;
+    end(&keep, r);
+    return s;
+}
+
+size_t eff_run_kept(const eff_run *r)
+{
+    const eff_cache_opts o = { .height = r->height, .width = r->width, .bytes = r->o.cache };
+    size_t images, bytes;
+    eff_cache_forecast(r->d, EFF_PART_TRAIN, &o, &images, &bytes);
+    return images;
 }
 
 EFF_API eff_status eff_run_find_lr(eff_run *r, const eff_lr_point **points, int *n, double *best, eff_error *err)

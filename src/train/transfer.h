@@ -25,6 +25,8 @@ int eff_feature_count(const eff_engine *e);
 typedef struct eff_linear_fit {
     double l2;       /* chosen by cross-validation inside the training images */
     double accuracy; /* its cross-validated accuracy                          */
+    float *held;     /* in: [n] or NULL. Of each image the share of several cross-validations that were right about it
+                      * while it was held out; NaN where it never was */
 } eff_linear_fit;
 
 /** Softmax regression on features: minimise the mean cross-entropy (images weighing weight[i], NULL = equally) plus

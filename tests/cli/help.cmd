@@ -6,6 +6,7 @@ effnet scale --help
 effnet convert --help
 effnet predict --help
 effnet eval --help
+effnet advise --help
 effnet data --help
 effnet data synth --help
 effnet bench --help
