@@ -241,10 +241,6 @@ static int print_people(const cli_args *a, const eff_model *base, const scaled *
 
 static int run_scale(cli_args *a)
 {
-    if (a->nfiles && (!strcmp(a->files[0], "fit") || !strcmp(a->files[0], "study"))) {
-        cli_error("'scale %s' is not in this version (see 'effnet scale --help')", a->files[0]);
-        return CLI_USAGE;
-    }
     if (a->nfiles) return cli_usage(a, "expected only options, found '%s'", a->files[0]);
     if (!cli_given(a, "phi")) return cli_usage(a, "--phi is needed");
     phi_range r = { 0 };
@@ -269,6 +265,8 @@ static int run_scale(cli_args *a)
     return status;
 }
 
+static const cli_cmd *const subs[] = { &cmd_scale_fit, &cmd_scale_study, NULL };
+
 const cli_cmd cmd_scale = {
     .name = "scale",
     .summary = "compound scaling: deeper, wider and sharper networks, and what they cost",
@@ -285,4 +283,5 @@ const cli_cmd cmd_scale = {
     .min_operands = 0,
     .max_operands = -1,
     .run = run_scale,
+    .subs = subs,
 };

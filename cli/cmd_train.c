@@ -55,28 +55,10 @@ typedef struct training {
 
 /* --------------------------------------------------------------------------------------------- options */
 
-/* "30m", "1h30m", "90s", "90": seconds. */
-static bool read_time(const char *s, double *seconds)
-{
-    double total = 0;
-    const char *at = s;
-    while (*at) {
-        char *end;
-        const double v = strtod(at, &end);
-        if (end == at || !(v >= 0)) return false;
-        const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' || !*end ? 1 : 0;
-        if (unit == 0) return false;
-        total += v * unit;
-        at = *end ? end + 1 : end;
-    }
-    *seconds = total;
-    return total > 0 && total < 1e9;
-}
-
 static int time_option(const cli_args *a, const char *name, double *out)
 {
     const char *text = cli_text(a, name);
-    if (!text || read_time(text, out)) return CLI_OK;
+    if (!text || cli_read_time(text, out)) return CLI_OK;
     return cli_usage(a, "--%s: expected a time such as 30m or 2h, found '%s'", name, cli_clean(text));
 }
 

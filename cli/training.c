@@ -37,6 +37,23 @@ bool cli_read_size(const char *s, double *bytes)
     return true;
 }
 
+bool cli_read_time(const char *s, double *seconds)
+{
+    double total = 0;
+    const char *at = s;
+    while (*at) {
+        char *end;
+        const double v = strtod(at, &end);
+        if (end == at || !(v >= 0)) return false;
+        const double unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' || !*end ? 1 : 0;
+        if (unit == 0) return false;
+        total += v * unit;
+        at = *end ? end + 1 : end;
+    }
+    *seconds = total;
+    return total > 0 && total < 1e9;
+}
+
 /* Bytes of training at this batch and size (0 = the model's), or a huge number when it cannot be. */
 static double need(const eff_model *m, eff_session_opts o, int batch, int side)
 {

@@ -22,6 +22,8 @@
 
 /** "800M", "1.5G", "2000000": bytes; false when it is no size. */
 bool cli_read_size(const char *s, double *bytes);
+/** "30m", "1h30m", "90s", "90": seconds; false when it is no time. */
+bool cli_read_time(const char *s, double *seconds);
 
 /** Options of a training session for --batch, --threads, --cpu and --seed. */
 eff_session_opts cli_session_opts(const cli_args *a);
