@@ -12,7 +12,7 @@ static const cli_opt opts[] = {
     { 0, "target", "X", "what alpha * beta^2 * gamma^2 shall be", CLI_NUMBER, "2", 0, 1e9 },
     { 0, "tolerance", "D", "and how far from it", CLI_NUMBER, "0.1", 0, 1e9 },
     { 0, "step", "D", "constants are 1, 1 + D, 1 + 2 D ...", CLI_NUMBER, "0.1", 0, 1e9 },
-    { 0, "paid", "PART", "leave out networks whose true cost is further from the target than this part", CLI_NUMBER, "0.25", 1e-6, 1 },
+    { 0, "paid", "PART", "leave out networks whose true cost is further from the target than this part", CLI_NUMBER, "0.35", 1e-6, 1 },
     { 0 },
 };
 

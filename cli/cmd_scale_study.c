@@ -23,7 +23,10 @@ static void point_rows(cli_table *t, const char *name, const json_t *points, boo
     size_t i;
     const json_t *v;
     json_array_foreach(points, i, v) {
-        cli_cell(t, "%s x%g", name, cli_field(v, "target"));
+        const bool base = cli_field(v, "target") == 1;
+        if (base && strcmp(name, "depth") != 0) continue; /* all lines begin with it */
+        if (base) cli_cell(t, "base");
+        else cli_cell(t, "%s x%g", name, cli_field(v, "target"));
         cli_cell(t, "%.3f", cli_field(v, "depth"));
         cli_cell(t, "%.3f", cli_field(v, "width"));
         cli_cell(t, "%.3f", cli_field(v, "resolution_factor"));

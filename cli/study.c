@@ -69,7 +69,8 @@ static void wrap(const char *s)
 {
     size_t column = 0;
     while (*s) {
-        const size_t n = strcspn(s, " ");
+        size_t n = strcspn(s, " ");
+        if (s[n] == ' ' && s[n + 1] == '%') n += 1 + strcspn(s + n + 1, " "); /* "95 %" stays together */
         if (column && column + 1 + n > WIDTH) {
             putchar('\n');
             column = 0;

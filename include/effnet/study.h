@@ -49,7 +49,7 @@ typedef struct eff_study_opts {
     double target;      /* FIT: alpha * beta^2 * gamma^2 (default 2), within ...             */
     double tolerance;   /* ... so much (default 0.1)                                         */
     double step;        /* FIT: of the grid (default 0.1)                                    */
-    double paid;        /* FIT: networks whose true cost is off by a larger part are left out (default 0.25) */
+    double paid;        /* FIT: networks whose true cost is off by a larger part are left out (default 0.35) */
     int points;         /* CURVES: x1 x2 x4 ... of the base's MACs; 0 = what the store says, else 4 */
     double alpha, beta, gamma; /* CURVES: of the compound line (default 1.2, 1.1, 1.15)      */
     int figure4;        /* CURVES: 1 yes, 0 no, -1 = when the time allows (default)          */

@@ -13,7 +13,7 @@ EFF_API void eff_study_opts_init(eff_study_opts *o)
                            .target = 2,
                            .tolerance = 0.1,
                            .step = 0.1,
-                           .paid = 0.25,
+                           .paid = 0.35,
                            .alpha = 1.2,
                            .beta = 1.1,
                            .gamma = 1.15,

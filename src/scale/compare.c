@@ -61,7 +61,7 @@ eff_spread eff_spread_of(const eff_layout *l)
 static eff_estimate around(double value, double half)
 {
     if (!isfinite(half)) return (eff_estimate){ value, NAN, NAN };
-    return (eff_estimate){ value, value - half, value + half };
+    return (eff_estimate){ value, value - half + 0.0, value + half }; /* + 0.0: no negative zero */
 }
 
 eff_estimate eff_mean_of(const eff_layout *l, const eff_spread *s, int network, int images)

@@ -127,3 +127,27 @@ eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_fact
     *out = lower ? low : high;
     return shorten(out, base, start, d, lower ? lo : hi, multiple, base_macs, err);
 }
+
+static double off(const eff_network *n, double target) { return fabs(log(n->paid / target)); }
+
+eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_direction d, double target, double close,
+                                int multiple, uint64_t base_macs, eff_error *err)
+{
+    const eff_factors one = { 1, 1, 1 };
+    eff_network n;
+    eff_status s = eff_network_nearest(out, base, one, d, target, multiple, base_macs, err);
+    if (s != EFF_OK || off(out, target) <= log(1 + close)) return s;
+    const double t = log(target) / log(d.alpha * d.beta * d.beta * d.gamma * d.gamma);
+    const eff_factors at = along(one, d, t);
+    const struct {
+        eff_factors start;
+        eff_direction grows;
+    } spare[] = { { { at.depth, 1, at.resolution }, { 1, 2, 1 } },
+                 { { at.depth, at.width, 1 }, { 1, 1, 2 } },
+                 { { 1, at.width, at.resolution }, { 2, 1, 1 } } };
+    for (int i = 0; s == EFF_OK && i < 3; i++) {
+        s = eff_network_nearest(&n, base, spare[i].start, spare[i].grows, target, multiple, base_macs, err);
+        if (s == EFF_OK && off(&n, target) < off(out, target)) *out = n;
+    }
+    return s;
+}

@@ -37,6 +37,13 @@ typedef struct eff_direction {
 eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d, double target,
                                int multiple, uint64_t base_macs, eff_error *err);
 
+/** The same for constants that grow together, where a step of depth or pixels may cost more than is wanted: when no power
+ * of them comes within `close` of the target, two of the factors are those of the power at which the product of the
+ * constants is the target, and the third, down to the base's, takes up what rounding left over: the width if that comes
+ * nearest, else the resolution, else the depth. */
+eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_direction d, double target, double close,
+                                int multiple, uint64_t base_macs, eff_error *err);
+
 bool eff_network_same(const eff_network *a, const eff_network *b);
 
 /** The product of a table's strides: an input side below it leaves the last stage a single pixel from the start. */

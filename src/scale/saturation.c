@@ -12,6 +12,7 @@
 enum { GRID = 120, SECTIONS = 40, DRAWS = 400 };
 #define LEAST_B 0.02
 #define MOST_B  6.0
+#define REACH   1000.0 /* a bend beyond so many times the base is none that the points could tell of */
 
 typedef struct fit {
     double c, a, b, error; /* error: sum of squares */
@@ -69,11 +70,14 @@ static fit search(const double *x, const double *y, int n)
     return best;
 }
 
+/* Neither the straight line nor one that only the ceiling of 100 % holds down tells of an end. */
+static bool saturates(const fit *f) { return f->a <= 0 || (f->b > 1.01 * LEAST_B && f->c < 1 - 1e-9); }
+
 /* A doubling from x gains a * x^-b * (1 - 2^-b). */
 static double bend_of(const fit *f, double gain)
 {
-    const double first = f->a * (1 - pow(2, -f->b));
-    return first <= 0 ? 0 : pow(first / gain, 1 / f->b);
+    const double first = f->a * (1 - pow(2, -f->b)), bend = first <= 0 ? 0 : pow(first / gain, 1 / f->b);
+    return saturates(f) && bend <= REACH ? bend : INFINITY;
 }
 
 static int by_value(const void *a, const void *b)
@@ -99,7 +103,7 @@ eff_saturation eff_saturation_fit(const double *x, const double *top1, int n, do
         if (!(x[i] > 0) || !isfinite(top1[i])) return s;
     const fit f = search(x, top1, n);
     s.known = true;
-    s.saturates = f.b > 1.01 * LEAST_B;
+    s.saturates = saturates(&f);
     s.c = f.c, s.a = f.a, s.b = f.b;
     s.rms = sqrt(f.error / n);
     s.bend = bend_of(&f, gain);

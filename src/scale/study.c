@@ -220,7 +220,7 @@ static bool on_decoded(void *ctx, size_t done, size_t total)
 
 static bool say_trial(eff_study *s, int work, int repeat, const char *what)
 {
-    char text[160];
+    char text[256];
     snprintf(text, sizeof text, "%s, seed %llu: %s", s->work[work].what, (unsigned long long)(s->o.seed + (uint64_t)repeat), what);
     const eff_study_event e = { .phase = EFF_STUDY_TRIAL,
                                 .done = (size_t)s->finished,

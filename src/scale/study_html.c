@@ -192,9 +192,12 @@ static void point_rows(eff_text *t, const char *name, const json_t *points)
     const json_t *v;
     char b[64];
     json_array_foreach(points, i, v) {
+        const bool base = number(v, "target") == 1;
+        if (base && strcmp(name, "depth") != 0) continue; /* all lines begin with it */
         eff_text_put(t, "<tr><td>");
-        eff_text_escape(t, name);
-        eff_text_print(t, " \xc3\x97%g</td>", number(v, "target"));
+        eff_text_escape(t, base ? "base" : name);
+        if (base) eff_text_put(t, "</td>");
+        else eff_text_print(t, " \xc3\x97%g</td>", number(v, "target"));
         snprintf(b, sizeof b, "%.3g", number(v, "depth"));
         cell(t, "depth", b);
         snprintf(b, sizeof b, "%.3g", number(v, "width"));

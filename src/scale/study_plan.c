@@ -17,6 +17,7 @@ enum { DECODED = 48 }; /* pictures decoded to tell how long all will take */
 #define MEASURE_SECONDS 0.12 /* of each network */
 #define SLOW_STEP       1.0  /* seconds: networks that cost more are scaled by their MACs from the one that took it */
 #define PLAN_PART       0.92 /* of the time that the plan may fill: steps are timed one by one, trials heat the machine */
+#define CLOSE           0.03 /* part of a rung by which the compound line may miss it before its width gives way */
 #define ROOM_TO_GROW    1.4143 /* the source keeps a further doubling by resolution */
 
 /* ------------------------------------------------------------------------------------------------ networks */
@@ -41,7 +42,9 @@ static eff_status add_point(eff_study *s, eff_line *l, eff_factors start, eff_di
     eff_network n;
     char what[48];
     eff_point *const p = &l->point[l->n];
-    eff_status e = eff_network_nearest(&n, &s->base, start, d, target, s->o.multiple, s->base_macs, err);
+    const bool together = (d.alpha != 1) + (d.beta != 1) + (d.gamma != 1) > 1;
+    eff_status e = together ? eff_network_compound(&n, &s->base, d, target, CLOSE, s->o.multiple, s->base_macs, err)
+                            : eff_network_nearest(&n, &s->base, start, d, target, s->o.multiple, s->base_macs, err);
     if (e != EFF_OK) {
         eff_error_prefix(err, "%s x%g", l->name, target);
         return e;
@@ -75,14 +78,15 @@ static eff_status lay_out_curves(eff_study *s, eff_error *err)
         s->line[k] = (eff_line){ .name = rows[k].name };
         for (int i = 0; e == EFF_OK && i < s->o.points; i++) e = add_point(s, &s->line[k], one, rows[k].d, ldexp(1, i), err);
     }
-    s->nfigure = s->o.figure4 != 0 ? EFF_FIGURE_LINES : 0;
-    for (int k = 0; e == EFF_OK && k < s->nfigure; k++) {
+    s->nfigure = 0;
+    for (int k = 0; e == EFF_OK && s->o.figure4 != 0 && k < EFF_FIGURE_LINES; k++) {
+        eff_line *const l = &s->figure[s->nfigure];
         eff_network n;
-        s->figure[k] = (eff_line){ .name = fixed[k].name };
+        *l = (eff_line){ .name = fixed[k].name };
         e = eff_network_make(&n, &s->base, fixed[k].start, s->o.multiple, s->base_macs, err);
         for (int i = 0; e == EFF_OK && i < s->o.points; i++) /* from where its narrowest network stands */
-            if (ldexp(1, i) > 0.85 * n.paid)
-                e = add_point(s, &s->figure[k], fixed[k].start, (eff_direction){ 1, 2, 1 }, ldexp(1, i), err);
+            if (ldexp(1, i) > 0.85 * n.paid) e = add_point(s, l, fixed[k].start, (eff_direction){ 1, 2, 1 }, ldexp(1, i), err);
+        s->nfigure += l->n > 0;
     }
     return e;
 }
@@ -162,7 +166,8 @@ static eff_status measure_networks(eff_study *s, eff_error *err)
             order[i]->score = slow->score * by;
         } else if (e == EFF_OK) {
             const eff_trial_job job = eff_study_job(s, (int)(order[i] - s->work), 0);
-            e = eff_trial_measure(&order[i]->step, &order[i]->score, &job, MEASURE_SECONDS, err);
+            const long most = (long)eff_study_epochs(s) * s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH) / 20; /* short trials need less */
+            e = eff_trial_measure(&order[i]->step, &order[i]->score, &job, most, MEASURE_SECONDS, err);
             if (order[i]->step > SLOW_STEP) slow = order[i];
         }
     }

@@ -121,7 +121,7 @@ eff_status eff_study_settle(eff_study *s, eff_error *err)
 {
     char *mine = NULL, *holds = NULL;
     if (s->settled) return EFF_OK;
-    json_t *const j = json_pack("{s:i, s:i, s:i, s:i, s:b, s:i, s:i, s:s}", "epochs", eff_study_epochs(s), "asked", s->asked_epochs,
+    json_t *const j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "epochs", eff_study_epochs(s), "asked", s->asked_epochs,
                                 "points", s->o.points, "repeats", s->o.repeats, "figure4", s->o.figure4 != 0, "source_height",
                                 s->source_h, "source_width", s->source_w, "cuts", s->cuts);
     eff_status e = dump(&mine, j, err);

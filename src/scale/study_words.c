@@ -22,6 +22,9 @@ __attribute__((format(printf, 2, 3))) static bool say(json_t *words, const char 
     return json_array_append_new(words, json_string(text)) == 0;
 }
 
+/* Some formats below leave the last argument unused. */
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+
 __attribute__((format(printf, 3, 4))) static void add(char *text, size_t room, const char *fmt, ...)
 {
     const size_t used = strlen(text);
@@ -90,23 +93,25 @@ static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
     }
     const eff_saturation f =
         eff_saturation_fit(x, y, l->n, s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN, s->o.gain, 1);
-    const double last = x[l->n - 1], gain = 100 * s->o.gain;
+    const double last = x[l->n - 1], gain = 100 * s->o.gain, doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
+    char bounds[80] = "";
     if (!f.known) return true;
     if (f.a <= 0) return say(words, "%s: no gain from scaling was seen; it stays at about %.1f %%.", l->name, 100 * f.c);
     if (!f.saturates)
-        return say(words, "%s: no saturation is seen up to x%.1f of the base's MACs: each doubling still gains as much as the one before "
-                          "(%.1f points).", l->name, last, 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b)));
-    char bounds[80] = "";
-    if (isfinite(f.bend_lo) && isfinite(f.bend_hi)) add(bounds, sizeof bounds, " (95 %%: x%.1f to x%.1f)", f.bend_lo, f.bend_hi);
-    else if (isfinite(f.bend_lo)) add(bounds, sizeof bounds, " (95 %%: from x%.1f on)", f.bend_lo);
-    if (f.bend <= 1)
-        return say(words, "%s: already the first doubling gains less than %g points%s.", l->name, gain, bounds);
+        return say(words, "%s: no saturation is seen up to x%.1f of the base's MACs; by the fitted curve a doubling there gains %.1f points.",
+                   l->name, last, doubling);
+    if (!isnan(f.bend_lo)) {
+        add(bounds, sizeof bounds, f.bend_lo < 1 ? " (95 %%: below x1" : " (95 %%: x%.1f", f.bend_lo);
+        add(bounds, sizeof bounds, isfinite(f.bend_hi) ? f.bend_hi < 1 ? ")" : " to x%.1f)" : " to beyond reach)", f.bend_hi);
+    }
+    if (f.bend <= 1) return say(words, "%s: already the first doubling gains less than %.3g points%s.", l->name, gain, bounds);
     if (f.bend <= last)
-        return say(words, "%s bends at x%.1f of the base's MACs%s: from there a doubling gains less than %g points; the curve tends to "
+        return say(words, "%s bends at x%.1f of the base's MACs%s: from there a doubling gains less than %.3g points; the curve tends to "
                           "%.1f %%.", l->name, f.bend, bounds, gain, 100 * f.c);
-    return say(words, "%s does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the fitted curve it would fall "
-                      "below %g at x%.0f%s, which is beyond what was trained.", l->name, last,
-               100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b)), gain, f.bend, bounds);
+    char where[48] = "not within reach";
+    if (isfinite(f.bend)) snprintf(where, sizeof where, "at about x%.0f", f.bend);
+    return say(words, "%s does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the fitted curve it falls below "
+                      "%.3g %s%s, beyond what was trained.", l->name, last, doubling, gain, where, bounds);
 }
 
 static bool curves(json_t *words, const eff_study *s)

@@ -350,7 +350,7 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
     return e;
 }
 
-eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *job, double seconds, eff_error *err)
+eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *job, long most, double seconds, eff_error *err)
 {
     session s;
     scoring g = { 0 };
@@ -368,7 +368,7 @@ eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *
     making k = { .s = &s, .v = &v, .augment = &s.augment };
     double began = now();
     int n = -1; /* in the first step memory is touched for the first time */
-    for (; e == EFF_OK && (n < LEAST_STEPS || now() - began < seconds); n++) {
+    for (; e == EFF_OK && (n < LEAST_STEPS || (n < most && now() - began < seconds)); n++) {
         if (n == 0) began = now();
         e = make_batch(&k, s.batch, err);
         if (e == EFF_OK) take_step(&s, s.batch, 1e-6, (uint64_t)(n + 1));

@@ -31,8 +31,9 @@ typedef struct eff_trial_score {
 /** @return EFF_ECANCELLED when it was given up; EFF_EFORMAT when it diverged, or a file cannot be read any more */
 eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_pictures *p, eff_error *err);
 
-/** Seconds of one step of training and of scoring an image, measured with random pictures for about `seconds`. */
-eff_status eff_trial_measure(double *step, double *score, const eff_trial_job *job, double seconds, eff_error *err);
+/** Seconds of one step of training and of scoring an image, measured with random pictures for about `seconds`, and no
+ * more than `most` steps. */
+eff_status eff_trial_measure(double *step, double *score, const eff_trial_job *job, long most, double seconds, eff_error *err);
 
 /** What a trial with this table takes, without its pictures. */
 eff_status eff_trial_memory(size_t *bytes, const eff_trial_job *job, eff_error *err);
