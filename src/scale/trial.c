@@ -22,7 +22,7 @@
 
 #define STREAM_ORDER ((uint64_t)0x74726f72 << 32) /* the epoch goes below */
 
-enum { SCORED = 64, LEAST_STEPS = 3 }; /* images scored together; steps of a measurement */
+enum { SCORED = 64, LEAST_STEPS = 2, FEW = 8 }; /* images scored together; steps and images of a measurement */
 
 static const float mean[3] = { 127.5f, 127.5f, 127.5f }, deviation[3] = { 63.75f, 63.75f, 63.75f };
 
@@ -45,6 +45,8 @@ void eff_trial_recipe(eff_recipe *r, const eff_facts *f)
     put(r, EFF_KEY_EPOCHS, fmin(60, fmax(4, ceil(steps / per_epoch))), "%d images: about %.0f steps tell networks apart", f->images,
         fmin(60, fmax(4, ceil(steps / per_epoch))) * per_epoch);
     put(r, EFF_KEY_BATCH, f->images >= 128 ? 32 : f->images >= 16 ? 8 : 2, "%d images", f->images);
+    put(r, EFF_KEY_LR, 1e-2, "a short course needs large steps; deep networks still bear it");
+    put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
     put(r, EFF_KEY_WARMUP, 1, "the optimiser's statistics settle first");
     put(r, EFF_KEY_BN_MOMENTUM, 0.05, "short runs need statistics that follow");
     put(r, EFF_KEY_EMA, 0, "the rate falls to nothing anyway");
@@ -376,9 +378,9 @@ eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *
     if (e == EFF_OK) {
         const double then = now();
         *step = (then - began) / n;
-        e = make_batch(&k, SCORED, err);
-        eff_pool_run(eff_trainer_pool(s.t), task_score, &g, SCORED);
-        *scored = (now() - then) / SCORED;
+        e = make_batch(&k, FEW, err);
+        eff_pool_run(eff_trainer_pool(s.t), task_score, &g, FEW);
+        *scored = (now() - then) / FEW;
     }
     eff_view_free(&v);
     if (g.s) close_scoring(&g);
