@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SOON = 120, WIDTH = 96 }; /* seconds; columns */
 
@@ -297,8 +298,12 @@ int cli_study_run(const cli_args *a, eff_study_opts *o, void (*print)(const json
         o->store = store;
         o->event = on_event;
         o->ctx = &c;
-        if (eff_study_create(&s, base, d, r, o, &err) != EFF_OK) status = err.code == EFF_ECANCELLED ? CLI_FAILED : cli_fail(&err, a->cmd->name);
+        const eff_status e = eff_study_create(&s, base, d, r, o, &err);
         cli_progress_end();
+        if (e != EFF_OK) {
+            status = e == EFF_ECANCELLED ? CLI_FAILED : cli_fail(&err, a->cmd->name);
+            if (!cli_flag(a, "plan")) rmdir(cli_text(a, "out")); /* if it is empty: nothing began */
+        }
     }
     if (status == CLI_OK && cli_flag(a, "plan")) {
         status = show_plan(a, s, print);

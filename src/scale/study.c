@@ -124,7 +124,12 @@ static eff_status take_options(eff_study *s, const eff_model *base, const eff_da
 
 static eff_status make_plan(eff_study *s, eff_error *err)
 {
-    eff_status e = eff_study_open_store(s, err);
+    const eff_study_opts asked = s->o;
+    if (s->o.repeats == 0) s->o.repeats = 3;
+    if (s->o.points == 0) s->o.points = 4;
+    eff_status e = eff_study_lay_out(s, err); /* what cannot be leaves no store behind */
+    s->o = asked;
+    if (e == EFF_OK) e = eff_study_open_store(s, err);
     if (s->o.repeats == 0) s->o.repeats = 3;
     if (s->o.points == 0) s->o.points = 4;
     if (e == EFF_OK) e = eff_study_lay_out(s, err);

@@ -255,7 +255,7 @@ static bool fit_epochs(eff_study *s, double limit, int least, int *epochs)
 
 eff_status eff_study_cut(eff_study *s, eff_error *err)
 {
-    const double limit = PLAN_PART * s->o.seconds - s->decode;
+    const double limit = PLAN_PART * s->o.seconds - s->decode - (eff_study_clock() - s->began);
     const int asked = eff_study_epochs(s), repeats = s->o.repeats, points = s->o.points;
     int epochs = asked;
     eff_status e = EFF_OK;

@@ -96,22 +96,22 @@ static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
     const double last = x[l->n - 1], gain = 100 * s->o.gain, doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
     char bounds[80] = "";
     if (!f.known) return true;
-    if (f.a <= 0) return say(words, "%s: no gain from scaling was seen; it stays at about %.1f %%.", l->name, 100 * f.c);
+    if (f.a <= 0) return say(words, "The %s line shows no gain from scaling; it stays at about %.1f %%.", l->name, 100 * f.c);
     if (!f.saturates)
-        return say(words, "%s: no saturation is seen up to x%.1f of the base's MACs; by the fitted curve a doubling there gains %.1f points.",
+        return say(words, "The %s line shows no saturation up to x%.1f of the base's MACs; by the fitted curve a doubling there gains %.1f points.",
                    l->name, last, doubling);
     if (!isnan(f.bend_lo)) {
         add(bounds, sizeof bounds, f.bend_lo < 1 ? " (95 %%: below x1" : " (95 %%: x%.1f", f.bend_lo);
         add(bounds, sizeof bounds, isfinite(f.bend_hi) ? f.bend_hi < 1 ? ")" : " to x%.1f)" : " to beyond reach)", f.bend_hi);
     }
-    if (f.bend <= 1) return say(words, "%s: already the first doubling gains less than %.3g points%s.", l->name, gain, bounds);
+    if (f.bend <= 1) return say(words, "On the %s line already the first doubling gains less than %.3g points%s.", l->name, gain, bounds);
     if (f.bend <= last)
-        return say(words, "%s bends at x%.1f of the base's MACs%s: from there a doubling gains less than %.3g points; the curve tends to "
+        return say(words, "The %s line bends at x%.1f of the base's MACs%s: from there a doubling gains less than %.3g points; the curve tends to "
                           "%.1f %%.", l->name, f.bend, bounds, gain, 100 * f.c);
-    char where[48] = "not within reach";
-    if (isfinite(f.bend)) snprintf(where, sizeof where, "at about x%.0f", f.bend);
-    return say(words, "%s does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the fitted curve it falls below "
-                      "%.3g %s%s, beyond what was trained.", l->name, last, doubling, gain, where, bounds);
+    if (!isfinite(f.bend))
+        return say(words, "The %s line does not bend within reach: at x%.1f a doubling still gains %.1f points%s.", l->name, last, doubling, bounds);
+    return say(words, "The %s line does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the fitted curve it gains "
+                      "less than %.3g from x%.0f on%s, beyond what was trained.", l->name, last, doubling, gain, f.bend, bounds);
 }
 
 static bool curves(json_t *words, const eff_study *s)

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -182,27 +183,54 @@ static eff_status read_experiment(eff_store *s, eff_error *err)
     return e;
 }
 
-/* Two specs differ: name a field in which they do. */
+/* Go down to the first value in which a and b differ; its place is added to `name`. */
+static void first_difference(const json_t **a, const json_t **b, char *name, size_t room)
+{
+    for (;;) {
+        const json_t *x = NULL, *y = NULL;
+        const size_t used = strlen(name);
+        const char *key;
+        json_t *v;
+        if (json_is_object(*a) && json_is_object(*b)) {
+            json_object_foreach((json_t *)*b, key, v) {
+                x = json_object_get(*a, key), y = v;
+                if (json_equal(x, y)) continue;
+                snprintf(name + used, room - used, "%s%s", used ? "." : "", key);
+                break;
+            }
+        } else if (json_is_array(*a) && json_is_array(*b) && json_array_size(*a) == json_array_size(*b)) {
+            size_t i = 0;
+            while (i < json_array_size(*b) && json_equal(json_array_get(*a, i), json_array_get(*b, i))) i++;
+            x = json_array_get(*a, i), y = json_array_get(*b, i);
+            snprintf(name + used, room - used, "[%zu]", i);
+        }
+        if (!y || json_equal(x, y)) {
+            name[used] = '\0';
+            return;
+        }
+        *a = x, *b = y;
+    }
+}
+
+static void show(char *out, size_t room, const json_t *v)
+{
+    char *const text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    snprintf(out, room, "%s", text ? text : "absent");
+    free(text);
+}
+
+/* Two specs differ: say in what. */
 static eff_status refuse(const char *there, const char *here, eff_error *err)
 {
     json_t *const a = json_loads(there, 0, NULL), *const b = json_loads(here, 0, NULL);
-    char was[60] = "?", is[60] = "?", name[40] = "its data";
-    const char *key;
-    json_t *v;
-    json_object_foreach(b, key, v) {
-        const json_t *const other = json_object_get(a, key);
-        if (json_equal(v, other)) continue;
-        char *const x = json_dumps(other, JSON_COMPACT | JSON_ENCODE_ANY), *const y = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-        snprintf(name, sizeof name, "%s", key);
-        if (x) snprintf(was, sizeof was, "%s", x);
-        if (y) snprintf(is, sizeof is, "%s", y);
-        free(x);
-        free(y);
-        break;
-    }
+    const json_t *x = a, *y = b;
+    char was[40], is[40], name[80] = "";
+    first_difference(&x, &y, name, sizeof name);
+    show(was, sizeof was, x);
+    show(is, sizeof is, y);
     json_decref(a);
     json_decref(b);
-    return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: %s is %s there and %s here", name, was, is);
+    return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: %s is %s there and %s here", name[0] ? name : "its spec", was, is);
 }
 
 static eff_status join(eff_store *s, const char *kind, const char *spec, eff_error *err)

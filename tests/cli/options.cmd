@@ -35,7 +35,7 @@ effnet predict b0
 effnet predict b0 - -
 effnet scale
 effnet scale 3
-effnet scale fit data
+effnet scale fit
 effnet scale study data
 effnet scale --phi -1
 effnet scale --phi=-0.5
