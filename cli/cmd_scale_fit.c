@@ -12,7 +12,8 @@ static const cli_opt opts[] = {
     { 0, "target", "X", "what alpha * beta^2 * gamma^2 shall be", CLI_NUMBER, "2", 0, 1e9 },
     { 0, "tolerance", "D", "and how far from it", CLI_NUMBER, "0.1", 0, 1e9 },
     { 0, "step", "D", "constants are 1, 1 + D, 1 + 2 D ...", CLI_NUMBER, "0.1", 0, 1e9 },
-    { 0, "paid", "PART", "leave out networks whose true cost is further from the target than this part", CLI_NUMBER, "0.35", 1e-6, 1 },
+    { 0, "paid", "PART", "leave out networks whose true cost is further from the target than this part", CLI_NUMBER,
+      "0.35", 1e-6, 1 },
     { 0 },
 };
 
@@ -23,14 +24,17 @@ static void constants_text(char *out, size_t room, const json_t *row)
     size_t i;
     const json_t *c;
     out[0] = '\0';
-    json_array_foreach(json_object_get(row, "constants"), i, c) {
+    json_array_foreach(json_object_get(row, "constants"), i, c)
+    {
         const size_t used = strlen(out);
         if (i < SHOWN)
-            snprintf(out + used, room - used, "%s%g/%g/%g", i ? " " : "", cli_field(c, "alpha"), cli_field(c, "beta"), cli_field(c, "gamma"));
+            snprintf(out + used, room - used, "%s%g/%g/%g", i ? " " : "", cli_field(c, "alpha"), cli_field(c, "beta"),
+                     cli_field(c, "gamma"));
     }
     const size_t used = strlen(out);
     if (i > SHOWN) snprintf(out + used, room - used, " and %zu more", i - SHOWN);
-    if (json_is_true(json_object_get(row, "paper"))) snprintf(out + strlen(out), room - strlen(out), "%sthe paper's", i ? ", " : "");
+    if (json_is_true(json_object_get(row, "paper")))
+        snprintf(out + strlen(out), room - strlen(out), "%sthe paper's", i ? ", " : "");
 }
 
 static void row_cells(cli_table *t, const json_t *v, bool plan)
@@ -51,8 +55,10 @@ static void row_cells(cli_table *t, const json_t *v, bool plan)
     }
     cli_cell(t, "%s", trained ? cli_percent(v) : "not trained");
     cli_cell(t, "%s", trained ? cli_interval(v) : "");
-    if (isnan(below)) cli_cell(t, "%s", trained ? "-" : "");
-    else cli_cell(t, "%.1f", 100 * below);
+    if (isnan(below))
+        cli_cell(t, "%s", trained ? "-" : "");
+    else
+        cli_cell(t, "%.1f", 100 * below);
     cli_cell(t, "%s", trained ? cli_interval(d) : "");
 }
 
@@ -63,9 +69,10 @@ static void print(const json_t *r, bool plan)
     cli_table t;
     size_t i;
     const json_t *v, *rows = json_object_get(r, "trials");
-    printf("%zu candidates with alpha * beta^2 * gamma^2 within %g of %g, in steps of %g: %zu distinct networks with the paper's\n\n",
-           json_array_size(json_object_get(r, "candidates")), cli_field(r, "tolerance"), cli_field(r, "target"), cli_field(r, "step"),
-           json_array_size(rows));
+    printf("%zu candidates with alpha * beta^2 * gamma^2 within %g of %g, in steps of %g: %zu distinct networks with "
+           "the paper's\n\n",
+           json_array_size(json_object_get(r, "candidates")), cli_field(r, "tolerance"), cli_field(r, "target"),
+           cli_field(r, "step"), json_array_size(rows));
     cli_table_begin(&t, plan ? "lrrrrr" : "lrrrrrrrr");
     for (size_t k = 0; k < sizeof head / sizeof *head; k++) cli_cell(&t, "%s", head[k]);
     if (plan) cli_cell(&t, "a trial");

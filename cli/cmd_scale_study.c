@@ -9,7 +9,7 @@
 static const cli_opt opts[] = {
     CLI_STUDY_OPTS("scale-study"),
     { 0, "points", "N", "of a line: x1, x2, x4 ... of the base's multiply-adds [4]", CLI_INT, NULL, 2, 10 },
-    { 0, "alpha", "A", "the compound line: depth grows by alpha^phi", CLI_NUMBER, "1.2" , -1e9, 1e9 },
+    { 0, "alpha", "A", "the compound line: depth grows by alpha^phi", CLI_NUMBER, "1.2", -1e9, 1e9 },
     { 0, "beta", "B", "width by beta^phi", CLI_NUMBER, "1.1", -1e9, 1e9 },
     { 0, "gamma", "G", "resolution by gamma^phi", CLI_NUMBER, "1.15", -1e9, 1e9 },
     { 0, "constants", "FILE", "alpha, beta and gamma from a fit: its fit.json or its trials.db", CLI_PATH },
@@ -22,11 +22,14 @@ static void point_rows(cli_table *t, const char *name, const json_t *points, boo
 {
     size_t i;
     const json_t *v;
-    json_array_foreach(points, i, v) {
+    json_array_foreach(points, i, v)
+    {
         const bool base = cli_field(v, "target") == 1;
         if (base && strcmp(name, "depth") != 0) continue; /* all lines begin with it */
-        if (base) cli_cell(t, "base");
-        else cli_cell(t, "%s x%g", name, cli_field(v, "target"));
+        if (base)
+            cli_cell(t, "base");
+        else
+            cli_cell(t, "%s x%g", name, cli_field(v, "target"));
         cli_cell(t, "%.3f", cli_field(v, "depth"));
         cli_cell(t, "%.3f", cli_field(v, "width"));
         cli_cell(t, "%.3f", cli_field(v, "resolution_factor"));

@@ -46,7 +46,8 @@ const char *cli_interval(const json_t *point)
     char *const b = buffer();
     const json_t *const r = json_object_get(point, "interval");
     if (!json_is_array(r)) return "-";
-    snprintf(b, 64, "%.1f-%.1f", 100 * json_number_value(json_array_get(r, 0)), 100 * json_number_value(json_array_get(r, 1)));
+    snprintf(b, 64, "%.1f-%.1f", 100 * json_number_value(json_array_get(r, 0)),
+             100 * json_number_value(json_array_get(r, 1)));
     return b;
 }
 
@@ -60,8 +61,10 @@ const char *cli_pixels(const json_t *point)
 const char *cli_duration(double seconds)
 {
     char *const b = buffer();
-    if (seconds < 9.95) snprintf(b, 64, "%.1f s", seconds);
-    else cli_span(seconds, b, 64);
+    if (seconds < 9.95)
+        snprintf(b, 64, "%.1f s", seconds);
+    else
+        cli_span(seconds, b, 64);
     return b;
 }
 
@@ -94,9 +97,10 @@ void cli_print_words(const json_t *results)
 
 static void bar(cli_study *c, const eff_study_event *e)
 {
-    static const char *const what[] = {
-        [EFF_STUDY_MEASURE] = "networks timed", [EFF_STUDY_DECODE] = "images decoded", [EFF_STUDY_STEP] = "trials", [EFF_STUDY_WAIT] = "trials"
-    };
+    static const char *const what[] = { [EFF_STUDY_MEASURE] = "networks timed",
+                                        [EFF_STUDY_DECODE] = "images decoded",
+                                        [EFF_STUDY_STEP] = "trials",
+                                        [EFF_STUDY_WAIT] = "trials" };
     if (c->phase != (int)e->phase) {
         cli_progress_end();
         cli_progress_begin(c->a, what[e->phase], e->total);
@@ -125,7 +129,8 @@ static int on_event(void *ctx, const eff_study_event *e)
     case EFF_STUDY_TRIAL:
         cli_progress_hide();
         cli_span(e->eta, left, sizeof left);
-        if (c->talks && e->text) fprintf(stderr, "effnet: %zu/%zu  %s; %s left\n", e->done, e->total, cli_clean(e->text), left);
+        if (c->talks && e->text)
+            fprintf(stderr, "effnet: %zu/%zu  %s; %s left\n", e->done, e->total, cli_clean(e->text), left);
         break;
     default: bar(c, e); break;
     }
@@ -198,7 +203,8 @@ static int read_common(const cli_args *a, eff_study_opts *o)
     if (cli_given(a, "time") && !cli_read_time(cli_text(a, "time"), &o->seconds))
         return cli_usage(a, "--time: expected a time such as 30m or 2h, found '%s'", cli_clean(cli_text(a, "time")));
     if (!cli_read_size(cli_text(a, "image-cache"), &bytes))
-        return cli_usage(a, "--image-cache: expected a size such as 800M or 2G, found '%s'", cli_clean(cli_text(a, "image-cache")));
+        return cli_usage(a, "--image-cache: expected a size such as 800M or 2G, found '%s'",
+                         cli_clean(cli_text(a, "image-cache")));
     o->cache = (size_t)bytes;
     return CLI_OK;
 }
@@ -234,8 +240,9 @@ static void say_plan(FILE *f, const json_t *p)
 {
     const double total = cli_field(p, "trials_total"), done = cli_field(p, "trials_done");
     const char *const cuts = json_string_value(json_object_get(p, "cuts"));
-    fprintf(f, "%s%.0f trials of %.0f epochs, %.0f seeds for each network: about %s in all with this process", f == stderr ? "effnet: " : "",
-            total, cli_field(p, "epochs"), cli_field(p, "repeats"), cli_duration(cli_field(p, "seconds")));
+    fprintf(f, "%s%.0f trials of %.0f epochs, %.0f seeds for each network: about %s in all with this process",
+            f == stderr ? "effnet: " : "", total, cli_field(p, "epochs"), cli_field(p, "repeats"),
+            cli_duration(cli_field(p, "seconds")));
     if (done > 0) fprintf(f, "; %.0f are done, %s left", done, cli_duration(cli_field(p, "seconds_left")));
     fprintf(f, "\n");
     if (cuts && *cuts) fprintf(f, "%scut to the time there is: %s\n", f == stderr ? "effnet: " : "", cuts);
@@ -246,7 +253,8 @@ static void print_recipe(const json_t *p)
     const char *key;
     json_t *v;
     printf("\nrecipe, the same for all\n");
-    json_object_foreach((json_t *)json_object_get(p, "recipe"), key, v) printf("  %-16s %s\n", key, cli_clean(json_string_value(v)));
+    json_object_foreach((json_t *)json_object_get(p, "recipe"), key, v)
+        printf("  %-16s %s\n", key, cli_clean(json_string_value(v)));
 }
 
 static int show_plan(const cli_args *a, eff_study *s, void (*print)(const json_t *, bool))
@@ -257,8 +265,8 @@ static int show_plan(const cli_args *a, eff_study *s, void (*print)(const json_t
     print(p, true);
     putchar('\n');
     say_plan(stdout, p);
-    printf("training takes up to %s of memory, and %s for decoded images at most\n", cli_bytes(cli_field(p, "train_memory")),
-           cli_text(a, "image-cache"));
+    printf("training takes up to %s of memory, and %s for decoded images at most\n",
+           cli_bytes(cli_field(p, "train_memory")), cli_text(a, "image-cache"));
     print_recipe(p);
     json_decref(p);
     return cli_flush() ? CLI_OK : CLI_FAILED;

@@ -39,7 +39,8 @@ static eff_network base_of(const eff_table *t)
 static void test_nearest(void **state)
 {
     (void)state;
-    static const char *const bases[] = { "b0@width=0.25,depth=0.5,resolution=64", "resnet18@resolution=64", "mobilenetv2-1.0@resolution=64,divisor=1" };
+    static const char *const bases[] = { "b0@width=0.25,depth=0.5,resolution=64", "resnet18@resolution=64",
+                                         "mobilenetv2-1.0@resolution=64,divisor=1" };
     static const eff_direction ways[] = { { 2, 1, 1 }, { 1, 2, 1 }, { 1, 1, 2 }, { 1.2, 1.1, 1.15 } };
     const eff_factors one = { 1, 1, 1 };
     for (int b = 0; b < 3; b++) {
@@ -183,7 +184,9 @@ static void test_pairing(void **state)
 static void test_saturation(void **state)
 {
     (void)state;
-    static const struct { double c, a, b; } truth[] = { { 0.9, 0.4, 0.8 }, { 0.7, 0.1, 2 }, { 0.95, 0.6, 0.5 } };
+    static const struct {
+        double c, a, b;
+    } truth[] = { { 0.9, 0.4, 0.8 }, { 0.7, 0.1, 2 }, { 0.95, 0.6, 0.5 } };
     double x[6], y[6];
     for (int k = 0; k < 3; k++) {
         for (int i = 0; i < 6; i++) {
@@ -210,7 +213,9 @@ static void test_saturation(void **state)
 static void test_constants(void **state)
 {
     (void)state;
-    static const struct { const char *text, *why; } bad[] = {
+    static const struct {
+        const char *text, *why;
+    } bad[] = {
         { "[]", "expected an object" },
         { "{\"best\":[]}", "best: expected a list" },
         { "{\"alpha\":1.2,\"beta\":1.1}", "gamma: expected a number, found none" },
@@ -221,7 +226,8 @@ static void test_constants(void **state)
     };
     eff_constants c;
     eff_error err = { 0 };
-    const char *const good = "{\"best\":[{\"alpha\":1.2,\"beta\":1,\"gamma\":1.3,\"x\":0},{\"alpha\":9}],\"trials\":[]}";
+    const char *const good =
+        "{\"best\":[{\"alpha\":1.2,\"beta\":1,\"gamma\":1.3,\"x\":0},{\"alpha\":9}],\"trials\":[]}";
     T_OK(eff_constants_parse(&c, good, strlen(good), &err), err);
     assert_true(c.alpha == 1.2 && c.beta == 1 && c.gamma == 1.3);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -284,7 +290,8 @@ static void fill(eff_study *s, double (*f)(const eff_network *n))
         char sql[160];
         if (!s->id[i]) continue;
         const double top1 = f(&s->work[i / s->o.repeats].net) + 0.002 * eff_rng_normal(3, 0, (uint64_t)i);
-        snprintf(sql, sizeof sql, "UPDATE trial SET state = 2, seconds = 1, result = '{\"top1\":%.6f}' WHERE id = %lld", top1, (long long)s->id[i]);
+        snprintf(sql, sizeof sql, "UPDATE trial SET state = 2, seconds = 1, result = '{\"top1\":%.6f}' WHERE id = %lld",
+                 top1, (long long)s->id[i]);
         assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     }
     assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
@@ -308,7 +315,8 @@ static double by_pixels(const eff_network *n)
 /* Each dimension saturates on its own: only what has some of all goes on. */
 static double by_all(const eff_network *n)
 {
-    return 0.8 - 0.15 * (64.0 / n->table.height) - 0.15 * (10.0 / blocks(&n->table)) - 0.15 * (19.0 / n->table.stage[5].channels);
+    return 0.8 - 0.15 * (64.0 / n->table.height) - 0.15 * (10.0 / blocks(&n->table)) -
+           0.15 * (19.0 / n->table.stage[5].channels);
 }
 
 static void test_fit(void **state)
@@ -336,9 +344,11 @@ static void test_fit(void **state)
     double a, b, c;
     T_OK(eff_study_save(s, t_tmp("fit"), &err), err);
     T_OK(eff_study_constants(t_tmp("fit/fit.json"), &a, &b, &c, &err), err);
-    assert_true(a == json_number_value(json_object_get(first, "alpha")) && c == json_number_value(json_object_get(first, "gamma")));
+    assert_true(a == json_number_value(json_object_get(first, "alpha")) &&
+                c == json_number_value(json_object_get(first, "gamma")));
     T_OK(eff_study_constants(o.store, &a, &b, &c, &err), err); /* the store says the same */
-    assert_true(a == json_number_value(json_object_get(first, "alpha")) && b == json_number_value(json_object_get(first, "beta")));
+    assert_true(a == json_number_value(json_object_get(first, "alpha")) &&
+                b == json_number_value(json_object_get(first, "beta")));
     json_decref(j);
     eff_study_free(s);
 }
@@ -368,7 +378,8 @@ static void test_conclusion(void **state)
         assert_int_equal(s->line[k].point[0].network, 0);
         for (int i = 1; i < 4; i++) {
             assert_true(fabs(s->line[k].point[i].deviation) < 0.12);
-            assert_float_equal(s->work[s->line[k].point[i].network].net.paid, s->line[k].point[i].target * (1 + s->line[k].point[i].deviation), 1e-9);
+            assert_float_equal(s->work[s->line[k].point[i].network].net.paid,
+                               s->line[k].point[i].target * (1 + s->line[k].point[i].deviation), 1e-9);
         }
     }
     assert_non_null(strstr(words_of(s), "not enough results"));
@@ -452,10 +463,11 @@ static void test_memory_ends(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nearest),    cmocka_unit_test(test_compound), cmocka_unit_test(test_grid),       cmocka_unit_test(test_stride),
-        cmocka_unit_test(test_intervals),  cmocka_unit_test(test_pairing),  cmocka_unit_test(test_saturation), cmocka_unit_test(test_constants),
-        cmocka_unit_test(test_fit),        cmocka_unit_test(test_conclusion), cmocka_unit_test(test_settled),  cmocka_unit_test(test_memory_ends)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_nearest),    cmocka_unit_test(test_compound),
+                                        cmocka_unit_test(test_grid),       cmocka_unit_test(test_stride),
+                                        cmocka_unit_test(test_intervals),  cmocka_unit_test(test_pairing),
+                                        cmocka_unit_test(test_saturation), cmocka_unit_test(test_constants),
+                                        cmocka_unit_test(test_fit),        cmocka_unit_test(test_conclusion),
+                                        cmocka_unit_test(test_settled),    cmocka_unit_test(test_memory_ends) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

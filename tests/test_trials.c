@@ -200,8 +200,10 @@ static void test_elsewhere(void **state)
     char sql[200];
     eff_store *const s = open_at(path);
     add_trials(s, id);
-    snprintf(sql, sizeof sql, "INSERT INTO worker VALUES(99, 'far away', 1, %lld); UPDATE trial SET state = 1, worker = 99 WHERE id = %lld",
-             (long long)time(NULL), (long long)id[0]);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO worker VALUES(99, 'far away', 1, %lld); UPDATE trial SET state = 1, worker = 99 WHERE id = %lld",
+        (long long)time(NULL), (long long)id[0]);
     assert_int_equal(run_sql(path, sql), SQLITE_OK);
     T_OK(eff_store_claim(s, id, 1, &at, &err), err);
     assert_int_equal(at, -1);
@@ -263,7 +265,8 @@ static void test_foreign(void **state)
 {
     (void)state;
     const char *const path = t_tmp("foreign.db");
-    put_file(path, "this is not a database, but long enough that it could be taken for the header of one: 100 bytes are needed for that, at least");
+    put_file(path, "this is not a database, but long enough that it could be taken for the header of one: 100 bytes "
+                   "are needed for that, at least");
     refused(path, KIND, SPEC, "expected an SQLite file");
     unlink(path);
     assert_int_equal(run_sql(path, "CREATE TABLE mine(x)"), SQLITE_OK);
@@ -296,7 +299,8 @@ static void test_damaged(void **state)
     int errors = 0;
     for (unsigned k = 0; k < 60; k++) {
         memcpy(changed, bytes, n);
-        for (unsigned j = 0; j < 8; j++) changed[(k * 7919u + j * 104729u + 13) % n] ^= (unsigned char)(1 + (k * 31 + j * 17) % 255);
+        for (unsigned j = 0; j < 8; j++)
+            changed[(k * 7919u + j * 104729u + 13) % n] ^= (unsigned char)(1 + (k * 31 + j * 17) % 255);
         f = fopen(path, "wb");
         assert_int_equal(fwrite(changed, 1, k % 5 ? n : n * (k + 1) / 61, f), k % 5 ? n : n * (k + 1) / 61);
         fclose(f);
@@ -316,8 +320,9 @@ static void test_damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_processes), cmocka_unit_test(test_killed),    cmocka_unit_test(test_claims),
-                                        cmocka_unit_test(test_elsewhere), cmocka_unit_test(test_notes),     cmocka_unit_test(test_foreign),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_processes), cmocka_unit_test(test_killed),
+                                        cmocka_unit_test(test_claims),    cmocka_unit_test(test_elsewhere),
+                                        cmocka_unit_test(test_notes),     cmocka_unit_test(test_foreign),
                                         cmocka_unit_test(test_damaged) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

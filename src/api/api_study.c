@@ -37,7 +37,8 @@ EFF_API eff_status eff_study_recipe(eff_recipe **out, const eff_model *base, con
 EFF_API eff_status eff_study_constants(const char *path, double *alpha, double *beta, double *gamma, eff_error *err)
 {
     eff_constants c;
-    if (!path || !alpha || !beta || !gamma) return eff_fail(err, EFF_EARG, "eff_study_constants: path, alpha, beta and gamma are needed");
+    if (!path || !alpha || !beta || !gamma)
+        return eff_fail(err, EFF_EARG, "eff_study_constants: path, alpha, beta and gamma are needed");
     const eff_status s = eff_constants_load(&c, path, err);
     if (s != EFF_OK) return s;
     *alpha = c.alpha;

@@ -14,11 +14,11 @@ typedef struct eff_layout {
 } eff_layout;
 
 typedef struct eff_spread {
-    int complete;      /* networks that count                                          */
-    int df;            /* of the paired spread, 0 = none can be told                   */
-    double paired;     /* standard deviation of what network and seed do not explain   */
+    int complete;  /* networks that count                                          */
+    int df;        /* of the paired spread, 0 = none can be told                   */
+    double paired; /* standard deviation of what network and seed do not explain   */
     int df_one;
-    double one;        /* of one network's accuracies over seeds, all networks together */
+    double one; /* of one network's accuracies over seeds, all networks together */
 } eff_spread;
 
 eff_spread eff_spread_of(const eff_layout *l);

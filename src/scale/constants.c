@@ -17,7 +17,8 @@ static eff_status read_one(double *out, const json_t *o, const char *name, eff_e
     if (!v) return eff_fail(err, EFF_EFORMAT, "constants: %s: expected a number, found none", name);
     if (!json_is_number(v)) return eff_fail(err, EFF_EFORMAT, "constants: %s: expected a number", name);
     *out = json_number_value(v);
-    if (!(*out >= 1 && *out <= 100)) return eff_fail(err, EFF_EFORMAT, "constants: %s: expected 1..100, found %g", name, *out);
+    if (!(*out >= 1 && *out <= 100))
+        return eff_fail(err, EFF_EFORMAT, "constants: %s: expected 1..100, found %g", name, *out);
     return EFF_OK;
 }
 
@@ -31,7 +32,8 @@ eff_status eff_constants_parse(eff_constants *c, const char *text, size_t n, eff
         o = json_array_get(json_object_get(j, "best"), 0);
         if (!o) s = eff_fail(err, EFF_EFORMAT, "constants: best: expected a list with at least one entry");
     }
-    if (s == EFF_OK && !json_is_object(o)) s = eff_fail(err, EFF_EFORMAT, "constants: expected an object with alpha, beta and gamma");
+    if (s == EFF_OK && !json_is_object(o))
+        s = eff_fail(err, EFF_EFORMAT, "constants: expected an object with alpha, beta and gamma");
     eff_constants k = { 0 };
     if (s == EFF_OK) s = read_one(&k.alpha, o, "alpha", err);
     if (s == EFF_OK) s = read_one(&k.beta, o, "beta", err);
@@ -62,8 +64,10 @@ eff_status eff_constants_load(eff_constants *c, const char *path, eff_error *err
     unsigned char *bytes = NULL;
     size_t n = 0;
     eff_status s = eff_file_read_all(path, LONGEST, &bytes, &n, err);
-    if (s == EFF_OK && n >= sizeof sqlite && !memcmp(bytes, sqlite, sizeof sqlite)) s = from_store(c, path, err);
-    else if (s == EFF_OK) s = eff_constants_parse(c, (const char *)bytes, n, err);
+    if (s == EFF_OK && n >= sizeof sqlite && !memcmp(bytes, sqlite, sizeof sqlite))
+        s = from_store(c, path, err);
+    else if (s == EFF_OK)
+        s = eff_constants_parse(c, (const char *)bytes, n, err);
     eff_free(bytes);
     return s;
 }

@@ -9,8 +9,8 @@ typedef struct eff_constants {
     double alpha, beta, gamma;
 } eff_constants;
 
-/** From the JSON of a fit, {"best":[{"alpha":..,"beta":..,"gamma":..}, ...], ...}, of which the first counts, or one such
- * object alone.
+/** From the JSON of a fit, {"best":[{"alpha":..,"beta":..,"gamma":..}, ...], ...}, of which the first counts, or one
+ * such object alone.
  * @return EFF_EFORMAT naming the field; constants are 1..100 */
 eff_status eff_constants_parse(eff_constants *c, const char *text, size_t n, eff_error *err);
 

@@ -14,11 +14,13 @@ static eff_status check(const eff_grid_opts *o, eff_error *err)
 {
     if (!(o->target > 1 && o->target <= 64))
         return eff_fail(err, EFF_EARG, "target: expected a product above 1 and at most 64, found %g", o->target);
-    if (!(o->step >= 1e-3 && o->step <= 1)) return eff_fail(err, EFF_EARG, "step: expected 0.001..1, found %g", o->step);
+    if (!(o->step >= 1e-3 && o->step <= 1))
+        return eff_fail(err, EFF_EARG, "step: expected 0.001..1, found %g", o->step);
     if (!(o->tolerance >= 0 && o->tolerance < o->target))
-        return eff_fail(err, EFF_EARG, "tolerance: expected at least 0 and less than the target of %g, found %g", o->target,
-                        o->tolerance);
-    if (!(o->paid > 0 && o->paid <= 1)) return eff_fail(err, EFF_EARG, "paid: expected more than 0 and at most 1, found %g", o->paid);
+        return eff_fail(err, EFF_EARG, "tolerance: expected at least 0 and less than the target of %g, found %g",
+                        o->target, o->tolerance);
+    if (!(o->paid > 0 && o->paid <= 1))
+        return eff_fail(err, EFF_EARG, "paid: expected more than 0 and at most 1, found %g", o->paid);
     return EFF_OK;
 }
 
@@ -28,7 +30,8 @@ static eff_status add(eff_grid *g, const eff_table *base, const eff_grid_opts *o
     eff_network n;
     if (g->ncandidates == MOST)
         return eff_fail(err, EFF_EARG, "more than %d candidates: expected a larger step or a smaller tolerance", MOST);
-    const eff_status s = eff_network_make(&n, base, (eff_factors){ c.alpha, c.beta, c.gamma }, o->multiple, base_macs, err);
+    const eff_status s =
+        eff_network_make(&n, base, (eff_factors){ c.alpha, c.beta, c.gamma }, o->multiple, base_macs, err);
     if (s != EFF_OK) return s;
     c.paid = n.paid;
     for (c.network = 0; c.network < g->nnetworks; c.network++)
@@ -45,8 +48,8 @@ static eff_status add(eff_grid *g, const eff_table *base, const eff_grid_opts *o
     return EFF_OK;
 }
 
-static eff_status search(eff_grid *g, const eff_table *base, const eff_grid_opts *o, uint64_t base_macs, double *nearest,
-                         eff_error *err)
+static eff_status search(eff_grid *g, const eff_table *base, const eff_grid_opts *o, uint64_t base_macs,
+                         double *nearest, eff_error *err)
 {
     const double most = o->target + o->tolerance + 1e-9; /* 1.1 * 1.1 is not quite 1.21 */
     *nearest = INFINITY;
@@ -76,7 +79,8 @@ eff_status eff_grid_make(eff_grid *g, const eff_table *base, const eff_grid_opts
     s = search(g, base, o, base_macs, &nearest, err);
     if (s == EFF_OK && !g->ncandidates)
         s = eff_fail(err, EFF_EARG,
-                     "no candidate: with constants in steps of %g no alpha * beta^2 * gamma^2 is within %g of %g; the nearest is "
+                     "no candidate: with constants in steps of %g no alpha * beta^2 * gamma^2 is within %g of %g; the "
+                     "nearest is "
                      "%.4f: expected a larger tolerance or a smaller step",
                      o->step, o->tolerance, o->target, nearest);
     if (s == EFF_OK) {
@@ -92,7 +96,8 @@ eff_status eff_grid_make(eff_grid *g, const eff_table *base, const eff_grid_opts
     }
     if (s == EFF_OK && !g->nkept)
         s = eff_fail(err, EFF_EARG,
-                     "no network: after rounding none of %d candidates costs within %g %% of %g times the base; the nearest costs "
+                     "no network: after rounding none of %d candidates costs within %g %% of %g times the base; the "
+                     "nearest costs "
                      "%.3f times: expected a base with divisor=1 or more layers, or a larger part paid",
                      g->ncandidates, 100 * o->paid, o->target, close);
     if (s != EFF_OK) eff_grid_free(g);

@@ -41,7 +41,8 @@ eff_status eff_network_make(eff_network *out, const eff_table *base, eff_factors
     s = eff_table_check(&t, err);
     const int stride = eff_table_stride(&t), side = t.height < t.width_px ? t.height : t.width_px;
     if (s == EFF_OK && side < stride)
-        s = eff_fail(err, EFF_EARG, "resolution: expected at least the network's stride of %d pixels, found %d", stride, side);
+        s = eff_fail(err, EFF_EARG, "resolution: expected at least the network's stride of %d pixels, found %d", stride,
+                     side);
     if (s == EFF_OK) s = eff_graph_build(&g, &t, 0, 0, err);
     if (s != EFF_OK) return s;
     eff_count(&c, g);
@@ -57,8 +58,8 @@ eff_status eff_network_make(eff_network *out, const eff_table *base, eff_factors
 static bool same_stage(const eff_stage *a, const eff_stage *b)
 {
     return a->op == b->op && a->kernel == b->kernel && a->stride == b->stride && a->expand == b->expand &&
-           a->channels == b->channels && a->repeats == b->repeats && a->se == b->se && a->act == b->act && a->skip == b->skip &&
-           a->expand_from == b->expand_from;
+           a->channels == b->channels && a->repeats == b->repeats && a->se == b->se && a->act == b->act &&
+           a->skip == b->skip && a->expand_from == b->expand_from;
 }
 
 bool eff_network_same(const eff_network *a, const eff_network *b)
@@ -74,12 +75,13 @@ bool eff_network_same(const eff_network *a, const eff_network *b)
 
 static eff_factors along(eff_factors start, eff_direction d, double t)
 {
-    return (eff_factors){ start.depth * pow(d.alpha, t), start.width * pow(d.beta, t), start.resolution * pow(d.gamma, t) };
+    return (eff_factors){ start.depth * pow(d.alpha, t), start.width * pow(d.beta, t),
+                          start.resolution * pow(d.gamma, t) };
 }
 
 /* The same network by a short number: of the factor where only one grows, of t where several do. */
-static eff_status shorten(eff_network *n, const eff_table *base, eff_factors start, eff_direction d, double t, int multiple,
-                          uint64_t base_macs, eff_error *err)
+static eff_status shorten(eff_network *n, const eff_table *base, eff_factors start, eff_direction d, double t,
+                          int multiple, uint64_t base_macs, eff_error *err)
 {
     const int growing = (d.alpha != 1) + (d.beta != 1) + (d.gamma != 1);
     const double c = growing == 1 ? d.alpha * d.beta * d.gamma : M_E;
@@ -87,7 +89,8 @@ static eff_status shorten(eff_network *n, const eff_table *base, eff_factors sta
         const double unit = pow(10, decimals);
         const double r = growing == 1 ? log(rint(pow(c, t) * unit) / unit) / log(c) : rint(t * unit) / unit;
         eff_network m;
-        if (isfinite(r) && r >= 0 && eff_network_make(&m, base, along(start, d, r), multiple, base_macs, NULL) == EFF_OK &&
+        if (isfinite(r) && r >= 0 &&
+            eff_network_make(&m, base, along(start, d, r), multiple, base_macs, NULL) == EFF_OK &&
             eff_network_same(&m, n)) {
             *n = m;
             return EFF_OK;
@@ -96,8 +99,8 @@ static eff_status shorten(eff_network *n, const eff_table *base, eff_factors sta
     return eff_network_make(n, base, along(start, d, t), multiple, base_macs, err);
 }
 
-eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d, double target,
-                               int multiple, uint64_t base_macs, eff_error *err)
+eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d,
+                               double target, int multiple, uint64_t base_macs, eff_error *err)
 {
     eff_network low, high, mid;
     double lo = 0, hi = 0.5;
@@ -107,8 +110,9 @@ eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_fact
     for (int i = 0; high.paid <= target; i++, hi *= 2) { /* from below to above */
         low = high;
         lo = i ? hi / 2 : 0;
-        s = i == DOUBLINGS ? eff_fail(err, EFF_EARG, "no network along this direction reaches %g times the cost", target)
-                           : eff_network_make(&high, base, along(start, d, hi), multiple, base_macs, err);
+        s = i == DOUBLINGS
+                ? eff_fail(err, EFF_EARG, "no network along this direction reaches %g times the cost", target)
+                : eff_network_make(&high, base, along(start, d, hi), multiple, base_macs, err);
         if (s != EFF_OK) return s;
         if (high.paid > target) break;
     }
@@ -120,8 +124,10 @@ eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_fact
         const double t = (lo + hi) / 2;
         s = eff_network_make(&mid, base, along(start, d, t), multiple, base_macs, err);
         if (s != EFF_OK) return s;
-        if (mid.paid <= target) low = mid, lo = t;
-        else high = mid, hi = t;
+        if (mid.paid <= target)
+            low = mid, lo = t;
+        else
+            high = mid, hi = t;
     }
     const bool lower = log(target / low.paid) <= log(high.paid / target);
     *out = lower ? low : high;
@@ -143,8 +149,8 @@ eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_dir
         eff_factors start;
         eff_direction grows;
     } spare[] = { { { at.depth, 1, at.resolution }, { 1, 2, 1 } },
-                 { { at.depth, at.width, 1 }, { 1, 1, 2 } },
-                 { { 1, at.width, at.resolution }, { 2, 1, 1 } } };
+                  { { at.depth, at.width, 1 }, { 1, 1, 2 } },
+                  { { 1, at.width, at.resolution }, { 2, 1, 1 } } };
     for (int i = 0; s == EFF_OK && i < 3; i++) {
         s = eff_network_nearest(&n, base, spare[i].start, spare[i].grows, target, multiple, base_macs, err);
         if (s == EFF_OK && off(&n, target) < off(out, target)) *out = n;

@@ -18,7 +18,7 @@ typedef struct eff_network {
     eff_table table; /* without name and coefficients: equal networks have equal tables */
     eff_factors by;  /* as asked for, before rounding                               */
     uint64_t macs, params;
-    double paid;     /* MACs over the base's                                        */
+    double paid; /* MACs over the base's                                        */
 } eff_network;
 
 /** Scale `base` (whose own network has `base_macs`, 0 = this is it). The sides of the input become multiples of
@@ -32,15 +32,15 @@ typedef struct eff_direction {
     double alpha, beta, gamma;
 } eff_direction;
 
-/** Of all networks from_t, t >= 0 along a direction, starting from `start`, the one whose MACs are nearest (by ratio) to
- * `target` times the base's. A cheaper one wins a tie. */
-eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d, double target,
-                               int multiple, uint64_t base_macs, eff_error *err);
+/** Of all networks from_t, t >= 0 along a direction, starting from `start`, the one whose MACs are nearest (by ratio)
+ * to `target` times the base's. A cheaper one wins a tie. */
+eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d,
+                               double target, int multiple, uint64_t base_macs, eff_error *err);
 
-/** The same for constants that grow together, where a step of depth or pixels may cost more than is wanted: when no power
- * of them comes within `close` of the target, two of the factors are those of the power at which the product of the
- * constants is the target, and the third, down to the base's, takes up what rounding left over: the width if that comes
- * nearest, else the resolution, else the depth. */
+/** The same for constants that grow together, where a step of depth or pixels may cost more than is wanted: when no
+ * power of them comes within `close` of the target, two of the factors are those of the power at which the product of
+ * the constants is the target, and the third, down to the base's, takes up what rounding left over: the width if that
+ * comes nearest, else the resolution, else the depth. */
 eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_direction d, double target, double close,
                                 int multiple, uint64_t base_macs, eff_error *err);
 

@@ -33,7 +33,8 @@ static size_t size_of(const eff_pictures *p, const eff_item *it)
     return it->width > p->width && it->height > p->height ? source : full;
 }
 
-eff_status eff_pictures_create(eff_pictures **out, const eff_dataset *d, int height, int width, size_t bytes, eff_error *err)
+eff_status eff_pictures_create(eff_pictures **out, const eff_dataset *d, int height, int width, size_t bytes,
+                               eff_error *err)
 {
     eff_pictures *const p = eff_calloc(1, sizeof *p);
     *out = NULL;
@@ -68,8 +69,10 @@ void eff_pictures_free(eff_pictures *p)
 static eff_box central(int w, int h, int width, int height)
 {
     eff_box b = { .w = w, .h = h };
-    if ((int64_t)w * height > (int64_t)h * width) b.w = (int)fmax(1, rint((double)h * width / height));
-    else b.h = (int)fmax(1, rint((double)w * height / width));
+    if ((int64_t)w * height > (int64_t)h * width)
+        b.w = (int)fmax(1, rint((double)h * width / height));
+    else
+        b.h = (int)fmax(1, rint((double)w * height / width));
     b.x = (w - b.w) / 2;
     b.y = (h - b.h) / 2;
     return b;
@@ -163,14 +166,15 @@ static eff_status in_chunks(work *w, eff_task_fn *fn, eff_pool *pool, size_t fro
     return EFF_OK;
 }
 
-eff_status eff_pictures_decode(eff_pictures *p, eff_pool *pool, bool (*tell)(void *ctx, size_t done, size_t total), void *ctx,
-                               eff_error *err)
+eff_status eff_pictures_decode(eff_pictures *p, eff_pool *pool, bool (*tell)(void *ctx, size_t done, size_t total),
+                               void *ctx, eff_error *err)
 {
     work w = { .p = p };
     return in_chunks(&w, task_decode, pool, 0, p->keep, tell, ctx, err);
 }
 
-eff_status eff_view_make(eff_view *v, eff_pictures *p, eff_part part, int height, int width, eff_pool *pool, eff_error *err)
+eff_status eff_view_make(eff_view *v, eff_pictures *p, eff_part part, int height, int width, eff_pool *pool,
+                         eff_error *err)
 {
     const size_t n = p->first[part + 1] - p->first[part];
     size_t bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For a given b the curve is linear in c and a, so only b is searched: on a grid, then by golden sections around its best.
- * The ends of the grid are the shapes beyond it: at the least b the curve is a straight line in log x, which never bends
- * within reach; at the largest it is flat after the first point. */
+/* For a given b the curve is linear in c and a, so only b is searched: on a grid, then by golden sections around its
+ * best. The ends of the grid are the shapes beyond it: at the least b the curve is a straight line in log x, which
+ * never bends within reach; at the largest it is flat after the first point. */
 #include "scale/saturation.h"
 
 #include "base/rng.h"
@@ -62,8 +62,10 @@ static fit search(const double *x, const double *y, int n)
     const double golden = 0.6180339887498949;
     for (int i = 0; i < SECTIONS; i++) {
         const fit p = linear(x, y, n, hi - golden * (hi - lo)), q = linear(x, y, n, lo + golden * (hi - lo));
-        if (p.error < q.error) hi = q.b;
-        else lo = p.b;
+        if (p.error < q.error)
+            hi = q.b;
+        else
+            lo = p.b;
         const fit *const f = p.error < q.error ? &p : &q;
         if (f->error < best.error) best = *f;
     }

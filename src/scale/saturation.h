@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 typedef struct eff_saturation {
-    bool known;            /* three points or more, and a curve through them           */
-    bool saturates;        /* false: nothing but the ceiling of 100 % bends it, or a straight line in log x fits best */
-    double c, a, b;        /* of the curve                                             */
-    double c_lo, c_hi;     /* 95 % of fits to accuracies as other seeds could have given them */
-    double rms;            /* of what is left                                          */
-    double bend;           /* x from which a doubling gains less than `gain`; below 1: always; infinite: not within reach */
+    bool known;        /* three points or more, and a curve through them           */
+    bool saturates;    /* false: nothing but the ceiling of 100 % bends it, or a straight line in log x fits best */
+    double c, a, b;    /* of the curve                                             */
+    double c_lo, c_hi; /* 95 % of fits to accuracies as other seeds could have given them */
+    double rms;        /* of what is left                                          */
+    double bend;       /* x from which a doubling gains less than `gain`; below 1: always; infinite: not within reach */
     double bend_lo, bend_hi;
     double gain;
 } eff_saturation;

@@ -64,19 +64,26 @@ double eff_study_trial_seconds(const eff_study *s, int i, int epochs)
 
 static eff_status check(const eff_study_opts *o, const eff_dataset *d, eff_error *err)
 {
-    if (o->kind != EFF_STUDY_FIT && o->kind != EFF_STUDY_CURVES) return eff_fail(err, EFF_EARG, "kind: expected 0 or 1, found %d", (int)o->kind);
+    if (o->kind != EFF_STUDY_FIT && o->kind != EFF_STUDY_CURVES)
+        return eff_fail(err, EFF_EARG, "kind: expected 0 or 1, found %d", (int)o->kind);
     if (o->repeats < 0 || o->repeats > EFF_MOST_SEEDS)
         return eff_fail(err, EFF_EARG, "repeats: expected 1..%d, found %d", EFF_MOST_SEEDS, o->repeats);
     if (o->points < 0 || o->points == 1 || o->points > EFF_MAX_POINTS)
         return eff_fail(err, EFF_EARG, "points: expected 2..%d, found %d", EFF_MAX_POINTS, o->points);
-    if (o->multiple < 1 || o->multiple > 1024) return eff_fail(err, EFF_EARG, "multiple: expected 1..1024, found %d", o->multiple);
-    if (!(o->gain > 0 && o->gain < 1)) return eff_fail(err, EFF_EARG, "gain: expected more than 0 and less than 1, found %g", o->gain);
+    if (o->multiple < 1 || o->multiple > 1024)
+        return eff_fail(err, EFF_EARG, "multiple: expected 1..1024, found %d", o->multiple);
+    if (!(o->gain > 0 && o->gain < 1))
+        return eff_fail(err, EFF_EARG, "gain: expected more than 0 and less than 1, found %g", o->gain);
     if (!eff_dataset_count(d, EFF_PART_TRAIN)) return eff_fail(err, EFF_EFORMAT, "the set has no images to train on");
     if (!eff_dataset_count(d, EFF_PART_VAL)) return eff_fail(err, EFF_EFORMAT, "the set has no images to validate on");
     if (o->kind == EFF_STUDY_FIT) return EFF_OK;
-    const struct { const char *name; double v; } k[] = { { "alpha", o->alpha }, { "beta", o->beta }, { "gamma", o->gamma } };
+    const struct {
+        const char *name;
+        double v;
+    } k[] = { { "alpha", o->alpha }, { "beta", o->beta }, { "gamma", o->gamma } };
     for (int i = 0; i < 3; i++)
-        if (!(k[i].v >= 1 && k[i].v <= 4)) return eff_fail(err, EFF_EARG, "%s: expected 1..4, found %g", k[i].name, k[i].v);
+        if (!(k[i].v >= 1 && k[i].v <= 4))
+            return eff_fail(err, EFF_EARG, "%s: expected 1..4, found %g", k[i].name, k[i].v);
     const double product = o->alpha * o->beta * o->beta * o->gamma * o->gamma;
     if (!(product >= 1.5 && product <= 2.5))
         return eff_fail(err, EFF_EARG, "alpha * beta^2 * gamma^2: expected about 2 (1.5..2.5), found %.4f", product);
@@ -90,7 +97,8 @@ static eff_status copy_text(char **out, const char *text, eff_error *err)
     return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
 }
 
-static eff_status take_options(eff_study *s, const eff_model *base, const eff_dataset *d, const eff_recipe *r, eff_error *err)
+static eff_status take_options(eff_study *s, const eff_model *base, const eff_dataset *d, const eff_recipe *r,
+                               eff_error *err)
 {
     unsigned features;
     eff_kernels k;
@@ -140,10 +148,11 @@ static eff_status make_plan(eff_study *s, eff_error *err)
     return e == EFF_OK ? eff_study_refresh(s, err) : e;
 }
 
-EFF_API eff_status eff_study_create(eff_study **out, const eff_model *base, const eff_dataset *d, const eff_recipe *recipe,
-                                    const eff_study_opts *o, eff_error *err)
+EFF_API eff_status eff_study_create(eff_study **out, const eff_model *base, const eff_dataset *d,
+                                    const eff_recipe *recipe, const eff_study_opts *o, eff_error *err)
 {
-    if (!out || !base || !d || !recipe || !o) return eff_fail(err, EFF_EARG, "eff_study_create: base, set, recipe and options are needed");
+    if (!out || !base || !d || !recipe || !o)
+        return eff_fail(err, EFF_EARG, "eff_study_create: base, set, recipe and options are needed");
     *out = NULL;
     eff_status e = check(o, d, err);
     if (e != EFF_OK) return e;
@@ -226,7 +235,8 @@ static bool on_decoded(void *ctx, size_t done, size_t total)
 static bool say_trial(eff_study *s, int work, int repeat, const char *what)
 {
     char text[256];
-    snprintf(text, sizeof text, "%s, seed %llu: %s", s->work[work].what, (unsigned long long)(s->o.seed + (uint64_t)repeat), what);
+    snprintf(text, sizeof text, "%s, seed %llu: %s", s->work[work].what,
+             (unsigned long long)(s->o.seed + (uint64_t)repeat), what);
     const eff_study_event e = { .phase = EFF_STUDY_TRIAL,
                                 .done = (size_t)s->finished,
                                 .total = (size_t)s->trials,
@@ -240,8 +250,8 @@ static bool say_trial(eff_study *s, int work, int repeat, const char *what)
 /* The result as it is kept: what decides nothing (seconds, threads) is not part of it. */
 static char *result_text(const eff_trial_score *r)
 {
-    json_t *const j = json_pack("{s:f, s:f, s:f, s:i, s:i}", "top1", r->top1, "loss", r->loss, "train_loss", r->train_loss, "hits",
-                                r->hits, "images", r->images);
+    json_t *const j = json_pack("{s:f, s:f, s:f, s:i, s:i}", "top1", r->top1, "loss", r->loss, "train_loss",
+                                r->train_loss, "hits", r->hits, "images", r->images);
     char *const text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(j);
     return text;
@@ -323,8 +333,8 @@ static eff_status wait_for_others(eff_study *s, bool *stop, eff_error *err)
     return e;
 }
 
-static eff_status run_all(eff_study *s, eff_pictures **p, eff_pool *pool, const int64_t *id, const int *work, const int *repeat,
-                          int n, eff_error *err)
+static eff_status run_all(eff_study *s, eff_pictures **p, eff_pool *pool, const int64_t *id, const int *work,
+                          const int *repeat, int n, eff_error *err)
 {
     eff_status e = EFF_OK;
     bool stop = false;
@@ -348,7 +358,9 @@ static eff_status run_all(eff_study *s, eff_pictures **p, eff_pool *pool, const 
         if (e != EFF_OK && at >= 0) eff_store_give_back(s->store, id[at], NULL);
     }
     if (e == EFF_OK && s->finished < s->trials)
-        return eff_fail(err, EFF_ECANCELLED, s->timed_out ? "the time is over: %d of %d trials are done" : "stopped: %d of %d trials are done",
+        return eff_fail(err, EFF_ECANCELLED,
+                        s->timed_out ? "the time is over: %d of %d trials are done"
+                                     : "stopped: %d of %d trials are done",
                         s->finished, s->trials);
     return e;
 }

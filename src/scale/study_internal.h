@@ -20,8 +20,8 @@
 #include <jansson.h>
 
 enum {
-    EFF_LINES = 4,          /* depth, width, resolution, compound                         */
-    EFF_FIGURE_LINES = 3,   /* of Figure 4, beside the width line                         */
+    EFF_LINES = 4,        /* depth, width, resolution, compound                         */
+    EFF_FIGURE_LINES = 3, /* of Figure 4, beside the width line                         */
     EFF_MAX_POINTS = 10,
     EFF_MOST_SEEDS = 64
 };
@@ -54,13 +54,13 @@ struct eff_study {
     eff_table base; /* with the set's classes */
     uint64_t base_macs, base_params;
     eff_recipe recipe;
-    const char *level;  /* of the CPU, in use */
-    char print[20];     /* fingerprint of the set, as text */
-    int images, scored; /* of training, of validation */
+    const char *level;      /* of the CPU, in use */
+    char print[20];         /* fingerprint of the set, as text */
+    int images, scored;     /* of training, of validation */
     int source_h, source_w; /* of decoded pictures */
 
-    eff_grid grid; /* FIT */
-    int paper;     /* FIT: the work of 1.2, 1.1, 1.15                         */
+    eff_grid grid;                                      /* FIT */
+    int paper;                                          /* FIT: the work of 1.2, 1.1, 1.15                         */
     eff_line line[EFF_LINES], figure[EFF_FIGURE_LINES]; /* CURVES; a line without points is not there */
     int nfigure;
     eff_work *work;
@@ -73,14 +73,14 @@ struct eff_study {
     int trials, finished, failed;
     char failure[200]; /* of the first that failed */
 
-    char cuts[400];    /* what was cut, and why                               */
-    int asked_epochs;  /* before that                                         */
-    double decode;     /* seconds to decode the set, estimated                */
-    double spent;      /* seconds of the trials that are done, whoever did them */
-    double left;       /* estimated seconds of those that are not             */
-    double pace;       /* what trials took over what was estimated            */
-    int workers;       /* at it now                                           */
-    double began;      /* clock: of this sitting                              */
+    char cuts[400];             /* what was cut, and why                               */
+    int asked_epochs;           /* before that                                         */
+    double decode;              /* seconds to decode the set, estimated                */
+    double spent;               /* seconds of the trials that are done, whoever did them */
+    double left;                /* estimated seconds of those that are not             */
+    double pace;                /* what trials took over what was estimated            */
+    int workers;                /* at it now                                           */
+    double began;               /* clock: of this sitting                              */
     double claimed, trial_part; /* estimated seconds of the trial being trained here, and how much of it is done */
     bool settled, timed_out;
     char *plan_text, *results_text;

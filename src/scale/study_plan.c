@@ -17,12 +17,13 @@ enum { DECODED = 48 }; /* pictures decoded to tell how long all will take */
 #define MEASURE_SECONDS 0.12 /* of each network */
 #define SLOW_STEP       1.0  /* seconds: networks that cost more are scaled by their MACs from the one that took it */
 #define PLAN_PART       0.92 /* of the time that the plan may fill: steps are timed one by one, trials heat the machine */
-#define CLOSE           0.03 /* part of a rung by which the compound line may miss it before its width gives way */
+#define CLOSE           0.03   /* part of a rung by which the compound line may miss it before its width gives way */
 #define ROOM_TO_GROW    1.4143 /* the source keeps a further doubling by resolution */
 
 /* ------------------------------------------------------------------------------------------------ networks */
 
-static eff_status add_work(eff_study *s, const eff_network *n, bool counts, const char *what, int *index, eff_error *err)
+static eff_status add_work(eff_study *s, const eff_network *n, bool counts, const char *what, int *index,
+                           eff_error *err)
 {
     for (*index = 0; *index < s->nworks; ++*index)
         if (eff_network_same(&s->work[*index].net, n)) {
@@ -37,7 +38,8 @@ static eff_status add_work(eff_study *s, const eff_network *n, bool counts, cons
     return EFF_OK;
 }
 
-static eff_status add_point(eff_study *s, eff_line *l, eff_factors start, eff_direction d, double target, eff_error *err)
+static eff_status add_point(eff_study *s, eff_line *l, eff_factors start, eff_direction d, double target,
+                            eff_error *err)
 {
     eff_network n;
     char what[48];
@@ -49,8 +51,10 @@ static eff_status add_point(eff_study *s, eff_line *l, eff_factors start, eff_di
         eff_error_prefix(err, "%s x%g", l->name, target);
         return e;
     }
-    if (target == 1) snprintf(what, sizeof what, "base");
-    else snprintf(what, sizeof what, "%s x%g", l->name, target);
+    if (target == 1)
+        snprintf(what, sizeof what, "base");
+    else
+        snprintf(what, sizeof what, "%s x%g", l->name, target);
     *p = (eff_point){ .target = target, .by = n.by, .deviation = n.paid / target - 1 };
     e = add_work(s, &n, true, what, &p->network, err);
     l->n += e == EFF_OK;
@@ -76,7 +80,8 @@ static eff_status lay_out_curves(eff_study *s, eff_error *err)
     eff_status e = EFF_OK;
     for (int k = 0; k < EFF_LINES; k++) {
         s->line[k] = (eff_line){ .name = rows[k].name };
-        for (int i = 0; e == EFF_OK && i < s->o.points; i++) e = add_point(s, &s->line[k], one, rows[k].d, ldexp(1, i), err);
+        for (int i = 0; e == EFF_OK && i < s->o.points; i++)
+            e = add_point(s, &s->line[k], one, rows[k].d, ldexp(1, i), err);
     }
     s->nfigure = 0;
     for (int k = 0; e == EFF_OK && s->o.figure4 != 0 && k < EFF_FIGURE_LINES; k++) {
@@ -85,7 +90,8 @@ static eff_status lay_out_curves(eff_study *s, eff_error *err)
         *l = (eff_line){ .name = fixed[k].name };
         e = eff_network_make(&n, &s->base, fixed[k].start, s->o.multiple, s->base_macs, err);
         for (int i = 0; e == EFF_OK && i < s->o.points; i++) /* from where its narrowest network stands */
-            if (ldexp(1, i) > 0.85 * n.paid) e = add_point(s, l, fixed[k].start, (eff_direction){ 1, 2, 1 }, ldexp(1, i), err);
+            if (ldexp(1, i) > 0.85 * n.paid)
+                e = add_point(s, l, fixed[k].start, (eff_direction){ 1, 2, 1 }, ldexp(1, i), err);
         s->nfigure += l->n > 0;
     }
     return e;
@@ -93,9 +99,11 @@ static eff_status lay_out_curves(eff_study *s, eff_error *err)
 
 static eff_status lay_out_grid(eff_study *s, eff_error *err)
 {
-    const eff_grid_opts g = {
-        .target = s->o.target, .tolerance = s->o.tolerance, .step = s->o.step, .paid = s->o.paid, .multiple = s->o.multiple
-    };
+    const eff_grid_opts g = { .target = s->o.target,
+                              .tolerance = s->o.tolerance,
+                              .step = s->o.step,
+                              .paid = s->o.paid,
+                              .multiple = s->o.multiple };
     eff_network n;
     eff_grid_free(&s->grid);
     eff_status e = eff_grid_make(&s->grid, &s->base, &g, s->base_macs, err);
@@ -103,10 +111,12 @@ static eff_status lay_out_grid(eff_study *s, eff_error *err)
         char what[48];
         int c = 0, at;
         while (s->grid.candidate[c].network != i) c++;
-        snprintf(what, sizeof what, "%g, %g, %g", s->grid.candidate[c].alpha, s->grid.candidate[c].beta, s->grid.candidate[c].gamma);
+        snprintf(what, sizeof what, "%g, %g, %g", s->grid.candidate[c].alpha, s->grid.candidate[c].beta,
+                 s->grid.candidate[c].gamma);
         e = add_work(s, &s->grid.network[i], s->grid.kept[i], what, &at, err);
     }
-    if (e == EFF_OK) e = eff_network_make(&n, &s->base, (eff_factors){ 1.2, 1.1, 1.15 }, s->o.multiple, s->base_macs, err);
+    if (e == EFF_OK)
+        e = eff_network_make(&n, &s->base, (eff_factors){ 1.2, 1.1, 1.15 }, s->o.multiple, s->base_macs, err);
     return e == EFF_OK ? add_work(s, &n, true, "the paper's 1.2, 1.1, 1.15", &s->paper, err) : e;
 }
 
@@ -123,8 +133,10 @@ static eff_status settle_source(eff_study *s, eff_error *err)
         s->source_h = (int)ceil(h * ROOM_TO_GROW);
         s->source_w = (int)ceil(w * ROOM_TO_GROW);
     } else if (h > s->source_h || w > s->source_w)
-        return eff_fail(err, EFF_EARG, "resolution: expected at most the %d pixels at which this store's images are kept, found %d: "
-                                       "more points need a store of their own", s->source_h, h);
+        return eff_fail(err, EFF_EARG,
+                        "resolution: expected at most the %d pixels at which this store's images are kept, found %d: "
+                        "more points need a store of their own",
+                        s->source_h, h);
     return EFF_OK;
 }
 
@@ -158,7 +170,9 @@ static eff_status measure_networks(eff_study *s, eff_error *err)
     eff_status e = EFF_OK;
     const eff_work *slow = NULL;
     for (int i = 0; e == EFF_OK && i < n; i++) {
-        const eff_study_event ev = { .phase = EFF_STUDY_MEASURE, .done = (size_t)i, .total = (size_t)n, .eta = NAN, .left = NAN };
+        const eff_study_event ev = {
+            .phase = EFF_STUDY_MEASURE, .done = (size_t)i, .total = (size_t)n, .eta = NAN, .left = NAN
+        };
         if (eff_study_tell(s, &ev)) e = eff_fail(err, EFF_ECANCELLED, "stopped");
         if (e == EFF_OK && slow) {
             const double by = (double)order[i]->net.macs / (double)slow->net.macs;
@@ -166,7 +180,8 @@ static eff_status measure_networks(eff_study *s, eff_error *err)
             order[i]->score = slow->score * by;
         } else if (e == EFF_OK) {
             const eff_trial_job job = eff_study_job(s, (int)(order[i] - s->work), 0);
-            const long most = (long)eff_study_epochs(s) * s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH) / 20; /* short trials need less */
+            const long most = (long)eff_study_epochs(s) * s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH) /
+                              20; /* short trials need less */
             e = eff_trial_measure(&order[i]->step, &order[i]->score, &job, most, MEASURE_SECONDS, err);
             if (order[i]->step > SLOW_STEP) slow = order[i];
         }
@@ -274,8 +289,10 @@ eff_status eff_study_cut(eff_study *s, eff_error *err)
         }
         if (!fits) fits = fit_epochs(s, limit, 1, &epochs);
         if (e == EFF_OK && !fits)
-            e = eff_fail(err, EFF_EARG, "time: one epoch with %d seeds takes %.0f s here, there are %.0f s: expected more time, or "
-                                        "a smaller base", s->o.repeats, eff_study_total(s, 1) + s->decode, s->o.seconds);
+            e = eff_fail(err, EFF_EARG,
+                         "time: one epoch with %d seeds takes %.0f s here, there are %.0f s: expected more time, or "
+                         "a smaller base",
+                         s->o.repeats, eff_study_total(s, 1) + s->decode, s->o.seconds);
         if (epochs < asked) say_cut(s, "epochs from %d to %d", asked, epochs);
         if (s->o.repeats < repeats) say_cut(s, "seeds from %d to %d", repeats, s->o.repeats);
         if (s->o.points < points) say_cut(s, "points from %d to %d", points, s->o.points);

@@ -36,7 +36,8 @@ static bool put_work(json_t *j, const eff_study *s, int i)
     const eff_estimate m = eff_mean_of(&l, &spread, i, s->scored);
     const eff_network *const n = &s->work[i].net;
     json_t *const seeds = json_array(), *const seconds = json_array();
-    bool good = eff_json_put(j, "macs", json_integer((json_int_t)n->macs)) && eff_json_put(j, "params", json_integer((json_int_t)n->params)) &&
+    bool good = eff_json_put(j, "macs", json_integer((json_int_t)n->macs)) &&
+                eff_json_put(j, "params", json_integer((json_int_t)n->params)) &&
                 eff_json_put(j, "paid", json_real(n->paid)) && eff_json_put(j, "resolution", side_json(&n->table)) &&
                 eff_json_put(j, "top1", eff_json_real(m.value)) && eff_json_put(j, "interval", interval_json(m)) &&
                 eff_json_put(j, "trial_seconds", json_real(s->work[i].seconds));
@@ -50,7 +51,8 @@ static bool put_work(json_t *j, const eff_study *s, int i)
 static json_t *point_json(const eff_study *s, const eff_point *p)
 {
     json_t *const j = json_object();
-    const bool good = j && eff_json_put(j, "target", json_real(p->target)) && eff_json_put(j, "depth", json_real(p->by.depth)) &&
+    const bool good = j && eff_json_put(j, "target", json_real(p->target)) &&
+                      eff_json_put(j, "depth", json_real(p->by.depth)) &&
                       eff_json_put(j, "width", json_real(p->by.width)) &&
                       eff_json_put(j, "resolution_factor", json_real(p->by.resolution)) &&
                       eff_json_put(j, "deviation", json_real(p->deviation)) && put_work(j, s, p->network);
@@ -78,18 +80,24 @@ static bool put_common(json_t *j, eff_study *s)
             good = eff_json_put(recipe, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&s->recipe, i, NULL)));
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed);
-    return eff_json_put(j, "recipe", recipe) && good && eff_json_put(j, "kind", json_string(s->o.kind == EFF_STUDY_FIT ? "fit" : "study")) &&
+    return eff_json_put(j, "recipe", recipe) && good &&
+           eff_json_put(j, "kind", json_string(s->o.kind == EFF_STUDY_FIT ? "fit" : "study")) &&
            eff_json_put(j, "base", json_string(s->base_name ? s->base_name : s->base.name)) &&
            eff_json_put(j, "base_macs", json_integer((json_int_t)s->base_macs)) &&
            eff_json_put(j, "base_params", json_integer((json_int_t)s->base_params)) &&
-           eff_json_put(j, "base_resolution", side_json(&s->base)) && eff_json_put(j, "base_stride", json_integer(eff_table_stride(&s->base))) &&
-           eff_json_put(j, "data", json_string(s->data_name ? s->data_name : "")) && eff_json_put(j, "fingerprint", json_string(s->print)) &&
-           eff_json_put(j, "images", json_integer(s->images)) && eff_json_put(j, "validation_images", json_integer(s->scored)) &&
+           eff_json_put(j, "base_resolution", side_json(&s->base)) &&
+           eff_json_put(j, "base_stride", json_integer(eff_table_stride(&s->base))) &&
+           eff_json_put(j, "data", json_string(s->data_name ? s->data_name : "")) &&
+           eff_json_put(j, "fingerprint", json_string(s->print)) &&
+           eff_json_put(j, "images", json_integer(s->images)) &&
+           eff_json_put(j, "validation_images", json_integer(s->scored)) &&
            eff_json_put(j, "classes", json_integer(s->base.classes)) && eff_json_put(j, "cpu", json_string(s->level)) &&
            eff_json_put(j, "first_seed", json_string(seed)) && eff_json_put(j, "repeats", json_integer(s->o.repeats)) &&
-           eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) && eff_json_put(j, "cuts", json_string(s->cuts)) &&
-           eff_json_put(j, "trials_total", json_integer(s->trials)) && eff_json_put(j, "trials_done", json_integer(s->finished)) &&
-           eff_json_put(j, "trials_failed", json_integer(s->failed)) && eff_json_put(j, "failure", json_string(s->failed ? s->failure : "")) &&
+           eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
+           eff_json_put(j, "cuts", json_string(s->cuts)) && eff_json_put(j, "trials_total", json_integer(s->trials)) &&
+           eff_json_put(j, "trials_done", json_integer(s->finished)) &&
+           eff_json_put(j, "trials_failed", json_integer(s->failed)) &&
+           eff_json_put(j, "failure", json_string(s->failed ? s->failure : "")) &&
            eff_json_put(j, "seconds_spent", json_real(s->spent));
 }
 
@@ -119,7 +127,8 @@ int eff_study_best(const eff_study *s, int *work)
         if (!s->work[i].counts || !on_grid(s, i) || isnan(m)) continue;
         const eff_verdict v = eff_verdict_of(eff_difference(&l, &spread, &best, &i, 1));
         if (i != best && v == EFF_VERDICT_MORE) continue; /* the best is above it */
-        if (i != best && v == EFF_VERDICT_UNKNOWN && m < mean_top1(s, best)) continue; /* one seed: only the best itself */
+        if (i != best && v == EFF_VERDICT_UNKNOWN && m < mean_top1(s, best))
+            continue; /* one seed: only the best itself */
         int at = n++;
         for (; at > 0 && mean_top1(s, work[at - 1]) < m; at--) work[at] = work[at - 1];
         work[at] = i;
@@ -129,8 +138,8 @@ int eff_study_best(const eff_study *s, int *work)
 
 static json_t *candidate_json(const eff_candidate *c)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:i}", "alpha", c->alpha, "beta", c->beta, "gamma", c->gamma, "product", c->product, "paid",
-                     c->paid, "network", c->network);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:i}", "alpha", c->alpha, "beta", c->beta, "gamma", c->gamma, "product",
+                     c->product, "paid", c->paid, "network", c->network);
 }
 
 /* Of the constants that lead to a network, those nearest to the target come first. */
@@ -141,7 +150,8 @@ static bool put_candidates(json_t *list, const eff_study *s, int network)
         if (s->grid.candidate[c].network != network || n == 64) continue;
         const double off = fabs(s->grid.candidate[c].product - s->o.target);
         int at = n++;
-        for (; at > 0 && fabs(s->grid.candidate[order[at - 1]].product - s->o.target) > off; at--) order[at] = order[at - 1];
+        for (; at > 0 && fabs(s->grid.candidate[order[at - 1]].product - s->o.target) > off; at--)
+            order[at] = order[at - 1];
         order[at] = c;
     }
     for (int i = 0; i < n; i++)
@@ -168,8 +178,8 @@ static json_t *network_json(const eff_study *s, int i, int best)
     json_t *const j = json_object(), *const list = json_array();
     bool good = j && list && put_candidates(list, s, i);
     good = eff_json_put(j, "constants", list) && good && eff_json_put(j, "name", json_string(s->work[i].what)) &&
-           eff_json_put(j, "trained", json_boolean(s->work[i].counts)) && eff_json_put(j, "paper", json_boolean(i == s->paper)) &&
-           put_work(j, s, i);
+           eff_json_put(j, "trained", json_boolean(s->work[i].counts)) &&
+           eff_json_put(j, "paper", json_boolean(i == s->paper)) && put_work(j, s, i);
     if (good && best >= 0 && s->work[i].counts) good = eff_json_put(j, "below_best", difference_json(s, &best, &i, 1));
     if (good) return j;
     json_decref(j);
@@ -183,16 +193,20 @@ static bool put_fit(json_t *j, const eff_study *s, bool results)
     bool good = work && best && rows && all;
     const int n = good && results ? eff_study_best(s, work) : 0;
     for (int i = 0; good && i < n; i++) good = put_candidates(best, s, work[i]);
-    for (int i = 0; good && i < s->nworks; i++) good = json_array_append_new(rows, network_json(s, i, n ? work[0] : -1)) == 0;
-    for (int i = 0; good && i < s->grid.ncandidates; i++) good = json_array_append_new(all, candidate_json(&s->grid.candidate[i])) == 0;
+    for (int i = 0; good && i < s->nworks; i++)
+        good = json_array_append_new(rows, network_json(s, i, n ? work[0] : -1)) == 0;
+    for (int i = 0; good && i < s->grid.ncandidates; i++)
+        good = json_array_append_new(all, candidate_json(&s->grid.candidate[i])) == 0;
     good = eff_json_put(j, "trials", rows) && good;
     good = eff_json_put(j, "candidates", all) && good;
-    if (n) good = eff_json_put(j, "best", best) && good;
-    else json_decref(best);
+    if (n)
+        good = eff_json_put(j, "best", best) && good;
+    else
+        json_decref(best);
     eff_free(work);
-    return good && eff_json_put(j, "target", json_real(s->o.target)) && eff_json_put(j, "tolerance", json_real(s->o.tolerance)) &&
-           eff_json_put(j, "step", json_real(s->o.step)) && eff_json_put(j, "paid_tolerance", json_real(s->o.paid)) &&
-           eff_json_put(j, "paper", json_integer(s->paper));
+    return good && eff_json_put(j, "target", json_real(s->o.target)) &&
+           eff_json_put(j, "tolerance", json_real(s->o.tolerance)) && eff_json_put(j, "step", json_real(s->o.step)) &&
+           eff_json_put(j, "paid_tolerance", json_real(s->o.paid)) && eff_json_put(j, "paper", json_integer(s->paper));
 }
 
 /* ---------------------------------------------------------------------------------------------- the curves */
@@ -216,7 +230,8 @@ static json_t *saturation_json(const eff_study *s, const eff_line *l)
                       eff_json_put(j, "c_interval", interval_json(c)) && eff_json_put(j, "a", json_real(f.a)) &&
                       eff_json_put(j, "b", json_real(f.b)) && eff_json_put(j, "rms", json_real(f.rms)) &&
                       eff_json_put(j, "gain", json_real(f.gain)) && eff_json_put(j, "bend", eff_json_real(f.bend)) &&
-                      eff_json_put(j, "bend_lo", eff_json_real(f.bend_lo)) && eff_json_put(j, "bend_hi", eff_json_real(f.bend_hi));
+                      eff_json_put(j, "bend_lo", eff_json_real(f.bend_lo)) &&
+                      eff_json_put(j, "bend_hi", eff_json_real(f.bend_hi));
     if (good) return j;
     json_decref(j);
     return NULL;
@@ -253,7 +268,8 @@ static bool put_curves(json_t *j, const eff_study *s, bool results)
     }
     for (int k = 0; good && k < s->nfigure; k++) {
         json_t *const one = json_object();
-        good = one && eff_json_put(one, "name", json_string(s->figure[k].name)) && eff_json_put(one, "points", line_json(s, &s->figure[k]));
+        good = one && eff_json_put(one, "name", json_string(s->figure[k].name)) &&
+               eff_json_put(one, "points", line_json(s, &s->figure[k]));
         good = json_array_append_new(figure, one) == 0 && good;
     }
     good = eff_json_put(j, "curves", curves) && good;
@@ -278,8 +294,10 @@ static json_t *make(eff_study *s, bool results)
     bool good = j && put_common(j, s);
     if (good) good = s->o.kind == EFF_STUDY_FIT ? put_fit(j, s, results) : put_curves(j, s, results);
     if (good && results)
-        good = eff_json_put(j, "spread_paired", eff_json_real(spread.paired)) && eff_json_put(j, "spread_one", eff_json_real(spread.one)) &&
-               eff_json_put(j, "degrees_of_freedom", json_integer(spread.df)) && eff_json_put(j, "words", eff_study_words(s));
+        good = eff_json_put(j, "spread_paired", eff_json_real(spread.paired)) &&
+               eff_json_put(j, "spread_one", eff_json_real(spread.one)) &&
+               eff_json_put(j, "degrees_of_freedom", json_integer(spread.df)) &&
+               eff_json_put(j, "words", eff_study_words(s));
     if (good && !results) {
         size_t memory = 0, most = 0;
         for (int i = 0; i < s->nworks; i++) {
@@ -288,7 +306,8 @@ static json_t *make(eff_study *s, bool results)
         }
         good = eff_json_put(j, "decode_seconds", json_real(s->decode)) &&
                eff_json_put(j, "seconds", json_real(eff_study_total(s, eff_study_epochs(s)) + s->decode)) &&
-               eff_json_put(j, "seconds_left", json_real(s->left * s->pace)) && eff_json_put(j, "train_memory", json_integer((json_int_t)most)) &&
+               eff_json_put(j, "seconds_left", json_real(s->left * s->pace)) &&
+               eff_json_put(j, "train_memory", json_integer((json_int_t)most)) &&
                eff_json_put(j, "source", json_pack("[i, i]", s->source_h, s->source_w));
     }
     if (good) return j;

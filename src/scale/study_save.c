@@ -34,11 +34,13 @@ static void csv_rows(eff_text *t, const eff_study *s, const char *line, double t
     const eff_network *const n = &s->work[work].net;
     for (int k = 0; k < s->o.repeats; k++) {
         const int i = work * s->o.repeats + k;
-        eff_text_print(t, "\"%s\",%g,%.6g,%.6g,%.6g,%d,%d,%llu,%.6f,%llu,%llu,", line, target, by.depth, by.width, by.resolution,
-                       n->table.height, n->table.width_px, (unsigned long long)n->macs, n->paid, (unsigned long long)n->params,
-                       (unsigned long long)(s->o.seed + (uint64_t)k));
-        if (!isnan(s->top1[i])) eff_text_print(t, "%.6f,%.1f", s->top1[i], s->seconds[i]);
-        else eff_text_put(t, ",");
+        eff_text_print(t, "\"%s\",%g,%.6g,%.6g,%.6g,%d,%d,%llu,%.6f,%llu,%llu,", line, target, by.depth, by.width,
+                       by.resolution, n->table.height, n->table.width_px, (unsigned long long)n->macs, n->paid,
+                       (unsigned long long)n->params, (unsigned long long)(s->o.seed + (uint64_t)k));
+        if (!isnan(s->top1[i]))
+            eff_text_print(t, "%.6f,%.1f", s->top1[i], s->seconds[i]);
+        else
+            eff_text_put(t, ",");
         eff_text_put(t, "\n");
     }
 }
@@ -56,7 +58,8 @@ static eff_status save_csv(const eff_study *s, const char *dir, const char *stem
     }
     for (int k = 0; s->o.kind != EFF_STUDY_FIT && k < EFF_LINES + s->nfigure; k++) {
         const eff_line *const l = k < EFF_LINES ? &s->line[k] : &s->figure[k - EFF_LINES];
-        for (int i = 0; i < l->n; i++) csv_rows(&t, s, l->name, l->point[i].target, l->point[i].by, l->point[i].network);
+        for (int i = 0; i < l->n; i++)
+            csv_rows(&t, s, l->name, l->point[i].target, l->point[i].by, l->point[i].network);
     }
     const eff_status e = t.failed ? eff_fail_memory(err, t.n) : save(dir, stem, ".csv", t.s, err);
     eff_text_free(&t);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A study in its store: what all trials have in common (the spec), what was settled when the first process began, the key
- * of a trial, and its result read back. Texts are JSON with sorted keys, so that the same thing is the same text. */
+/* A study in its store: what all trials have in common (the spec), what was settled when the first process began, the
+ * key of a trial, and its result read back. Texts are JSON with sorted keys, so that the same thing is the same text.
+ */
 #include "scale/study_internal.h"
 
 #include "base/json.h"
@@ -39,7 +40,8 @@ static eff_status spec_text(const eff_study *s, char **out, eff_error *err)
 {
     json_t *const j = json_object();
     eff_table base = s->base;
-    const bool good = j && eff_json_put(j, "data", json_string(s->print)) && eff_json_put(j, "cpu", json_string(s->level)) &&
+    const bool good = j && eff_json_put(j, "data", json_string(s->print)) &&
+                      eff_json_put(j, "cpu", json_string(s->level)) &&
                       eff_json_put(j, "multiple", json_integer(s->o.multiple)) &&
                       eff_json_put(j, "base", eff_table_to_json(&base)) && eff_json_put(j, "recipe", recipe_json(s));
     if (good) return dump(out, j, err);
@@ -52,7 +54,8 @@ static eff_status key_text(const eff_study *s, const eff_network *n, int repeat,
     json_t *const j = json_object();
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)(s->o.seed + (uint64_t)repeat));
-    const bool good = j && eff_json_put(j, "table", eff_table_to_json(&n->table)) && eff_json_put(j, "seed", json_string(seed)) &&
+    const bool good = j && eff_json_put(j, "table", eff_table_to_json(&n->table)) &&
+                      eff_json_put(j, "seed", json_string(seed)) &&
                       eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
                       eff_json_put(j, "source", json_pack("[i, i]", s->source_h, s->source_w)) &&
                       eff_json_put(j, "recipe", recipe_json(s));
@@ -79,7 +82,8 @@ static eff_status obey(eff_study *s, const char *text, eff_error *err)
     json_t *j = NULL;
     int epochs = 0, asked = 0, points = 0, repeats = 0, figure = 0;
     eff_status e = eff_json_parse(&j, text, strlen(text), "settled", err);
-    if (e == EFF_OK && !json_is_object(j)) e = eff_fail(err, EFF_EFORMAT, "damaged trial store: settled: expected an object");
+    if (e == EFF_OK && !json_is_object(j))
+        e = eff_fail(err, EFF_EFORMAT, "damaged trial store: settled: expected an object");
     if (e == EFF_OK) e = whole(&epochs, j, "epochs", 1, 100000, err);
     if (e == EFF_OK) e = whole(&asked, j, "asked", 1, 100000, err);
     if (e == EFF_OK) e = whole(&points, j, "points", 0, EFF_MAX_POINTS, err);
@@ -93,7 +97,8 @@ static eff_status obey(eff_study *s, const char *text, eff_error *err)
     if (e != EFF_OK) return e;
     const int now = eff_study_epochs(s);
     if (now != asked && now != epochs)
-        return eff_fail(err, EFF_EARG, "epochs: the trials of this store have %d, found %d: another number needs a store of its own",
+        return eff_fail(err, EFF_EARG,
+                        "epochs: the trials of this store have %d, found %d: another number needs a store of its own",
                         epochs, now);
     s->recipe.v[EFF_KEY_EPOCHS] = epochs;
     s->asked_epochs = asked;
@@ -109,7 +114,8 @@ eff_status eff_study_open_store(eff_study *s, eff_error *err)
     char *spec = NULL, *text = NULL;
     if (!s->store_path) return EFF_OK;
     eff_status e = spec_text(s, &spec, err);
-    if (e == EFF_OK && (e = eff_store_open(&s->store, s->store_path, kind_of(s), spec, err))) eff_error_prefix(err, "%s", s->store_path);
+    if (e == EFF_OK && (e = eff_store_open(&s->store, s->store_path, kind_of(s), spec, err)))
+        eff_error_prefix(err, "%s", s->store_path);
     if (e == EFF_OK) e = eff_store_get_note(s->store, "settled", &text, err);
     if (e == EFF_OK && text) e = obey(s, text, err);
     eff_free(text);
@@ -121,9 +127,10 @@ eff_status eff_study_settle(eff_study *s, eff_error *err)
 {
     char *mine = NULL, *holds = NULL;
     if (s->settled) return EFF_OK;
-    json_t *const j = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "epochs", eff_study_epochs(s), "asked", s->asked_epochs,
-                                "points", s->o.points, "repeats", s->o.repeats, "figure4", s->o.figure4 != 0, "source_height",
-                                s->source_h, "source_width", s->source_w, "cuts", s->cuts);
+    json_t *const j =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "epochs", eff_study_epochs(s), "asked", s->asked_epochs,
+                  "points", s->o.points, "repeats", s->o.repeats, "figure4", s->o.figure4 != 0, "source_height",
+                  s->source_h, "source_width", s->source_w, "cuts", s->cuts);
     eff_status e = dump(&mine, j, err);
     if (e == EFF_OK) e = eff_store_settle(s->store, "settled", mine, &holds, err);
     if (e == EFF_OK && strcmp(mine, holds) != 0) { /* another process was first, and measured otherwise */
@@ -150,7 +157,9 @@ eff_status eff_study_enter(eff_study *s, eff_error *err)
     s->id = eff_calloc((size_t)n + 1, sizeof *s->id);
     s->top1 = eff_malloc(((size_t)n + 1) * sizeof *s->top1);
     s->seconds = eff_calloc((size_t)n + 1, sizeof *s->seconds);
-    eff_status e = key && at && id && s->id && s->top1 && s->seconds ? EFF_OK : eff_fail_memory(err, (size_t)n * 3 * sizeof(double));
+    eff_status e = key && at && id && s->id && s->top1 && s->seconds
+                       ? EFF_OK
+                       : eff_fail_memory(err, (size_t)n * 3 * sizeof(double));
     int m = 0;
     for (int i = 0; e == EFF_OK && i < n; i++) {
         s->top1[i] = NAN;
@@ -170,7 +179,8 @@ eff_status eff_study_enter(eff_study *s, eff_error *err)
 static eff_status read_result(double *top1, const char *text, eff_error *err)
 {
     json_t *j = NULL;
-    eff_status e = text ? eff_json_parse(&j, text, strlen(text), "result", err) : eff_fail(err, EFF_EFORMAT, "result: there is none");
+    eff_status e = text ? eff_json_parse(&j, text, strlen(text), "result", err)
+                        : eff_fail(err, EFF_EFORMAT, "result: there is none");
     const json_t *const v = json_object_get(j, "top1");
     if (e == EFF_OK && (!json_is_number(v) || !(json_number_value(v) >= 0 && json_number_value(v) <= 1)))
         e = eff_fail(err, EFF_EFORMAT, "result: top1: expected 0..1");

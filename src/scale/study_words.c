@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The conclusion in sentences, computed from the results whichever way they fall. A difference whose 95 % interval holds
- * zero is "not distinguishable", however large it looks. */
+/* The conclusion in sentences, computed from the results whichever way they fall. A difference whose 95 % interval
+ * holds zero is "not distinguishable", however large it looks. */
 #include "scale/study_internal.h"
 
 #include "base/mem.h"
@@ -39,14 +39,21 @@ static void describe(char *out, size_t room, eff_estimate d, const char *other)
 {
     out[0] = '\0';
     switch (eff_verdict_of(d)) {
-    case EFF_VERDICT_MORE: add(out, room, "%.1f points above %s (95 %%: %.1f to %.1f)", 100 * d.value, other, 100 * d.lo, 100 * d.hi); break;
-    case EFF_VERDICT_LESS: add(out, room, "%.1f points below %s (95 %%: %.1f to %.1f)", -100 * d.value, other, -100 * d.hi, -100 * d.lo); break;
+    case EFF_VERDICT_MORE:
+        add(out, room, "%.1f points above %s (95 %%: %.1f to %.1f)", 100 * d.value, other, 100 * d.lo, 100 * d.hi);
+        break;
+    case EFF_VERDICT_LESS:
+        add(out, room, "%.1f points below %s (95 %%: %.1f to %.1f)", -100 * d.value, other, -100 * d.hi, -100 * d.lo);
+        break;
     case EFF_VERDICT_EVEN:
-        add(out, room, "not distinguishable from %s (%+.1f points, 95 %%: %+.1f to %+.1f)", other, 100 * d.value, 100 * d.lo, 100 * d.hi);
+        add(out, room, "not distinguishable from %s (%+.1f points, 95 %%: %+.1f to %+.1f)", other, 100 * d.value,
+            100 * d.lo, 100 * d.hi);
         break;
     case EFF_VERDICT_UNKNOWN:
-        if (isnan(d.value)) add(out, room, "not known beside %s yet", other);
-        else add(out, room, "%+.1f points beside %s, and one seed gives no interval", 100 * d.value, other);
+        if (isnan(d.value))
+            add(out, room, "not known beside %s yet", other);
+        else
+            add(out, room, "%+.1f points beside %s, and one seed gives no interval", 100 * d.value, other);
     }
 }
 
@@ -93,25 +100,39 @@ static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
     }
     const eff_saturation f =
         eff_saturation_fit(x, y, l->n, s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN, s->o.gain, 1);
-    const double last = x[l->n - 1], gain = 100 * s->o.gain, doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
+    const double last = x[l->n - 1], gain = 100 * s->o.gain,
+                 doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
     char bounds[80] = "";
     if (!f.known) return true;
-    if (f.a <= 0) return say(words, "The %s line shows no gain from scaling; it stays at about %.1f %%.", l->name, 100 * f.c);
+    if (f.a <= 0)
+        return say(words, "The %s line shows no gain from scaling; it stays at about %.1f %%.", l->name, 100 * f.c);
     if (!f.saturates)
-        return say(words, "The %s line shows no saturation up to x%.1f of the base's MACs; by the fitted curve a doubling there gains %.1f points.",
+        return say(words,
+                   "The %s line shows no saturation up to x%.1f of the base's MACs; by the fitted curve a doubling "
+                   "there gains %.1f points.",
                    l->name, last, doubling);
     if (!isnan(f.bend_lo)) {
         add(bounds, sizeof bounds, f.bend_lo < 1 ? " (95 %%: below x1" : " (95 %%: x%.1f", f.bend_lo);
-        add(bounds, sizeof bounds, isfinite(f.bend_hi) ? f.bend_hi < 1 ? ")" : " to x%.1f)" : " to beyond reach)", f.bend_hi);
+        add(bounds, sizeof bounds, isfinite(f.bend_hi) ? f.bend_hi < 1 ? ")" : " to x%.1f)" : " to beyond reach)",
+            f.bend_hi);
     }
-    if (f.bend <= 1) return say(words, "On the %s line already the first doubling gains less than %.3g points%s.", l->name, gain, bounds);
+    if (f.bend <= 1)
+        return say(words, "On the %s line already the first doubling gains less than %.3g points%s.", l->name, gain,
+                   bounds);
     if (f.bend <= last)
-        return say(words, "The %s line bends at x%.1f of the base's MACs%s: from there a doubling gains less than %.3g points; the curve tends to "
-                          "%.1f %%.", l->name, f.bend, bounds, gain, 100 * f.c);
+        return say(words,
+                   "The %s line bends at x%.1f of the base's MACs%s: from there a doubling gains less than %.3g "
+                   "points; the curve tends to "
+                   "%.1f %%.",
+                   l->name, f.bend, bounds, gain, 100 * f.c);
     if (!isfinite(f.bend))
-        return say(words, "The %s line does not bend within reach: at x%.1f a doubling still gains %.1f points%s.", l->name, last, doubling, bounds);
-    return say(words, "The %s line does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the fitted curve it gains "
-                      "less than %.3g from x%.0f on%s, beyond what was trained.", l->name, last, doubling, gain, f.bend, bounds);
+        return say(words, "The %s line does not bend within reach: at x%.1f a doubling still gains %.1f points%s.",
+                   l->name, last, doubling, bounds);
+    return say(words,
+               "The %s line does not bend within the ladder: at x%.1f a doubling still gains %.1f points; by the "
+               "fitted curve it gains "
+               "less than %.3g from x%.0f on%s, beyond what was trained.",
+               l->name, last, doubling, gain, f.bend, bounds);
 }
 
 static bool curves(json_t *words, const eff_study *s)
@@ -126,13 +147,19 @@ static bool curves(json_t *words, const eff_study *s)
     if (top == EFF_VERDICT_UNKNOWN && all == EFF_VERDICT_UNKNOWN)
         good = good && say(words, "There are not enough results for a conclusion.");
     else if (top == EFF_VERDICT_MORE && all == EFF_VERDICT_MORE)
-        good = good && say(words, "So the paper's claim holds here: at equal cost, growing all three together beats each alone.");
+        good =
+            good &&
+            say(words, "So the paper's claim holds here: at equal cost, growing all three together beats each alone.");
     else if (top == EFF_VERDICT_LESS || all == EFF_VERDICT_LESS)
-        good = good && say(words, "So the paper's claim does not hold here: at least one dimension alone did better than all three together at "
+        good = good && say(words, "So the paper's claim does not hold here: at least one dimension alone did better "
+                                  "than all three together at "
                                   "the same cost.");
     else
-        good = good && say(words, "So the paper's claim is not decided here: compound scaling is not above all three single lines by more than "
-                                  "chance allows%s.", top == EFF_VERDICT_MORE || all == EFF_VERDICT_MORE ? " both at the top and on average" : "");
+        good = good && say(words,
+                           "So the paper's claim is not decided here: compound scaling is not above all three single "
+                           "lines by more than "
+                           "chance allows%s.",
+                           top == EFF_VERDICT_MORE || all == EFF_VERDICT_MORE ? " both at the top and on average" : "");
     for (int k = 0; good && k < EFF_LINES; k++) good = say_bend(words, s, &s->line[k]);
     return good;
 }
@@ -147,23 +174,31 @@ static bool fit(json_t *words, const eff_study *s)
     const int n = work ? eff_study_best(s, work) : 0;
     char text[LONGEST] = "", one[240];
     bool good = work != NULL;
-    good = good && say(words, "%d candidates have alpha * beta^2 * gamma^2 within %g of %g; they round to %d distinct networks, of which %d "
-                              "really cost %g times the base within %g %% and were trained.",
-                       s->grid.ncandidates, s->o.tolerance, s->o.target, s->grid.nnetworks, s->grid.nkept, s->o.target, 100 * s->o.paid);
+    good = good && say(words,
+                       "%d candidates have alpha * beta^2 * gamma^2 within %g of %g; they round to %d distinct "
+                       "networks, of which %d "
+                       "really cost %g times the base within %g %% and were trained.",
+                       s->grid.ncandidates, s->o.tolerance, s->o.target, s->grid.nnetworks, s->grid.nkept, s->o.target,
+                       100 * s->o.paid);
     if (!n) {
         eff_free(work);
         return good && say(words, "There are not enough results for a conclusion.");
     }
     const eff_estimate best = eff_mean_of(&l, &spread, work[0], s->scored);
-    good = good && say(words, "The most accurate is alpha, beta, gamma = %s with %.1f %% (95 %%: %.1f to %.1f); being the highest of %d, its "
-                              "figure is a little kind.", s->work[work[0]].what, 100 * best.value, 100 * best.lo, 100 * best.hi, s->grid.nkept);
+    good = good && say(words,
+                       "The most accurate is alpha, beta, gamma = %s with %.1f %% (95 %%: %.1f to %.1f); being the "
+                       "highest of %d, its "
+                       "figure is a little kind.",
+                       s->work[work[0]].what, 100 * best.value, 100 * best.lo, 100 * best.hi, s->grid.nkept);
     if (s->o.repeats < 2) {
         add(text, sizeof text, "With one seed nothing can be said of the others.");
     } else if (n == 1) {
-        add(text, sizeof text, "It is distinguishable from every other network of the grid (95 %%, each comparison by itself).");
+        add(text, sizeof text,
+            "It is distinguishable from every other network of the grid (95 %%, each comparison by itself).");
     } else {
         add(text, sizeof text, "%d more cannot be distinguished from it (95 %%, each comparison by itself):", n - 1);
-        for (int i = 1; i < n && strlen(text) < LONGEST - 120; i++) add(text, sizeof text, "%s %s", i > 1 ? ";" : "", s->work[work[i]].what);
+        for (int i = 1; i < n && strlen(text) < LONGEST - 120; i++)
+            add(text, sizeof text, "%s %s", i > 1 ? ";" : "", s->work[work[i]].what);
         add(text, sizeof text, ". The answer is this set, not its first member.");
     }
     good = good && say(words, "%s", text);
@@ -173,8 +208,8 @@ static bool fit(json_t *words, const eff_study *s)
         good = good && say(words, "The paper's 1.2, 1.1, 1.15 round to this network.");
     } else {
         describe(one, sizeof one, eff_difference(&l, &spread, &s->paper, &work[0], 1), "the best");
-        good = good && say(words, "The paper's 1.2, 1.1, 1.15 (which cost %.2f times the base here) are %s%s.", s->work[s->paper].net.paid, one,
-                           among ? ": they are in the set" : "");
+        good = good && say(words, "The paper's 1.2, 1.1, 1.15 (which cost %.2f times the base here) are %s%s.",
+                           s->work[s->paper].net.paid, one, among ? ": they are in the set" : "");
     }
     eff_free(work);
     return good;
@@ -186,7 +221,8 @@ json_t *eff_study_words(const eff_study *s)
     bool good = words != NULL;
     if (good && s->finished < s->trials)
         good = say(words, "%d of %d trials are done: what follows is not final.", s->finished, s->trials);
-    if (good && s->failed) good = say(words, "%d trials failed, and their networks are left out: %s.", s->failed, s->failure);
+    if (good && s->failed)
+        good = say(words, "%d trials failed, and their networks are left out: %s.", s->failed, s->failure);
     if (good) good = s->o.kind == EFF_STUDY_FIT ? fit(words, s) : curves(words, s);
     if (good) return words;
     json_decref(words);

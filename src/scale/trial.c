@@ -42,7 +42,8 @@ void eff_trial_recipe(eff_recipe *r, const eff_facts *f)
     const double steps = 2500, per_epoch = fmax(1, floor(f->images / 32.0));
     eff_recipe_pick(r, "scratch-small", f, NULL);
     r->name = "trial";
-    put(r, EFF_KEY_EPOCHS, fmin(60, fmax(4, ceil(steps / per_epoch))), "%d images: about %.0f steps tell networks apart", f->images,
+    put(r, EFF_KEY_EPOCHS, fmin(60, fmax(4, ceil(steps / per_epoch))),
+        "%d images: about %.0f steps tell networks apart", f->images,
         fmin(60, fmax(4, ceil(steps / per_epoch))) * per_epoch);
     put(r, EFF_KEY_BATCH, f->images >= 128 ? 32 : f->images >= 16 ? 8 : 2, "%d images", f->images);
     put(r, EFF_KEY_LR, 1e-2, "a short course needs large steps; deep networks still bear it");
@@ -57,21 +58,26 @@ void eff_trial_recipe(eff_recipe *r, const eff_facts *f)
     eff_augment_preset(&r->augment, "none", NULL);
     r->augment.hflip = 0.5;
     r->augment.pad = (int)lround(f->side / 8.0);
-    snprintf(r->augment_why, sizeof r->augment_why, "shifted by up to an eighth of the side, whatever the resolution, and mirrored");
+    snprintf(r->augment_why, sizeof r->augment_why,
+             "shifted by up to an eighth of the side, whatever the resolution, and mirrored");
 }
 
 eff_status eff_trial_check_recipe(const eff_recipe *r, eff_error *err)
 {
     const eff_augment *const a = &r->augment;
-    if (r->v[EFF_KEY_HEAD_FIRST] != 0) return eff_fail(err, EFF_EARG, "recipe: head-first: trials start from random weights");
-    if (r->v[EFF_KEY_FROZEN_BN] != 0) return eff_fail(err, EFF_EARG, "recipe: frozen-bn: trials start from random weights");
-    if (r->v[EFF_KEY_OPEN_BLOCKS] >= 0) return eff_fail(err, EFF_EARG, "recipe: open-blocks: all blocks learn in a trial");
+    if (r->v[EFF_KEY_HEAD_FIRST] != 0)
+        return eff_fail(err, EFF_EARG, "recipe: head-first: trials start from random weights");
+    if (r->v[EFF_KEY_FROZEN_BN] != 0)
+        return eff_fail(err, EFF_EARG, "recipe: frozen-bn: trials start from random weights");
+    if (r->v[EFF_KEY_OPEN_BLOCKS] >= 0)
+        return eff_fail(err, EFF_EARG, "recipe: open-blocks: all blocks learn in a trial");
     if (r->v[EFF_KEY_RESOLUTION] != 0)
         return eff_fail(err, EFF_EARG, "recipe: resolution: it is what is compared; the base's is part of its name");
     if (r->v[EFF_KEY_EPOCHS] < 1) return eff_fail(err, EFF_EARG, "recipe: epochs: expected at least 1, found 0");
     if (a->scale_lo < 1 || a->rotate > 0)
-        return eff_fail(err, EFF_EARG, "augment: trials shift, mirror and colour; crops of other sizes and rotation need the "
-                                       "source, and would show sharper networks other pictures");
+        return eff_fail(err, EFF_EARG,
+                        "augment: trials shift, mirror and colour; crops of other sizes and rotation need the "
+                        "source, and would show sharper networks other pictures");
     return EFF_OK;
 }
 
@@ -149,13 +155,15 @@ static eff_status open_session(session *s, const eff_trial_job *j, size_t images
     e = eff_trainer_create(&s->t, s->m, &o, err);
     if (e == EFF_OK) e = eff_optim_create(&s->opt, s->m, eff_trainer_grads(s->t), &oo, err);
     if (e != EFF_OK) return e;
-    const size_t most = s->batch > SCORED ? (size_t)s->batch : SCORED, floats = most * (s->image + (size_t)s->classes + 1);
+    const size_t most = s->batch > SCORED ? (size_t)s->batch : SCORED,
+                 floats = most * (s->image + (size_t)s->classes + 1);
     s->x = eff_malloc(most * s->image * sizeof *s->x);
     s->target = eff_malloc(most * (size_t)s->classes * sizeof *s->target);
     s->weight = eff_malloc(most * sizeof *s->weight);
     s->label = eff_malloc(most * sizeof *s->label);
     s->order = eff_malloc(images * sizeof *s->order);
-    return s->x && s->target && s->weight && s->label && s->order ? EFF_OK : eff_fail_memory(err, floats * sizeof(float));
+    return s->x && s->target && s->weight && s->label && s->order ? EFF_OK
+                                                                  : eff_fail_memory(err, floats * sizeof(float));
 }
 
 /* Fisher-Yates by counters. */
@@ -230,7 +238,8 @@ typedef struct scoring {
 static void task_score(void *ctx, int task, int worker)
 {
     const scoring *const g = ctx;
-    eff_plan_run(g->plan[worker], NULL, g->s->x + (size_t)task * g->s->image, g->logits + (size_t)task * (size_t)g->s->classes);
+    eff_plan_run(g->plan[worker], NULL, g->s->x + (size_t)task * g->s->image,
+                 g->logits + (size_t)task * (size_t)g->s->classes);
 }
 
 static eff_status open_scoring(scoring *g, session *s, eff_error *err)
@@ -300,7 +309,8 @@ static eff_status train(eff_trial_score *out, session *s, const eff_view *v, eff
 {
     const eff_trial_job *const j = s->job;
     const size_t batch = (size_t)s->batch < v->n ? (size_t)s->batch : v->n;
-    const long per_epoch = (long)(v->n / batch), epochs = eff_recipe_int(j->recipe, EFF_KEY_EPOCHS), steps = per_epoch * epochs;
+    const long per_epoch = (long)(v->n / batch), epochs = eff_recipe_int(j->recipe, EFF_KEY_EPOCHS),
+               steps = per_epoch * epochs;
     const eff_schedule sched = eff_recipe_schedule(j->recipe, per_epoch);
     making k = { .s = s, .v = v, .item = s->order, .augment = &s->augment };
     for (long epoch = 0; epoch < epochs; epoch++) {
@@ -315,7 +325,8 @@ static eff_status train(eff_trial_score *out, session *s, const eff_view *v, eff
             const double loss = take_step(s, (int)batch, eff_schedule_at(&sched, update), (uint64_t)update);
             out->diverged = !isfinite(loss);
             if (out->diverged)
-                return eff_fail(err, EFF_EFORMAT, "diverged: the loss was %g in step %ld of %ld", loss, update + 1, steps);
+                return eff_fail(err, EFF_EFORMAT, "diverged: the loss was %g in step %ld of %ld", loss, update + 1,
+                                steps);
             sum += loss;
             if (j->tell && j->tell(j->ctx, update + 1, steps)) return eff_fail(err, EFF_ECANCELLED, "stopped");
         }
@@ -335,8 +346,10 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
     if (e == EFF_OK) e = eff_view_make(&seen, p, EFF_PART_TRAIN, h, w, eff_trainer_pool(s.t), err);
     if (e == EFF_OK) {
         size_t *const order = eff_realloc(s.order, seen.n * sizeof *order);
-        if (order) s.order = order;
-        else e = eff_fail_memory(err, seen.n * sizeof *order);
+        if (order)
+            s.order = order;
+        else
+            e = eff_fail_memory(err, seen.n * sizeof *order);
     }
     if (e == EFF_OK) e = train(out, &s, &seen, err);
     if (e == EFF_OK) e = eff_view_make(&kept, p, EFF_PART_VAL, h, w, eff_trainer_pool(s.t), err);
@@ -352,7 +365,8 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
     return e;
 }
 
-eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *job, long most, double seconds, eff_error *err)
+eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *job, long most, double seconds,
+                             eff_error *err)
 {
     session s;
     scoring g = { 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One trial: a network from random weights through a fixed recipe, and its accuracy on the validation images at the end.
- * A function of table, seed, recipe, images and CPU level; the number of threads changes nothing. */
+/* One trial: a network from random weights through a fixed recipe, and its accuracy on the validation images at the
+ * end. A function of table, seed, recipe, images and CPU level; the number of threads changes nothing. */
 #ifndef EFF_SCALE_TRIAL_H
 #define EFF_SCALE_TRIAL_H
 
@@ -21,11 +21,11 @@ typedef struct eff_trial_job {
 } eff_trial_job;
 
 typedef struct eff_trial_score {
-    double top1, loss;  /* on the validation images */
-    double train_loss;  /* mean of the last epoch   */
+    double top1, loss; /* on the validation images */
+    double train_loss; /* mean of the last epoch   */
     int hits, images;
-    double seconds;     /* it took */
-    bool diverged;      /* its numbers stopped being finite: eff_trial_train() failed, and would again */
+    double seconds; /* it took */
+    bool diverged;  /* its numbers stopped being finite: eff_trial_train() failed, and would again */
 } eff_trial_score;
 
 /** @return EFF_ECANCELLED when it was given up; EFF_EFORMAT when it diverged, or a file cannot be read any more */
@@ -33,7 +33,8 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
 
 /** Seconds of one step of training and of scoring an image, measured with random pictures for about `seconds`, and no
  * more than `most` steps. */
-eff_status eff_trial_measure(double *step, double *score, const eff_trial_job *job, long most, double seconds, eff_error *err);
+eff_status eff_trial_measure(double *step, double *score, const eff_trial_job *job, long most, double seconds,
+                             eff_error *err);
 
 /** What a trial with this table takes, without its pictures. */
 eff_status eff_trial_memory(size_t *bytes, const eff_trial_job *job, eff_error *err);

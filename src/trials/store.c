@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store's SQL. Every change is one transaction that begins by taking the write lock, so that what it read still holds
- * when it writes. The journal is a rollback journal, not a write-ahead log: that needs memory shared between processes,
- * which network file systems lack, and a store is written a few times a minute. Invariant: a trial is running only
- * while its worker is named in it. */
+/* The store's SQL. Every change is one transaction that begins by taking the write lock, so that what it read still
+ * holds when it writes. The journal is a rollback journal, not a write-ahead log: that needs memory shared between
+ * processes, which network file systems lack, and a store is written a few times a minute. Invariant: a trial is
+ * running only while its worker is named in it. */
 #include "trials/store.h"
 
 #include "base/json.h"
@@ -21,15 +21,15 @@
 enum {
     APPLICATION = 0x65666674, /* "efft", in the header of the file                        */
     VERSION = 1,
-    WAIT_MS = 60000,          /* for another process' transaction, milliseconds in all     */
-    LONGEST = 16 << 20,       /* bytes of a text in a store                                */
-    BEAT_EVERY = 20           /* seconds */
+    WAIT_MS = 60000,    /* for another process' transaction, milliseconds in all     */
+    LONGEST = 16 << 20, /* bytes of a text in a store                                */
+    BEAT_EVERY = 20     /* seconds */
 };
 
 struct eff_store {
     sqlite3 *db;
     eff_lease lease;
-    bool looks;               /* only */
+    bool looks; /* only */
     char *kind, *spec;
     double beaten;
 };
@@ -37,8 +37,10 @@ struct eff_store {
 static const char schema[] =
     "CREATE TABLE experiment(id INTEGER PRIMARY KEY CHECK(id = 1), kind TEXT NOT NULL, spec TEXT NOT NULL);"
     "CREATE TABLE note(name TEXT PRIMARY KEY, text TEXT NOT NULL);"
-    "CREATE TABLE worker(id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, pid INTEGER NOT NULL, beat REAL NOT NULL);"
-    "CREATE TABLE trial(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, state INTEGER NOT NULL DEFAULT 0, worker INTEGER,"
+    "CREATE TABLE worker(id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, pid INTEGER NOT NULL, beat REAL NOT "
+    "NULL);"
+    "CREATE TABLE trial(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, state INTEGER NOT NULL DEFAULT 0, worker "
+    "INTEGER,"
     " claims INTEGER NOT NULL DEFAULT 0, result TEXT, seconds REAL);";
 
 /* --------------------------------------------------------------------------------------------- statements */
@@ -67,9 +69,12 @@ static eff_status prepare(eff_store *s, sqlite3_stmt **st, eff_error *err, const
     if (sqlite3_prepare_v2(s->db, sql, -1, st, NULL) != SQLITE_OK) return sql_failed(s, err);
     va_start(ap, types);
     for (int i = 1; types[i - 1]; i++) {
-        if (types[i - 1] == 'i') sqlite3_bind_int64(*st, i, va_arg(ap, int64_t));
-        else if (types[i - 1] == 'd') sqlite3_bind_double(*st, i, va_arg(ap, double));
-        else sqlite3_bind_text(*st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+        if (types[i - 1] == 'i')
+            sqlite3_bind_int64(*st, i, va_arg(ap, int64_t));
+        else if (types[i - 1] == 'd')
+            sqlite3_bind_double(*st, i, va_arg(ap, double));
+        else
+            sqlite3_bind_text(*st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
     }
     va_end(ap);
     return EFF_OK;
@@ -192,7 +197,8 @@ static void first_difference(const json_t **a, const json_t **b, char *name, siz
         const char *key;
         json_t *v;
         if (json_is_object(*a) && json_is_object(*b)) {
-            json_object_foreach((json_t *)*b, key, v) {
+            json_object_foreach((json_t *)*b, key, v)
+            {
                 x = json_object_get(*a, key), y = v;
                 if (json_equal(x, y)) continue;
                 snprintf(name + used, room - used, "%s%s", used ? "." : "", key);
@@ -230,7 +236,8 @@ static eff_status refuse(const char *there, const char *here, eff_error *err)
     show(is, sizeof is, y);
     json_decref(a);
     json_decref(b);
-    return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: %s is %s there and %s here", name[0] ? name : "its spec", was, is);
+    return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: %s is %s there and %s here",
+                    name[0] ? name : "its spec", was, is);
 }
 
 static eff_status join(eff_store *s, const char *kind, const char *spec, eff_error *err)
@@ -243,8 +250,8 @@ static eff_status join(eff_store *s, const char *kind, const char *spec, eff_err
         return e == EFF_OK ? read_experiment(s, err) : e;
     }
     if (e == EFF_OK && strcmp(s->kind, kind) != 0)
-        return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: it is of a %.40s, expected a %.40s", s->kind,
-                        kind);
+        return eff_fail(err, EFF_EFORMAT, "a trial store of another experiment: it is of a %.40s, expected a %.40s",
+                        s->kind, kind);
     if (e == EFF_OK && (!s->spec || strcmp(s->spec, spec) != 0)) return refuse(s->spec ? s->spec : "", spec, err);
     return e;
 }
@@ -319,8 +326,8 @@ void eff_store_close(eff_store *s)
     if (!s) return;
     sqlite3_stmt *st = NULL;
     if (s->lease.worker && begin(s, NULL) == EFF_OK) {
-        eff_status e = prepare(s, &st, NULL, "UPDATE trial SET state = 0, worker = NULL WHERE state = 1 AND worker = ?", "i",
-                               s->lease.worker);
+        eff_status e = prepare(s, &st, NULL, "UPDATE trial SET state = 0, worker = NULL WHERE state = 1 AND worker = ?",
+                               "i", s->lease.worker);
         if (e == EFF_OK) e = finish(s, st, NULL);
         end(s, e, NULL);
     }
@@ -403,16 +410,18 @@ static eff_status is_free(eff_store *s, int64_t id, double now, bool *yes, eff_e
     sqlite3_stmt *st = NULL;
     bool row = false;
     *yes = false;
-    eff_status e = prepare(s, &st, err,
-                           "SELECT t.state, t.worker, w.host, w.beat FROM trial t LEFT JOIN worker w ON w.id = t.worker "
-                           "WHERE t.id = ?", "i", id);
+    eff_status e =
+        prepare(s, &st, err,
+                "SELECT t.state, t.worker, w.host, w.beat FROM trial t LEFT JOIN worker w ON w.id = t.worker "
+                "WHERE t.id = ?",
+                "i", id);
     if (e == EFF_OK) e = step(s, st, &row, err);
     if (e == EFF_OK && row) {
         const char *const host = (const char *)sqlite3_column_text(st, 2);
         const int state = sqlite3_column_int(st, 0);
         *yes = state == EFF_TRIAL_WAITING ||
-               (state == EFF_TRIAL_RUNNING &&
-                (!host || !eff_lease_alive(&s->lease, sqlite3_column_int64(st, 1), host, sqlite3_column_double(st, 3), now)));
+               (state == EFF_TRIAL_RUNNING && (!host || !eff_lease_alive(&s->lease, sqlite3_column_int64(st, 1), host,
+                                                                         sqlite3_column_double(st, 3), now)));
     }
     sqlite3_finalize(st);
     return e;
@@ -461,9 +470,10 @@ static eff_status end_claim(eff_store *s, int64_t id, eff_trial_state state, con
     sqlite3_stmt *st = NULL;
     eff_status e = begin(s, err);
     if (e != EFF_OK) return e;
-    e = prepare(s, &st, err,
-                "UPDATE trial SET state = ?, worker = NULL, result = ?, seconds = ? WHERE id = ? AND state = 1 AND worker = ?",
-                "isdii", (int64_t)state, result, seconds, id, s->lease.worker);
+    e = prepare(
+        s, &st, err,
+        "UPDATE trial SET state = ?, worker = NULL, result = ?, seconds = ? WHERE id = ? AND state = 1 AND worker = ?",
+        "isdii", (int64_t)state, result, seconds, id, s->lease.worker);
     if (e == EFF_OK) e = finish(s, st, err);
     return end(s, e, err);
 }
@@ -510,8 +520,9 @@ eff_status eff_store_workers(eff_store *s, int *n, eff_error *err)
     bool row = false;
     const double now = wall_clock();
     *n = 0;
-    eff_status e = prepare(s, &st, err,
-                           "SELECT DISTINCT w.id, w.host, w.beat FROM trial t JOIN worker w ON w.id = t.worker WHERE t.state = 1", "");
+    eff_status e = prepare(
+        s, &st, err,
+        "SELECT DISTINCT w.id, w.host, w.beat FROM trial t JOIN worker w ON w.id = t.worker WHERE t.state = 1", "");
     for (;;) {
         if (e == EFF_OK) e = step(s, st, &row, err);
         if (e != EFF_OK || !row) break;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trial store: what an experiment has to run, who is at it, and what came out, in one SQLite file that any number of
- * processes share. A trial is known by its key, a text that says all that decides its result, so the same thing asked
- * for twice is one trial. A trial that is claimed belongs to one worker until it is finished or given back; when that
- * worker dies, however, the next one that claims gets it. Studies and searches differ in what they add and when. */
+/* The trial store: what an experiment has to run, who is at it, and what came out, in one SQLite file that any number
+ * of processes share. A trial is known by its key, a text that says all that decides its result, so the same thing
+ * asked for twice is one trial. A trial that is claimed belongs to one worker until it is finished or given back; when
+ * that worker dies, however, the next one that claims gets it. Studies and searches differ in what they add and when.
+ */
 #ifndef EFF_TRIALS_STORE_H
 #define EFF_TRIALS_STORE_H
 
