@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet scale fit: the paper's grid search for alpha, beta and gamma, on one's own images. */
 #include "commands.h"
-#include "study.h"
+#include "studying.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet scale study: what growing a network in one dimension is worth beside growing all three, at the same cost. */
 #include "commands.h"
-#include "study.h"
+#include "studying.h"
 
 #include <stdio.h>
 #include <string.h>

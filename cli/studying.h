@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `scale fit` and `scale study` share: their options, the way from options to a study that ran, what is seen of
  * it. */
-#ifndef EFFNET_CLI_STUDY_H
-#define EFFNET_CLI_STUDY_H
+#ifndef EFFNET_CLI_STUDYING_H
+#define EFFNET_CLI_STUDYING_H
 
 #include "common.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Long jobs of many trials. The plan is said before the first of them; each is a line when it is done; Ctrl-C lets the
  * one that runs end when that is soon, and the same command goes on with the rest. */
-#include "study.h"
+#include "studying.h"
 
 #include "interrupt.h"
 #include "progress.h"
