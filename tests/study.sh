@@ -15,7 +15,7 @@ begin() # replaces the shell: for the background, where $! must be the program
 {
     out=$1
     shift
-    exec "$program" scale study cloth --base b0@width=0.1,depth=0.1,resolution=32,divisor=1 --points 3 --repeats 2 --no-figure4 --epochs 4 --seed 5 --out "$out" \
+    exec "$program" scale study cloth --base b0@width=0.1,depth=0.1,resolution=32,divisor=1 --points 2 --repeats 3 --no-figure4 --epochs 6 --seed 5 --out "$out" \
         --quiet "$@"
 }
 study() { (begin "$@") > /dev/null; }

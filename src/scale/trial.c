@@ -352,13 +352,13 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
             e = eff_fail_memory(err, seen.n * sizeof *order);
     }
     if (e == EFF_OK) e = train(out, &s, &seen, err);
+    eff_view_free(&seen);
     if (e == EFF_OK) e = eff_view_make(&kept, p, EFF_PART_VAL, h, w, eff_trainer_pool(s.t), err);
     if (e == EFF_OK) e = score(out, &s, &kept, err);
     if (e == EFF_OK && !isfinite(out->loss)) {
         out->diverged = true;
         e = eff_fail(err, EFF_EFORMAT, "diverged: its answers are not finite");
     }
-    eff_view_free(&seen);
     eff_view_free(&kept);
     close_session(&s);
     out->seconds = now() - began;

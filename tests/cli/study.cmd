@@ -1,8 +1,8 @@
 # A set of our own, and a base so small that a study takes a blink.
 effnet data synth s --classes 2 --train 8 --val 4 --size 40 --quiet
-effnet scale study s --base b0@width=0.1,depth=0.1,resolution=32 --plan --points 2 -e 1 --no-figure4 | sed 's/ *[0-9.]* s$/  .../; s/about .* in all/about ... in all/'
+effnet scale study s --base b0@width=0.1,depth=0.1,resolution=32 --plan --points 2 -e 1 --no-figure4 | sed 's/ *[0-9.]* s$/  .../; s/about .* in all/about ... in all/;/^training takes/d'
 ls -d scale-study
-effnet scale study s --base b0@width=0.1,depth=0.1,resolution=32 --points 2 --repeats 1 -e 1 --figure4 -o r 2>&1 | sed -n 's/ in [0-9.]* s; .*//p' | sed 's/top-1.*/top-1 .../' | head -4
+effnet scale study s --base b0@width=0.1,depth=0.1,resolution=32 --points 2 --repeats 1 -e 1 --figure4 -o r 2>&1 | grep -c '^effnet: [1-7]/7  .*, seed 0: top-1 '
 ls r
 head -n 2 r/study.csv | cut -d, -f1-11
 # Once more: all is there already.
