@@ -64,7 +64,7 @@ static void test_nearest(void **state)
     }
 }
 
-/* The compound line comes at least as near as the power of its constants, and never shrinks a dimension. */
+/* The compound line comes within 3 % or as near as a power of its constants, and never shrinks a dimension. */
 static void test_compound(void **state)
 {
     (void)state;
@@ -76,7 +76,7 @@ static void test_compound(void **state)
         eff_network n, m;
         T_OK(eff_network_compound(&n, &t, d, rung, 0.03, 1, base.macs, &err), err);
         T_OK(eff_network_nearest(&m, &t, (eff_factors){ 1, 1, 1 }, d, rung, 1, base.macs, &err), err);
-        assert_true(fabs(log(n.paid / rung)) <= fabs(log(m.paid / rung)) + 1e-12);
+        assert_true(fabs(log(n.paid / rung)) <= fmax(log(1.03), fabs(log(m.paid / rung))) + 1e-12);
         assert_true(n.by.depth >= 1 && n.by.width >= 1 && n.by.resolution >= 1);
     }
 }

@@ -136,13 +136,18 @@ eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_fact
 
 static double off(const eff_network *n, double target) { return fabs(log(n->paid / target)); }
 
+/* How far factors are from others, in what they do to the cost. */
+static double apart(eff_factors a, eff_factors b)
+{
+    return fabs(log(a.depth / b.depth)) + 2 * fabs(log(a.width / b.width)) + 2 * fabs(log(a.resolution / b.resolution));
+}
+
 eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_direction d, double target, double close,
                                 int multiple, uint64_t base_macs, eff_error *err)
 {
     const eff_factors one = { 1, 1, 1 };
     eff_network n;
     eff_status s = eff_network_nearest(out, base, one, d, target, multiple, base_macs, err);
-    if (s != EFF_OK || off(out, target) <= log(1 + close)) return s;
     const double t = log(target) / log(d.alpha * d.beta * d.beta * d.gamma * d.gamma);
     const eff_factors at = along(one, d, t);
     const struct {
@@ -153,7 +158,9 @@ eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_dir
                   { { 1, at.width, at.resolution }, { 2, 1, 1 } } };
     for (int i = 0; s == EFF_OK && i < 3; i++) {
         s = eff_network_nearest(&n, base, spare[i].start, spare[i].grows, target, multiple, base_macs, err);
-        if (s == EFF_OK && off(&n, target) < off(out, target)) *out = n;
+        if (s != EFF_OK) break;
+        const bool near = off(&n, target) <= log(1 + close), had = off(out, target) <= log(1 + close);
+        if (near && had ? apart(n.by, at) < apart(out->by, at) : off(&n, target) < off(out, target)) *out = n;
     }
     return s;
 }

@@ -37,10 +37,11 @@ typedef struct eff_direction {
 eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_factors start, eff_direction d,
                                double target, int multiple, uint64_t base_macs, eff_error *err);
 
-/** The same for constants that grow together, where a step of depth or pixels may cost more than is wanted: when no
- * power of them comes within `close` of the target, two of the factors are those of the power at which the product of
- * the constants is the target, and the third, down to the base's, takes up what rounding left over: the width if that
- * comes nearest, else the resolution, else the depth. */
+/** The same for constants that grow together, where one more layer or pixel may cost far more than its share. Beside
+ * the network of the nearest power, three are looked at in which two of the factors are those of the power at which the
+ * product of the constants is the target, and the third, down to the base's, takes up what rounding left over. Of those
+ * whose cost is within the part `close` of the target, the one is taken whose factors are nearest to that power's;
+ * where none is, the one that costs nearest. */
 eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_direction d, double target, double close,
                                 int multiple, uint64_t base_macs, eff_error *err);
 

@@ -17,7 +17,7 @@ enum { DECODED = 48 }; /* pictures decoded to tell how long all will take */
 #define MEASURE_SECONDS 0.12 /* of each network */
 #define SLOW_STEP       1.0  /* seconds: networks that cost more are scaled by their MACs from the one that took it */
 #define PLAN_PART       0.92 /* of the time that the plan may fill: steps are timed one by one, trials heat the machine */
-#define CLOSE           0.03   /* part of a rung by which the compound line may miss it before its width gives way */
+#define CLOSE           0.06   /* part of a rung by which a compound network may miss it for the sake of its factors */
 #define ROOM_TO_GROW    1.4143 /* the source keeps a further doubling by resolution */
 
 /* ------------------------------------------------------------------------------------------------ networks */
