@@ -209,10 +209,6 @@ static int scale_by_phi(const cli_args *a)
 
 static int run_scale(cli_args *a)
 {
-    if (a->nfiles && (!strcmp(a->files[0], "fit") || !strcmp(a->files[0], "study"))) {
-        cli_error("'scale %s' is not in this version (see 'effnet scale --help')", a->files[0]);
-        return CLI_USAGE;
-    }
     if (a->nfiles) return cli_usage(a, "expected only options, found '%s'", a->files[0]);
     const bool table = cli_given(a, "table"), plot = cli_given(a, "plot");
     if (table && cli_given(a, "phi")) return cli_usage(a, "--phi and --table are two questions: ask one");
@@ -221,6 +217,8 @@ static int run_scale(cli_args *a)
     if (status == CLI_OK && table) status = scale_table(a, atoi(cli_text(a, "table")));
     return status == CLI_OK && cli_given(a, "phi") ? scale_by_phi(a) : status;
 }
+
+static const cli_cmd *const subs[] = { &cmd_scale_fit, &cmd_scale_study, NULL };
 
 const cli_cmd cmd_scale = {
     .name = "scale",
@@ -243,4 +241,5 @@ const cli_cmd cmd_scale = {
     .min_operands = 0,
     .max_operands = -1,
     .run = run_scale,
+    .subs = subs,
 };

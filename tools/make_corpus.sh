@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch pickle model modelfile table classes filelist csv options run; do
+for target in safetensors pytorch pickle model modelfile table classes filelist csv options run constants; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1
@@ -111,5 +111,12 @@ seed run/progress '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3
 seed run/progress_null '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,0.01,1.5,0.25,null,0.5,2.5,30]]}'
 seed run/progress_epoch '\000{"epoch":21,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,0.01,1.5,0.25,1.4,0.5,2.5,30]]}'
 seed run/progress_row '\000{"epoch":1,"step":3,"steps":10,"loss_sum":4.5,"counted":3,"seen":24,"hits":9,"skipped":0,"in_a_row":0,"rollbacks":0,"lr_factor":1.0,"best_epoch":1,"best_top1":0.5,"best_loss":1.25,"seconds":2.5,"head_accuracy":0.0,"head_l2":-1.0,"fingerprint":"0123456789abcdef","rows":[[1,2,3]]}'
+
+seed constants/alone '{"alpha":1.2,"beta":1.1,"gamma":1.15}'
+seed constants/fit '{"best":[{"alpha":1.1,"beta":1,"gamma":1.3,"product":1.859},{"alpha":2}],"trials":[]}'
+seed constants/below '{"alpha":0.9,"beta":1.1,"gamma":1.15}'
+seed constants/text '{"best":[{"alpha":"1.1","beta":1,"gamma":1.3}]}'
+seed constants/none '{"best":[]}'
+seed constants/twice '{"alpha":1.2,"alpha":1.3,"beta":1.1,"gamma":1.15}'
 
 say "$(find "$corpus" -type f | wc -l) seeds in fuzz/corpus"

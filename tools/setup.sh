@@ -26,6 +26,7 @@ need_build()
     module jansson libjansson-dev
     module libzip libzip-dev
     module libcrypto libssl-dev
+    module sqlite3 libsqlite3-dev
     module cmocka libcmocka-dev
 }
 

@@ -35,8 +35,8 @@ effnet predict b0
 effnet predict b0 - -
 effnet scale
 effnet scale 3
-effnet scale fit data
-effnet scale study data
+effnet scale fit
+effnet scale study nowhere
 effnet scale --phi -1
 effnet scale --phi=-0.5
 effnet scale --phi 1e9
