@@ -26,6 +26,14 @@ static void test_picked(void **state)
     assert_int_equal(eff_recipe_pick(&r, NULL, &f, &err), EFF_OK);
     assert_string_equal(eff_recipe_name(&r), "transfer");
     assert_true(r.v[EFF_KEY_HEAD_FIRST] == 1 && r.v[EFF_KEY_FROZEN_BN] == 1 && r.v[EFF_KEY_CLASS_BETA] == 0);
+    assert_true(r.v[EFF_KEY_OPEN_BLOCKS] == -1); /* a network without early blocks: all learn */
+    f.blocks = 16, f.late = 11;
+    assert_int_equal(eff_recipe_pick(&r, NULL, &f, &err), EFF_OK);
+    assert_true(r.v[EFF_KEY_OPEN_BLOCKS] == 11);
+    f.images = 5000; /* enough to teach early blocks too */
+    assert_int_equal(eff_recipe_pick(&r, NULL, &f, &err), EFF_OK);
+    assert_true(r.v[EFF_KEY_OPEN_BLOCKS] == -1 && r.v[EFF_KEY_FROZEN_BN] == 0);
+    f.images = 400;
     f.most = 300; /* unequal classes weigh by the effective number */
     assert_int_equal(eff_recipe_pick(&r, NULL, &f, &err), EFF_OK);
     assert_true(r.v[EFF_KEY_CLASS_BETA] > 0);

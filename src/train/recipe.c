@@ -288,6 +288,8 @@ static void transfer(eff_recipe *r, const eff_facts *f)
     if (f->images < 5000) {
         put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
         put(r, EFF_KEY_MICRO_BATCH, 16, "with batch norm frozen the same gradient, from less memory");
+        if (f->late > 0 && f->late < f->blocks)
+            put(r, EFF_KEY_OPEN_BLOCKS, f->late, "of %d: early ones see edges and weave, which carry over, and take most of the time", f->blocks);
     } else
         put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
     put(r, EFF_KEY_EMA, 0.98, "averages the last steps");

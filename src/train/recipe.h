@@ -63,6 +63,7 @@ typedef struct eff_facts {
     int least, most;     /* images of its smallest and largest class     */
     int side;            /* of the network's input, pixels               */
     double dropout;      /* of the network's table                       */
+    int blocks, late;    /* of the network; those of them that put out images of a sixteenth of the side or less */
 } eff_facts;
 
 /** @param name  NULL = by the facts. EFF_EARG naming the recipes there are */

@@ -59,13 +59,28 @@ EFF_API void eff_run_opts_init(eff_run_opts *o) { *o = (eff_run_opts){ .cache = 
 
 /* ---------------------------------------------------------------------------------------------- recipe */
 
+/* Blocks that put out images of a sixteenth of the input's side or less: 11 of Lite0's and B0's 16. */
+static int late_blocks(const eff_model *m)
+{
+    const eff_graph *g = m->graph;
+    int early = 0;
+    for (int i = 0; i < g->nnodes; i++) {
+        const eff_node *n = &g->node[i];
+        const bool ends = i + 1 == g->nnodes || g->node[i + 1].index != n->index || g->node[i + 1].stage != n->stage;
+        if (ends && n->stage >= 0 && n->stage < m->table.nstages && n->h > (m->table.height + 15) / 16) early = n->index + 1;
+    }
+    return g->blocks - early;
+}
+
 static eff_facts facts_of(const eff_model *start, const eff_dataset *d)
 {
     eff_facts f = { .pretrained = start->weights != NULL,
                     .images = (int)eff_dataset_count(d, EFF_PART_TRAIN),
                     .classes = eff_dataset_classes(d),
                     .side = start->table.height,
-                    .dropout = start->table.dropout };
+                    .dropout = start->table.dropout,
+                    .blocks = start->graph->blocks,
+                    .late = late_blocks(start) };
     f.least = f.images;
     for (int c = 0; c < f.classes; c++) {
         const int n = (int)eff_dataset_class_count(d, EFF_PART_TRAIN, c);
