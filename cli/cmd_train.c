@@ -423,8 +423,9 @@ const cli_cmd cmd_train = {
     .about = "DIR holds train/ and val/ with a folder of images for each class (test/ too, if there is one), or\n"
              "the class folders alone, which are split, or is a CSV with the columns path, label and, if\n"
              "wanted, group and split. With pretrained weights at hand the classifier is fitted on the frozen\n"
-             "network first, then all of it is fine-tuned; without any it is trained from scratch. The recipe\n"
-             "is picked by the data and printed with the reasons; every value can be replaced.\n\n"
+             "network first, then its late blocks (with many images, all) are fine-tuned; without any it is\n"
+             "trained from scratch. The recipe is picked by the data and printed with the reasons; every\n"
+             "value can be replaced.\n\n"
              "RUN holds model.effnet (the best epoch), report.html (open it in a browser), metrics.json,\n"
              "log.csv, split.csv, args.json, TensorBoard events, and last.state: a run that was stopped, by\n"
              "Ctrl-C or anything else, goes on with --resume RUN and ends with the same model.",
