@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_file(const char *path)
+bool cli_is_file(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
@@ -33,7 +33,7 @@ bool cli_cached_weights(const char *name, char *out, size_t room)
     cache_folder(folder, sizeof folder);
     for (int i = 0; i < 3; i++) {
         snprintf(out, room, "%s/%s%s", folder, name, suffix[i]);
-        if (is_file(out)) return true;
+        if (cli_is_file(out)) return true;
     }
     return false;
 }

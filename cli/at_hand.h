@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Is there a regular file of this name? */
+bool cli_is_file(const char *path);
+
 /** Weights for the built-in `name` in the cache: their path in `out`. */
 bool cli_cached_weights(const char *name, char *out, size_t room);
 

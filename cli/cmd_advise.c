@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
+#include "open_set.h"
 #include "progress.h"
 #include "at_hand.h"
 
@@ -126,27 +127,10 @@ static int find_weights(advising *v)
 
 /* ---------------------------------------------------------------------------------------------- asking */
 
-static int on_file(void *ctx, size_t done, size_t total)
-{
-    (void)ctx;
-    (void)total;
-    cli_progress_update(done);
-    return cli_stopped();
-}
-
 static int open_data(advising *v)
 {
-    eff_dataset_opts o;
-    eff_error err = { 0 };
-    eff_dataset_opts_init(&o);
-    o.val_fraction = cli_number(v->a, "val");
-    o.seed = cli_seed(v->a, "seed");
-    o.threads = cli_int(v->a, "threads");
-    o.progress = on_file;
-    cli_progress_begin(v->a, "images looked at", 0);
-    const eff_status s = eff_dataset_open(&v->data, v->a->files[0], &o, &err);
-    cli_progress_end();
-    if (s != EFF_OK) return cli_fail(&err, v->a->files[0]);
+    const int status = cli_open_set(v->a, &v->data);
+    if (status != CLI_OK) return status;
     const char *reason, *path;
     for (size_t i = 0; !cli_flag(v->a, "quiet") && (path = eff_dataset_excluded(v->data, i, &reason)); i++)
         if (i < 10) cli_error("left out: %s: %s", path, reason);

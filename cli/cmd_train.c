@@ -2,18 +2,18 @@
 /* effnet train: a folder of photographs in, a classifier out. What is decided is the library's (recipes); here are the
  * options, what a person sees while it runs, and where the weights come from when nobody says. */
 #include "amounts.h"
+#include "at_hand.h"
 #include "commands.h"
 #include "common.h"
 #include "interrupt.h"
+#include "open_set.h"
 #include "progress.h"
 #include "training.h"
-#include "at_hand.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const cli_opt opts[] = {
     { 'm', "model", "MODEL", "network to train; lite0, b0 ... start from their weights in the cache [lite0]",
@@ -57,12 +57,6 @@ typedef struct training {
 
 /* ---------------------------------------------------------------------------------- where weights come from */
 
-static bool is_file(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 static bool from_scratch(const cli_args *a)
 {
     const char *recipe = cli_text(a, "recipe");
@@ -80,7 +74,7 @@ static int open_start(training *t)
     o.family = cli_text(a, "family");
     if (from) {
         snprintf(t->source, sizeof t->source, "%s", from);
-        if (model && !is_file(model)) o.architecture = model;
+        if (model && !cli_is_file(model)) o.architecture = model;
     } else if (!from_scratch(a) && cli_cached_weights(model ? model : "lite0", t->source, sizeof t->source)) {
         if (t->talks) fprintf(stderr, "effnet: starting from the weights in %s\n", cli_clean(t->source));
     } else if (model) {
@@ -102,14 +96,6 @@ static int open_start(training *t)
 
 /* ------------------------------------------------------------------------------------------------ data */
 
-static int on_file(void *ctx, size_t done, size_t total)
-{
-    (void)ctx;
-    (void)total;
-    cli_progress_update(done);
-    return cli_stopped();
-}
-
 static void say_data(const training *t)
 {
     const eff_dataset *d = t->data;
@@ -129,19 +115,9 @@ static void say_data(const training *t)
 
 static int open_data(training *t)
 {
-    eff_dataset_opts o;
-    eff_error err = { 0 };
-    eff_dataset_opts_init(&o);
-    o.val_fraction = cli_number(t->a, "val");
-    o.seed = cli_seed(t->a, "seed");
-    o.threads = cli_int(t->a, "threads");
-    o.progress = on_file;
-    cli_progress_begin(t->a, "images looked at", 0);
-    const eff_status s = eff_dataset_open(&t->data, t->a->files[0], &o, &err);
-    cli_progress_end();
-    if (s != EFF_OK) return cli_fail(&err, t->a->files[0]);
-    if (t->talks) say_data(t);
-    return CLI_OK;
+    const int status = cli_open_set(t->a, &t->data);
+    if (status == CLI_OK && t->talks) say_data(t);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------------------------- recipe */
@@ -176,7 +152,8 @@ static int replace_values(const cli_args *a, eff_recipe *r)
 static int make_recipe(training *t)
 {
     eff_error err = { 0 };
-    if (eff_recipe_create(&t->recipe, cli_text(t->a, "recipe"), t->start, t->data, &err) != EFF_OK) return cli_fail(&err, "train");
+    if (eff_recipe_create(&t->recipe, cli_text(t->a, "recipe"), t->start, t->data, &err) != EFF_OK)
+        return cli_fail(&err, "train");
     return replace_values(t->a, t->recipe);
 }
 

@@ -5,6 +5,7 @@
 
 #include "amounts.h"
 #include "interrupt.h"
+#include "open_set.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -145,30 +146,7 @@ static int on_event(void *ctx, const eff_study_event *e)
     return 0;
 }
 
-static int on_file(void *ctx, size_t done, size_t total)
-{
-    (void)ctx;
-    (void)total;
-    cli_progress_update(done);
-    return cli_stopped();
-}
-
 /* ------------------------------------------------------------------------------------------------ options */
-
-static int open_data(const cli_args *a, eff_dataset **d)
-{
-    eff_dataset_opts o;
-    eff_error err = { 0 };
-    eff_dataset_opts_init(&o);
-    o.val_fraction = cli_number(a, "val");
-    o.seed = cli_seed(a, "seed");
-    o.threads = cli_int(a, "threads");
-    o.progress = on_file;
-    cli_progress_begin(a, "images looked at", 0);
-    const eff_status s = eff_dataset_open(d, a->files[0], &o, &err);
-    cli_progress_end();
-    return s == EFF_OK ? CLI_OK : cli_fail(&err, a->files[0]);
-}
 
 static int make_recipe(const cli_args *a, const eff_model *base, const eff_dataset *d, eff_recipe **out)
 {
@@ -293,7 +271,7 @@ int cli_study_run(const cli_args *a, eff_study_opts *o, void (*print)(const json
     char *store = NULL;
     int status = read_common(a, o);
     if (status == CLI_OK) status = cli_open_model(a, cli_text(a, "base"), &base);
-    if (status == CLI_OK) status = open_data(a, &d);
+    if (status == CLI_OK) status = cli_open_set(a, &d);
     if (status == CLI_OK) status = make_recipe(a, base, d, &r);
     if (status == CLI_OK) status = find_store(a, &store);
     if (status == CLI_OK) {

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <effnet/bench.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MEMORY_BYTES = 1 << 29 }; /* read at most, for the bandwidth of memory */
@@ -25,13 +25,6 @@ typedef struct trial {
     size_t floats;
     volatile float *sink; /* [threads]: results, so that nothing is left out */
 } trial;
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void work(void *ctx, int task, int worker)
 {
@@ -47,21 +40,21 @@ static void work(void *ctx, int task, int worker)
 /* Best rate of `unit` a round over about `budget` seconds, `threads` at once. */
 static double rate(trial *t, eff_pool *pool, int threads, double unit, double budget)
 {
-    double best = 0, start = seconds_now();
+    double best = 0, start = eff_clock();
     t->rounds = 1;
     for (;;) { /* grow until a try is long enough to time */
-        const double s = seconds_now();
+        const double s = eff_clock();
         eff_pool_run(pool, work, t, threads);
-        const double took = seconds_now() - s;
+        const double took = eff_clock() - s;
         if (took > budget / 20 || t->rounds > 1L << 40) break;
         t->rounds *= took > budget / 200 ? 2 : 8;
     }
     do {
-        const double s = seconds_now();
+        const double s = eff_clock();
         eff_pool_run(pool, work, t, threads);
-        const double r = unit * (double)t->rounds * threads / (seconds_now() - s);
+        const double r = unit * (double)t->rounds * threads / (eff_clock() - s);
         if (r > best) best = r;
-    } while (seconds_now() - start < budget);
+    } while (eff_clock() - start < budget);
     return best * 1e-9;
 }
 

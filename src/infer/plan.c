@@ -3,6 +3,7 @@
  * result has the same bits at any thread count. */
 #include "infer/plan.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "infer/fold.h"
 #include "infer/memory.h"
@@ -11,7 +12,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct launch { /* a step with everything its kernels need */
     eff_step s;
@@ -506,13 +506,6 @@ static void run_launch(eff_plan *p, const launch *l, eff_pool *pool)
     }
 }
 
-static double now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits)
 {
     assert(p->weights);
@@ -520,10 +513,10 @@ void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits)
     if (!p->profile) {
         for (int i = 0; i < p->nlaunches; i++) run_launch(p, &p->launch[i], pool);
     } else {
-        double start = now_ns();
+        double start = 1e9 * eff_clock();
         for (int i = 0; i < p->nlaunches; i++) {
             run_launch(p, &p->launch[i], pool);
-            const double end = now_ns();
+            const double end = 1e9 * eff_clock();
             p->profile[i].ns += end - start;
             p->profile[i].runs++;
             start = end;

@@ -23,7 +23,7 @@ typedef void eff_outer_fn(const eff_outer *g);
 typedef void eff_affine_act_fn(float *y, const float *z, const float *scale, const float *shift, const float *gate, size_t pixels,
                                int c, eff_act act);
 
-/** A sum over pixels in two floats a channel: s[j], and in s[c + j] what rounding s[j] has lost. What batch norm makes of its sums
+/* A sum over pixels in two floats a channel: s[j], and in s[c + j] what rounding s[j] has lost. What batch norm makes of its sums
  * multiplies a whole channel, so their error does not average out as that of single pixels does. */
 
 /** Backward of the above, in place: with x = scale * z + shift, d = (d * gate + add) * act'(x); and the sums that batch norm

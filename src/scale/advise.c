@@ -3,6 +3,7 @@
  * one it is, and the time of that one measured on its own steps. */
 #include "scale/advise_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sysmem.h"
 #include "formats/formats.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Parts of the time that the stages get; reading weights and pictures takes the rest. */
 #define LATENCY_PART 0.10
@@ -19,16 +19,9 @@
 #define STEPS_PART   0.25
 #define MEMORY_PART  0.9 /* of what is available may be taken */
 
-double eff_advise_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 eff_status eff_advise_tell(eff_advice *a, const char *what, eff_error *err)
 {
-    const double part = fmin(0.99, (eff_advise_clock() - a->began) / a->o.seconds);
+    const double part = fmin(0.99, (eff_clock() - a->began) / a->o.seconds);
     if (a->o.progress && a->o.progress(a->o.ctx, part, what)) return eff_fail(err, EFF_ECANCELLED, "stopped");
     return EFF_OK;
 }
@@ -175,11 +168,11 @@ static eff_status measure_machine(eff_advice *a, eff_error *err)
     const double share = LATENCY_PART * a->o.seconds;
     double per_mac = 0;
     eff_status s = eff_advise_decoding(a, err);
-    const double start = eff_advise_clock();
+    const double start = eff_clock();
     for (int i = 0; s == EFF_OK && i < a->n; i++) {
         eff_candidate *const c = &a->c[i];
         s = eff_advise_needs(a, c, err);
-        if (s == EFF_OK && per_mac > 0 && eff_advise_clock() - start > 2 * share) {
+        if (s == EFF_OK && per_mac > 0 && eff_clock() - start > 2 * share) {
             c->v.latency_ms = per_mac * (double)c->macs;
         } else if (s == EFF_OK) {
             s = eff_advise_latency(a, c, share / a->n, err);
@@ -210,7 +203,7 @@ static eff_status decide(eff_advice *a, eff_error *err)
     const eff_candidate *const first = best_of(a);
     eff_status s = EFF_OK;
     if (first->source >= 0)
-        s = eff_advise_probe_source(a, first->source, a->o.seconds - steps - (eff_advise_clock() - a->began), err);
+        s = eff_advise_probe_source(a, first->source, a->o.seconds - steps - (eff_clock() - a->began), err);
     for (int round = 0; s == EFF_OK; round++) {
         eff_candidate *const best = best_of(a);
         if (round == MOST_ROUNDS || best->v.train_measured || !best->v.fits_memory) break;
@@ -246,7 +239,7 @@ eff_status eff_advise_make(eff_advice **out, const eff_dataset *d, const eff_adv
     if (!a) return eff_fail_memory(err, sizeof *a);
     a->d = d;
     a->o = *o;
-    a->began = eff_advise_clock();
+    a->began = eff_clock();
     eff_status s = load_sources(a, err);
     if (s == EFF_OK) s = look_at_data(a, err);
     if (s == EFF_OK) s = make_candidates(a, err);
@@ -259,7 +252,7 @@ eff_status eff_advise_make(eff_advice **out, const eff_dataset *d, const eff_adv
         return s;
     }
     release_sources(a);
-    a->took = eff_advise_clock() - a->began;
+    a->took = eff_clock() - a->began;
     *out = a;
     return EFF_OK;
 }

@@ -31,7 +31,6 @@ struct eff_advice {
 
 /** Ask the caller, who may want to stop. @return EFF_ECANCELLED then */
 eff_status eff_advise_tell(eff_advice *a, const char *what, eff_error *err);
-double eff_advise_clock(void);
 
 /** The model that candidate c would start from: that of its weights, or its built-in without any. *own: to be freed. */
 eff_status eff_advise_start(const eff_model **out, eff_model **own, const eff_advice *a, const eff_candidate *c,

@@ -3,6 +3,7 @@
  * that is thrown away. The recipe is the one that `train` would pick; its epochs and its stages are added up here. */
 #include "scale/advise_internal.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "formats/formats.h"
@@ -33,14 +34,14 @@ eff_status eff_advise_decoding(eff_advice *a, eff_error *err)
     rule = &m->meta.preprocess; /* B0's is like everybody's: decoding takes most of the time */
     float *x = eff_malloc((size_t)rule->height * (size_t)rule->width * 3 * sizeof *x);
     if (!x) s = eff_fail_memory(err, 0);
-    const double start = eff_advise_clock();
+    const double start = eff_clock();
     for (size_t i = 0; s == EFF_OK && i < count; i++) {
         const char *const path = eff_dataset_item(a->d, EFF_PART_TRAIN, i * n / count).path;
         s = eff_preprocess_file(path, rule, x, err);
         if (s != EFF_OK) eff_error_prefix(err, "%s", path);
     }
     const int threads = a->o.threads ? a->o.threads : eff_cpu_count();
-    a->decode_seconds = (eff_advise_clock() - start) / (double)count / threads;
+    a->decode_seconds = (eff_clock() - start) / (double)count / threads;
     eff_free(x);
     eff_model_destroy(m);
     return s;
@@ -84,9 +85,9 @@ eff_status eff_advise_latency(eff_advice *a, eff_candidate *c, double seconds, e
         eff_engine_score(e, x, 1, logits); /* caches and clocks settle */
         int n = 0;
         for (; n < LEAST_RUNS || (sum < seconds && n < MOST_RUNS); n++) {
-            const double before = eff_advise_clock();
+            const double before = eff_clock();
             eff_engine_score(e, x, 1, logits);
-            const double took = eff_advise_clock() - before;
+            const double took = eff_clock() - before;
             sum += took;
             least = fmin(least, took);
         }

@@ -4,6 +4,7 @@
  */
 #include "scale/advise_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "train/transfer.h"
@@ -148,13 +149,13 @@ static eff_status probe(eff_advice *a, eff_candidate *c, eff_error *err)
         s = eff_fail_memory(err, n * d * sizeof *x);
         goto end;
     }
-    const double start = eff_advise_clock();
+    const double start = eff_clock();
     s = eff_features(x, e, path, n, on_image, a, err);
-    const double features = eff_advise_clock() - start;
+    const double features = eff_clock() - start;
     if (s == EFF_OK) /* as a run fits its first classifier */
         s = eff_linear_train(w, w + (size_t)classes * d, &fit, x, label, NULL, n, (int)d, classes, -1, a->o.seed,
                              e->pool, a->o.cpu, err);
-    const double fitted = eff_advise_clock() - start - features;
+    const double fitted = eff_clock() - start - features;
     fit.held = share;
     if (s == EFF_OK)
         s = eff_linear_train(w, w + (size_t)classes * d, &fit, x, label, NULL, n, (int)d, classes, fit.l2, a->o.seed,
@@ -162,7 +163,7 @@ static eff_status probe(eff_advice *a, eff_candidate *c, eff_error *err)
     if (s != EFF_OK) goto end;
     c->feature_seconds = features / (double)n;
     a->fit_seconds = fitted / (double)n;
-    a->judge_seconds = (eff_advise_clock() - start - features) / (double)n;
+    a->judge_seconds = (eff_clock() - start - features) / (double)n;
     c->held = share;
     share = NULL;
     add_up(c, n);
@@ -179,13 +180,13 @@ end:
 
 static bool has_time(const eff_advice *a, const eff_candidate *c, double until)
 {
-    return eff_advise_clock() + (double)a->s.probed * seconds_an_image(a, c) <= until;
+    return eff_clock() + (double)a->s.probed * seconds_an_image(a, c) <= until;
 }
 
 eff_status eff_advise_probe(eff_advice *a, double seconds, eff_error *err)
 {
     enum { TURNS = 5 };
-    const double until = eff_advise_clock() + seconds;
+    const double until = eff_clock() + seconds;
     for (int t = 1; t <= TURNS && a->s.probed; t++)
         for (int i = 0; i < a->n; i++) {
             eff_candidate *const c = &a->c[i];
@@ -198,7 +199,7 @@ eff_status eff_advise_probe(eff_advice *a, double seconds, eff_error *err)
 
 eff_status eff_advise_probe_source(eff_advice *a, int source, double seconds, eff_error *err)
 {
-    const double until = eff_advise_clock() + seconds;
+    const double until = eff_clock() + seconds;
     for (int i = 0; i < a->n && a->s.probed; i++) {
         eff_candidate *const c = &a->c[i];
         if (c->source != source || c->held || !has_time(a, c, until)) continue;

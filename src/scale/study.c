@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "scale/study_internal.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -19,13 +20,6 @@
 enum { POLL_MS = 200 };
 
 /* ------------------------------------------------------------------------------------------------ helpers */
-
-double eff_study_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 bool eff_study_tell(eff_study *s, const eff_study_event *e) { return s->o.event && s->o.event(s->o.ctx, e) != 0; }
 
@@ -159,7 +153,7 @@ EFF_API eff_status eff_study_create(eff_study **out, const eff_model *base, cons
     eff_study *const s = eff_calloc(1, sizeof *s);
     if (!s) return eff_fail_memory(err, sizeof *s);
     s->o = *o;
-    s->began = eff_study_clock();
+    s->began = eff_clock();
     e = take_options(s, base, d, recipe, err);
     if (e == EFF_OK) e = make_plan(s, err);
     if (e != EFF_OK) {
@@ -214,7 +208,7 @@ static bool on_step(void *ctx, long step, long steps)
     training *const t = ctx;
     eff_study *const s = t->s;
     s->trial_part = (double)step / (double)steps;
-    const double gone = eff_study_clock() - t->began;
+    const double gone = eff_clock() - t->began;
     const eff_study_event e = { .phase = EFF_STUDY_STEP,
                                 .done = (size_t)s->finished,
                                 .total = (size_t)s->trials,
@@ -261,7 +255,7 @@ static char *result_text(const eff_trial_score *r)
 static eff_status run_one(eff_study *s, eff_pictures *p, int work, int repeat, bool *stop, eff_error *err)
 {
     eff_error why = { .code = EFF_OK };
-    training t = { .s = s, .began = eff_study_clock(), .err = err };
+    training t = { .s = s, .began = eff_clock(), .err = err };
     eff_trial_job job = eff_study_job(s, work, repeat);
     eff_trial_score r;
     char what[120];
@@ -313,7 +307,7 @@ static int order_trials(const eff_study *s, int *work, int *repeat)
 static bool too_late(eff_study *s, double next)
 {
     if (s->o.seconds <= 0) return false;
-    s->timed_out = eff_study_clock() - s->began + next * s->pace > 1.05 * s->o.seconds;
+    s->timed_out = eff_clock() - s->began + next * s->pace > 1.05 * s->o.seconds;
     return s->timed_out;
 }
 

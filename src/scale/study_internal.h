@@ -91,7 +91,6 @@ int eff_study_epochs(const eff_study *s);
 /** Tell the caller; true when it asks to stop. */
 bool eff_study_tell(eff_study *s, const eff_study_event *e);
 bool eff_study_note(eff_study *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-double eff_study_clock(void);
 eff_trial_job eff_study_job(const eff_study *s, int work, int repeat);
 /** Estimated seconds of a trial of work `i` with so many epochs. */
 double eff_study_trial_seconds(const eff_study *s, int i, int epochs);

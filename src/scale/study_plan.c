@@ -3,6 +3,7 @@
  * time for. Nothing here depends on the store but what was settled in it. */
 #include "scale/study_internal.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
@@ -196,14 +197,14 @@ static eff_status measure_decoding(eff_study *s, eff_error *err)
     eff_pictures *p = NULL;
     eff_view v = { 0 };
     eff_pool *pool = NULL;
-    const double began = eff_study_clock();
+    const double began = eff_clock();
     eff_dataset few = *s->d; /* the first images of the set, borrowed */
     const size_t all = eff_dataset_count(s->d, EFF_PART_TRAIN), some = all < DECODED ? all : DECODED;
     few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
     eff_status e = eff_pool_create(&pool, s->o.threads ? s->o.threads : eff_cpu_count(), err);
     if (e == EFF_OK) e = eff_pictures_create(&p, &few, s->source_h, s->source_w, s->o.cache, err);
     if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, s->source_h, s->source_w, pool, err);
-    if (e == EFF_OK) s->decode = (eff_study_clock() - began) / (double)some * ((double)s->images + s->scored);
+    if (e == EFF_OK) s->decode = (eff_clock() - began) / (double)some * ((double)s->images + s->scored);
     eff_view_free(&v);
     eff_pictures_free(p);
     eff_pool_free(pool);
@@ -270,7 +271,7 @@ static bool fit_epochs(eff_study *s, double limit, int least, int *epochs)
 
 eff_status eff_study_cut(eff_study *s, eff_error *err)
 {
-    const double limit = PLAN_PART * s->o.seconds - s->decode - (eff_study_clock() - s->began);
+    const double limit = PLAN_PART * s->o.seconds - s->decode - (eff_clock() - s->began);
     const int asked = eff_study_epochs(s), repeats = s->o.repeats, points = s->o.points;
     int epochs = asked;
     eff_status e = EFF_OK;

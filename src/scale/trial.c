@@ -4,6 +4,7 @@
  * has them: they would give a sharper network other pictures, not more of the same. */
 #include "scale/trial.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -18,7 +19,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define STREAM_ORDER ((uint64_t)0x74726f72 << 32) /* the epoch goes below */
 
@@ -28,33 +28,24 @@ static const float mean[3] = { 127.5f, 127.5f, 127.5f }, deviation[3] = { 63.75f
 
 /* ------------------------------------------------------------------------------------------------- recipe */
 
-__attribute__((format(printf, 4, 5))) static void put(eff_recipe *r, eff_key k, double v, const char *why, ...)
-{
-    va_list ap;
-    va_start(ap, why);
-    vsnprintf(r->why[k], sizeof r->why[k], why, ap);
-    va_end(ap);
-    r->v[k] = v;
-}
-
 void eff_trial_recipe(eff_recipe *r, const eff_facts *f)
 {
     const double steps = 2500, per_epoch = fmax(1, floor(f->images / 32.0));
     eff_recipe_pick(r, "scratch-small", f, NULL);
     r->name = "trial";
-    put(r, EFF_KEY_EPOCHS, fmin(60, fmax(4, ceil(steps / per_epoch))),
-        "%d images: about %.0f steps tell networks apart", f->images,
-        fmin(60, fmax(4, ceil(steps / per_epoch))) * per_epoch);
-    put(r, EFF_KEY_BATCH, f->images >= 128 ? 32 : f->images >= 16 ? 8 : 2, "%d images", f->images);
-    put(r, EFF_KEY_LR, 1e-2, "a short course needs large steps; deep networks still bear it");
-    put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
-    put(r, EFF_KEY_WARMUP, 1, "the optimiser's statistics settle first");
-    put(r, EFF_KEY_BN_MOMENTUM, 0.05, "short runs need statistics that follow");
-    put(r, EFF_KEY_EMA, 0, "the rate falls to nothing anyway");
-    put(r, EFF_KEY_DROPOUT, 0, "a short course has no time for it");
-    put(r, EFF_KEY_DROP_PATH, 0, "it would weigh on deep networks more than on others");
-    put(r, EFF_KEY_KEEP, 1, "the last epoch: nothing is picked by the validation images");
-    put(r, EFF_KEY_CLASS_BETA, 0, "one recipe for all");
+    eff_recipe_put(r, EFF_KEY_EPOCHS, fmin(60, fmax(4, ceil(steps / per_epoch))),
+                   "%d images: about %.0f steps tell networks apart", f->images,
+                   fmin(60, fmax(4, ceil(steps / per_epoch))) * per_epoch);
+    eff_recipe_put(r, EFF_KEY_BATCH, f->images >= 128 ? 32 : f->images >= 16 ? 8 : 2, "%d images", f->images);
+    eff_recipe_put(r, EFF_KEY_LR, 1e-2, "a short course needs large steps; deep networks still bear it");
+    eff_recipe_put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
+    eff_recipe_put(r, EFF_KEY_WARMUP, 1, "the optimiser's statistics settle first");
+    eff_recipe_put(r, EFF_KEY_BN_MOMENTUM, 0.05, "short runs need statistics that follow");
+    eff_recipe_put(r, EFF_KEY_EMA, 0, "the rate falls to nothing anyway");
+    eff_recipe_put(r, EFF_KEY_DROPOUT, 0, "a short course has no time for it");
+    eff_recipe_put(r, EFF_KEY_DROP_PATH, 0, "it would weigh on deep networks more than on others");
+    eff_recipe_put(r, EFF_KEY_KEEP, 1, "the last epoch: nothing is picked by the validation images");
+    eff_recipe_put(r, EFF_KEY_CLASS_BETA, 0, "one recipe for all");
     eff_augment_preset(&r->augment, "none", NULL);
     r->augment.hflip = 0.5;
     r->augment.pad = (int)lround(f->side / 8.0);
@@ -95,13 +86,6 @@ typedef struct session {
     int *label;
     size_t *order;
 } session;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static eff_trainer_opts trainer_opts(const eff_trial_job *j)
 {
@@ -337,7 +321,7 @@ static eff_status train(eff_trial_score *out, session *s, const eff_view *v, eff
 
 eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_pictures *p, eff_error *err)
 {
-    const double began = now();
+    const double began = eff_clock();
     const int h = job->table->height, w = job->table->width_px;
     eff_view seen = { 0 }, kept = { 0 };
     session s;
@@ -361,7 +345,7 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
     }
     eff_view_free(&kept);
     close_session(&s);
-    out->seconds = now() - began;
+    out->seconds = eff_clock() - began;
     return e;
 }
 
@@ -382,19 +366,19 @@ eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *
         for (size_t i = 0; e == EFF_OK && i < v.n * s.image; i++) v.rgb[i] = (uint8_t)eff_rng_bits(1, 0, i);
     }
     making k = { .s = &s, .v = &v, .augment = &s.augment };
-    double began = now();
+    double began = eff_clock();
     int n = -1; /* in the first step memory is touched for the first time */
-    for (; e == EFF_OK && (n < LEAST_STEPS || (n < most && now() - began < seconds)); n++) {
-        if (n == 0) began = now();
+    for (; e == EFF_OK && (n < LEAST_STEPS || (n < most && eff_clock() - began < seconds)); n++) {
+        if (n == 0) began = eff_clock();
         e = make_batch(&k, s.batch, err);
         if (e == EFF_OK) take_step(&s, s.batch, 1e-6, (uint64_t)(n + 1));
     }
     if (e == EFF_OK) {
-        const double then = now();
+        const double then = eff_clock();
         *step = (then - began) / n;
         e = make_batch(&k, FEW, err);
         eff_pool_run(eff_trainer_pool(s.t), task_score, &g, FEW);
-        *scored = (now() - then) / FEW;
+        *scored = (eff_clock() - then) / FEW;
     }
     eff_view_free(&v);
     if (g.s) close_scoring(&g);

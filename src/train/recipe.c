@@ -65,7 +65,7 @@ static const key_row keys[EFF_KEYS] = {
 
 /* ---------------------------------------------------------------------------------- values and reasons */
 
-__attribute__((format(printf, 4, 5))) static void put(eff_recipe *r, eff_key k, double v, const char *why, ...)
+void eff_recipe_put(eff_recipe *r, eff_key k, double v, const char *why, ...)
 {
     va_list ap;
     va_start(ap, why);
@@ -130,7 +130,7 @@ static eff_status set_one(eff_recipe *r, const char *key, size_t klen, const cha
             return eff_fail(err, EFF_EARG, "recipe: %s: expected a %snumber in %g..%g, found '%s'", row->name,
                             row->whole ? "whole " : "", row->lo, row->hi, text);
     }
-    put(r, (eff_key)k, v, "as asked");
+    eff_recipe_put(r, (eff_key)k, v, "as asked");
     return EFF_OK;
 }
 
@@ -230,28 +230,28 @@ EFF_API const char *eff_recipe_value(eff_recipe *r, int i, const char **why)
 
 static void common(eff_recipe *r, const eff_facts *f)
 {
-    for (int i = 0; i < EFF_KEYS; i++) put(r, (eff_key)i, 0, " ");
-    put(r, EFF_KEY_OPEN_BLOCKS, -1, "every block learns");
-    put(r, EFF_KEY_LAYER_DECAY, 1, "one rate for all blocks");
-    put(r, EFF_KEY_MOMENTUM, 0.9, "usual");
-    put(r, EFF_KEY_DECAY_RATE, 0.97, "the paper's");
-    put(r, EFF_KEY_DECAY_EPOCHS, 2.4, "the paper's");
-    put(r, EFF_KEY_BN_MOMENTUM, 0.01, "the paper's");
-    put(r, EFF_KEY_MICRO_BATCH, 0, "the whole batch is held at once");
-    put(r, EFF_KEY_RECOMPUTE, 0, "memory is not short");
-    put(r, EFF_KEY_DROPOUT, f->dropout, "the network's own");
-    put(r, EFF_KEY_DROP_PATH, 0, "off");
-    put(r, EFF_KEY_FROZEN_BN, 0, "batch norm learns its statistics");
-    put(r, EFF_KEY_RESOLUTION, 0, "the network's own, %d", f->side);
-    put(r, EFF_KEY_MIXUP, 0, "off: mixed motifs are no motif");
-    put(r, EFF_KEY_CUTMIX, 0, "off");
-    put(r, EFF_KEY_CLIP, 0, "off");
-    put(r, EFF_KEY_PATIENCE, 0, "runs to the end: the rate falls to nothing anyway");
-    put(r, EFF_KEY_KEEP, 0, "the figure is then a little kind: a test/ folder gives one that is not");
-    put(r, EFF_KEY_SMOOTHING, 0.1, "the paper's; keeps confidences honest");
-    put(r, EFF_KEY_DECAY_ON, EFF_DECAY_MATRICES, "convolutions and classifier, not batch norm");
-    put(r, EFF_KEY_SCHEDULE, EFF_SCHED_COSINE, "falls smoothly to the end");
-    put(r, EFF_KEY_LR_FINAL, 0.01, "ends at 1 %% of lr");
+    for (int i = 0; i < EFF_KEYS; i++) eff_recipe_put(r, (eff_key)i, 0, " ");
+    eff_recipe_put(r, EFF_KEY_OPEN_BLOCKS, -1, "every block learns");
+    eff_recipe_put(r, EFF_KEY_LAYER_DECAY, 1, "one rate for all blocks");
+    eff_recipe_put(r, EFF_KEY_MOMENTUM, 0.9, "usual");
+    eff_recipe_put(r, EFF_KEY_DECAY_RATE, 0.97, "the paper's");
+    eff_recipe_put(r, EFF_KEY_DECAY_EPOCHS, 2.4, "the paper's");
+    eff_recipe_put(r, EFF_KEY_BN_MOMENTUM, 0.01, "the paper's");
+    eff_recipe_put(r, EFF_KEY_MICRO_BATCH, 0, "the whole batch is held at once");
+    eff_recipe_put(r, EFF_KEY_RECOMPUTE, 0, "memory is not short");
+    eff_recipe_put(r, EFF_KEY_DROPOUT, f->dropout, "the network's own");
+    eff_recipe_put(r, EFF_KEY_DROP_PATH, 0, "off");
+    eff_recipe_put(r, EFF_KEY_FROZEN_BN, 0, "batch norm learns its statistics");
+    eff_recipe_put(r, EFF_KEY_RESOLUTION, 0, "the network's own, %d", f->side);
+    eff_recipe_put(r, EFF_KEY_MIXUP, 0, "off: mixed motifs are no motif");
+    eff_recipe_put(r, EFF_KEY_CUTMIX, 0, "off");
+    eff_recipe_put(r, EFF_KEY_CLIP, 0, "off");
+    eff_recipe_put(r, EFF_KEY_PATIENCE, 0, "runs to the end: the rate falls to nothing anyway");
+    eff_recipe_put(r, EFF_KEY_KEEP, 0, "the figure is then a little kind: a test/ folder gives one that is not");
+    eff_recipe_put(r, EFF_KEY_SMOOTHING, 0.1, "the paper's; keeps confidences honest");
+    eff_recipe_put(r, EFF_KEY_DECAY_ON, EFF_DECAY_MATRICES, "convolutions and classifier, not batch norm");
+    eff_recipe_put(r, EFF_KEY_SCHEDULE, EFF_SCHED_COSINE, "falls smoothly to the end");
+    eff_recipe_put(r, EFF_KEY_LR_FINAL, 0.01, "ends at 1 %% of lr");
 }
 
 static int batch_for(int images)
@@ -264,36 +264,37 @@ static int batch_for(int images)
 static void put_class_weights(eff_recipe *r, const eff_facts *f)
 {
     if (f->most > 1.5 * f->least)
-        put(r, EFF_KEY_CLASS_BETA, 0.99, "classes have %d to %d images: the effective number evens them out", f->least,
-            f->most);
+        eff_recipe_put(r, EFF_KEY_CLASS_BETA, 0.99, "classes have %d to %d images: the effective number evens them out",
+                       f->least, f->most);
     else
-        put(r, EFF_KEY_CLASS_BETA, 0, "classes have about as many images (%d to %d)", f->least, f->most);
+        eff_recipe_put(r, EFF_KEY_CLASS_BETA, 0, "classes have about as many images (%d to %d)", f->least, f->most);
 }
 
 static void transfer(eff_recipe *r, const eff_facts *f)
 {
     common(r, f);
-    put(r, EFF_KEY_HEAD_FIRST, 1, "a good classifier first: the body is not torn by a random one");
+    eff_recipe_put(r, EFF_KEY_HEAD_FIRST, 1, "a good classifier first: the body is not torn by a random one");
     if (f->images < 3000)
-        put(r, EFF_KEY_EPOCHS, 12, "%d images: 12 passes are enough with pretrained weights", f->images);
+        eff_recipe_put(r, EFF_KEY_EPOCHS, 12, "%d images: 12 passes are enough with pretrained weights", f->images);
     else if (f->images < 30000)
-        put(r, EFF_KEY_EPOCHS, 8, "%d images: fewer passes of more steps", f->images);
+        eff_recipe_put(r, EFF_KEY_EPOCHS, 8, "%d images: fewer passes of more steps", f->images);
     else
-        put(r, EFF_KEY_EPOCHS, 5, "%d images: fewer passes of more steps", f->images);
-    put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: at least four steps an epoch", f->images);
-    put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
-    put(r, EFF_KEY_LR, 1e-3, "small sets far from ImageNet need it; --find-lr checks it");
-    put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
-    put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
+        eff_recipe_put(r, EFF_KEY_EPOCHS, 5, "%d images: fewer passes of more steps", f->images);
+    eff_recipe_put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: at least four steps an epoch", f->images);
+    eff_recipe_put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
+    eff_recipe_put(r, EFF_KEY_LR, 1e-3, "small sets far from ImageNet need it; --find-lr checks it");
+    eff_recipe_put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
+    eff_recipe_put(r, EFF_KEY_WEIGHT_DECAY, 0.02, "usual with adamw");
     if (f->images < 5000) {
-        put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
-        put(r, EFF_KEY_MICRO_BATCH, 16, "with batch norm frozen the same gradient, from less memory");
+        eff_recipe_put(r, EFF_KEY_FROZEN_BN, 1, "%d images are too few for new statistics", f->images);
+        eff_recipe_put(r, EFF_KEY_MICRO_BATCH, 16, "with batch norm frozen the same gradient, from less memory");
         if (f->late > 0 && f->late < f->blocks)
-            put(r, EFF_KEY_OPEN_BLOCKS, f->late, "of %d: early ones see edges and weave, which carry over, and take most of the time", f->blocks);
+            eff_recipe_put(r, EFF_KEY_OPEN_BLOCKS, f->late,
+                           "of %d: early ones see edges and weave, which carry over as they are", f->blocks);
     } else
-        put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
-    put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
-    put(r, EFF_KEY_DROPOUT, 0, "a short course has no time for it");
+        eff_recipe_put(r, EFF_KEY_FROZEN_BN, 0, "%d images give statistics of their own", f->images);
+    eff_recipe_put(r, EFF_KEY_EMA, 0.98, "averages the last steps");
+    eff_recipe_put(r, EFF_KEY_DROPOUT, 0, "a short course has no time for it");
     put_class_weights(r, f);
     put_augment(r, "light", "mild: crop, mirror, light; --augment cloth suits flat cloth, --preview shows it");
     r->augment.brightness = r->augment.contrast = 0.1;
@@ -302,25 +303,25 @@ static void transfer(eff_recipe *r, const eff_facts *f)
 static void linear(eff_recipe *r, const eff_facts *f)
 {
     transfer(r, f);
-    put(r, EFF_KEY_EPOCHS, 0, "the body stays as it is");
+    eff_recipe_put(r, EFF_KEY_EPOCHS, 0, "the body stays as it is");
 }
 
 static void paper(eff_recipe *r, const eff_facts *f)
 {
     common(r, f);
     const int batch = f->images >= 512 ? 128 : batch_for(f->images);
-    put(r, EFF_KEY_HEAD_FIRST, 0, "weights start at random");
-    put(r, EFF_KEY_EPOCHS, 350, "the paper's");
-    put(r, EFF_KEY_BATCH, batch, "what a CPU can hold; the paper has 4096");
-    put(r, EFF_KEY_OPTIMIZER, EFF_RMSPROP, "the paper's, decay 0.9");
-    put(r, EFF_KEY_LR, 0.256 * batch / 4096, "the paper's 0.256 for 4096 images, scaled to the batch");
-    put(r, EFF_KEY_SCHEDULE, EFF_SCHED_EXPONENTIAL, "the paper's: 0.97 every 2.4 epochs");
-    put(r, EFF_KEY_WARMUP, 5, "the released code's");
-    put(r, EFF_KEY_WEIGHT_DECAY, 1e-5, "the paper's");
-    put(r, EFF_KEY_DECAY_ON, EFF_DECAY_PAPER, "the released code's: all but batch norm");
-    put(r, EFF_KEY_EMA, 0.9999, "the paper's, rising with the steps");
-    put(r, EFF_KEY_DROP_PATH, 0.2, "the paper's");
-    put(r, EFF_KEY_CLASS_BETA, 0, "the paper's");
+    eff_recipe_put(r, EFF_KEY_HEAD_FIRST, 0, "weights start at random");
+    eff_recipe_put(r, EFF_KEY_EPOCHS, 350, "the paper's");
+    eff_recipe_put(r, EFF_KEY_BATCH, batch, "what a CPU can hold; the paper has 4096");
+    eff_recipe_put(r, EFF_KEY_OPTIMIZER, EFF_RMSPROP, "the paper's, decay 0.9");
+    eff_recipe_put(r, EFF_KEY_LR, 0.256 * batch / 4096, "the paper's 0.256 for 4096 images, scaled to the batch");
+    eff_recipe_put(r, EFF_KEY_SCHEDULE, EFF_SCHED_EXPONENTIAL, "the paper's: 0.97 every 2.4 epochs");
+    eff_recipe_put(r, EFF_KEY_WARMUP, 5, "the released code's");
+    eff_recipe_put(r, EFF_KEY_WEIGHT_DECAY, 1e-5, "the paper's");
+    eff_recipe_put(r, EFF_KEY_DECAY_ON, EFF_DECAY_PAPER, "the released code's: all but batch norm");
+    eff_recipe_put(r, EFF_KEY_EMA, 0.9999, "the paper's, rising with the steps");
+    eff_recipe_put(r, EFF_KEY_DROP_PATH, 0.2, "the paper's");
+    eff_recipe_put(r, EFF_KEY_CLASS_BETA, 0, "the paper's");
     put_augment(r, "autoaugment", "the paper's");
 }
 
@@ -329,16 +330,16 @@ static void scratch_small(eff_recipe *r, const eff_facts *f)
     common(r, f);
     const double steps = 6000, per_epoch = fmax(1, (double)f->images / batch_for(f->images));
     const double epochs = fmin(200, fmax(20, ceil(steps / per_epoch)));
-    put(r, EFF_KEY_HEAD_FIRST, 0, "weights start at random");
-    put(r, EFF_KEY_EPOCHS, epochs, "%d images: about %.0f steps", f->images, epochs * per_epoch);
-    put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: many steps rather than large ones", f->images);
-    put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
-    put(r, EFF_KEY_LR, 2e-3, "usual from random weights");
-    put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
-    put(r, EFF_KEY_WEIGHT_DECAY, 0.05, "small sets overfit");
-    put(r, EFF_KEY_BN_MOMENTUM, 0.05, "short runs need statistics that follow");
-    put(r, EFF_KEY_EMA, 0.995, "averages the last steps");
-    put(r, EFF_KEY_DROP_PATH, 0.1, "small sets overfit");
+    eff_recipe_put(r, EFF_KEY_HEAD_FIRST, 0, "weights start at random");
+    eff_recipe_put(r, EFF_KEY_EPOCHS, epochs, "%d images: about %.0f steps", f->images, epochs * per_epoch);
+    eff_recipe_put(r, EFF_KEY_BATCH, batch_for(f->images), "%d images: many steps rather than large ones", f->images);
+    eff_recipe_put(r, EFF_KEY_OPTIMIZER, EFF_ADAMW, "needs little tuning on small sets");
+    eff_recipe_put(r, EFF_KEY_LR, 2e-3, "usual from random weights");
+    eff_recipe_put(r, EFF_KEY_WARMUP, 2, "the optimiser's statistics settle first");
+    eff_recipe_put(r, EFF_KEY_WEIGHT_DECAY, 0.05, "small sets overfit");
+    eff_recipe_put(r, EFF_KEY_BN_MOMENTUM, 0.05, "short runs need statistics that follow");
+    eff_recipe_put(r, EFF_KEY_EMA, 0.995, "averages the last steps");
+    eff_recipe_put(r, EFF_KEY_DROP_PATH, 0.1, "small sets overfit");
     put_class_weights(r, f);
     if (f->side <= 64)
         put_augment(r, "small", "small pictures: shifted and mirrored");

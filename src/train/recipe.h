@@ -69,6 +69,9 @@ typedef struct eff_facts {
 /** @param name  NULL = by the facts. EFF_EARG naming the recipes there are */
 eff_status eff_recipe_pick(eff_recipe *r, const char *name, const eff_facts *f, eff_error *err);
 
+/** Set value k, and why. */
+__attribute__((format(printf, 4, 5))) void eff_recipe_put(eff_recipe *r, eff_key k, double v, const char *why, ...);
+
 /** Optimiser and schedule of a recipe, for so many steps an epoch. */
 eff_optim_opts eff_recipe_optim(const eff_recipe *r);
 eff_schedule eff_recipe_schedule(const eff_recipe *r, long steps_per_epoch);

@@ -4,6 +4,7 @@
 #include "train/run_internal.h"
 #include "train/run_plan.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/cache.h"
@@ -14,16 +15,8 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 /* --------------------------------------------------------------------------------------------- helpers */
-
-double eff_run_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 bool eff_run_tell(eff_run *r, const eff_run_event *e) { return r->o.event && r->o.event(r->o.ctx, e) != 0; }
 
@@ -67,7 +60,8 @@ static int late_blocks(const eff_model *m)
     for (int i = 0; i < g->nnodes; i++) {
         const eff_node *n = &g->node[i];
         const bool ends = i + 1 == g->nnodes || g->node[i + 1].index != n->index || g->node[i + 1].stage != n->stage;
-        if (ends && n->stage >= 0 && n->stage < m->table.nstages && n->h > (m->table.height + 15) / 16) early = n->index + 1;
+        if (ends && n->stage >= 0 && n->stage < m->table.nstages && n->h > (m->table.height + 15) / 16)
+            early = n->index + 1;
     }
     return g->blocks - early;
 }
@@ -248,7 +242,7 @@ static eff_status new_run(eff_run **out, const eff_run_opts *o, eff_error *err)
     if (!r) return eff_fail_memory(err, sizeof *r);
     r->o = *o;
     r->folder = -1;
-    r->began = eff_run_clock();
+    r->began = eff_clock();
     if (o->out && !(r->out = eff_strdup(o->out))) {
         eff_free(r);
         return eff_fail_memory(err, strlen(o->out));
@@ -257,8 +251,8 @@ static eff_status new_run(eff_run **out, const eff_run_opts *o, eff_error *err)
     return EFF_OK;
 }
 
-/* The RUN folder with what is known before the first step. args.json comes last: it is what makes a folder a run that can be taken up,
- * whatever becomes of the weights that it began with. */
+/* The RUN folder with what is known before the first step. args.json comes last: it is what makes a folder a run that
+ * can be taken up, whatever becomes of the weights that it began with. */
 static eff_status open_folder(eff_run *r, eff_error *err)
 {
     eff_status s = eff_run_hold_folder(r, true, err);
@@ -379,10 +373,10 @@ static double eta_of(const eff_run *r)
 /* A step, and what the caller hears of it. */
 static eff_status step_and_tell(eff_run *r, bool *stop, eff_error *err)
 {
-    const double start = eff_run_clock();
+    const double start = eff_clock();
     const eff_status s = eff_run_step(r, err);
     if (s != EFF_OK) return s;
-    r->step_seconds = smooth(r->step_seconds, eff_run_clock() - start);
+    r->step_seconds = smooth(r->step_seconds, eff_clock() - start);
     const eff_progress *p = &r->p;
     const long update = (long)p->epoch * r->steps + p->step - 1;
     const eff_run_event e = { .phase = EFF_RUN_STEP,
@@ -410,11 +404,11 @@ static eff_status end_epoch(eff_run *r, double seconds, bool *stop, eff_error *e
 {
     eff_progress *p = &r->p;
     eff_scores scores;
-    const double start = eff_run_clock();
+    const double start = eff_clock();
     eff_run_update_kept(r);
     eff_status s = eff_run_score(&scores, r, r->kept, EFF_PART_VAL, err);
     if (s != EFF_OK) return s;
-    r->eval_seconds = eff_run_clock() - start;
+    r->eval_seconds = eff_clock() - start;
     const bool best = better(p, &scores, r->r.v[EFF_KEY_KEEP] != 0);
     const double lr = p->lr_factor * eff_schedule_at(&r->sched, (long)(p->epoch + 1) * r->steps - 1);
     const eff_epoch_row row = { .epoch = p->epoch + 1,
@@ -477,20 +471,20 @@ static eff_status run_epochs(eff_run *r, eff_error *err)
 {
     const int epochs = eff_recipe_int(&r->r, EFF_KEY_EPOCHS);
     bool stop = false;
-    double start = eff_run_clock();
+    double start = eff_clock();
     while (r->p.epoch < epochs && !out_of_patience(r)) {
         if (stop) return stopped(r, err);
         if (r->p.step < r->steps) {
             const eff_status s = step_and_tell(r, &stop, err);
             if (s != EFF_OK) return s;
-            if (!stop && r->p.step < r->steps && eff_run_clock() - r->saved > r->o.save_every) {
+            if (!stop && r->p.step < r->steps && eff_clock() - r->saved > r->o.save_every) {
                 const eff_status saved = eff_run_save_state(r, err);
                 if (saved != EFF_OK) return saved;
             }
         } else {
-            const eff_status s = end_epoch(r, eff_run_clock() - start, &stop, err);
+            const eff_status s = end_epoch(r, eff_clock() - start, &stop, err);
             if (s != EFF_OK) return s;
-            start = eff_run_clock();
+            start = eff_clock();
         }
     }
     if (r->p.epoch < epochs)

@@ -4,6 +4,7 @@
  * of them does the work again, with the same result. */
 #include "train/run_internal.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -166,7 +167,7 @@ static json_t *progress_json(const eff_run *r)
               eff_json_put(o, "best_epoch", json_integer(p->best_epoch)) &&
               eff_json_put(o, "best_top1", eff_json_real(p->best_top1)) &&
               eff_json_put(o, "best_loss", eff_json_real(p->best_loss)) &&
-              eff_json_put(o, "seconds", eff_json_real(p->seconds + eff_run_clock() - r->began)) &&
+              eff_json_put(o, "seconds", eff_json_real(p->seconds + eff_clock() - r->began)) &&
               eff_json_put(o, "head_accuracy", eff_json_real(p->head_accuracy)) &&
               eff_json_put(o, "head_l2", eff_json_real(p->head_l2)) &&
               eff_json_put(o, "fingerprint", json_string(r->print));
@@ -186,7 +187,7 @@ eff_status eff_run_save_state(eff_run *r, eff_error *err)
     if (s != EFF_OK && path) eff_error_prefix(err, "%s", path);
     json_decref(j);
     eff_free(path);
-    r->saved = eff_run_clock();
+    r->saved = eff_clock();
     return s;
 }
 
@@ -291,7 +292,7 @@ eff_status eff_run_load_state(eff_run *r, eff_error *err)
         eff_loader_seek(r->loader, (uint32_t)r->p.epoch, r->p.step);
     else
         eff_error_prefix(err, "%s", path);
-    r->began = r->saved = eff_run_clock();
+    r->began = r->saved = eff_clock();
     eff_state_close(st);
     eff_free(path);
     return s;

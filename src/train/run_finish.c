@@ -3,6 +3,7 @@
  * how often the run was interrupted, but for the seconds it took. */
 #include "train/run_internal.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "formats/formats.h"
@@ -299,7 +300,7 @@ eff_status eff_run_finish(eff_run *r, eff_error *err)
     }
     if (s == EFF_OK) s = record(r, EFF_RECORD_TRAINING, training_record(r), err);
     if (s == EFF_OK) s = eff_run_save_model(r, err);
-    const double seconds = r->p.seconds + eff_run_clock() - r->began;
+    const double seconds = r->p.seconds + eff_clock() - r->began;
     if (s == EFF_OK) s = save_metrics(r, &v, seconds, err);
     if (s == EFF_OK) s = save_report(r, &v, seconds, err);
     release(&v);

@@ -3,6 +3,7 @@
  * before fine-tuning, Kumar et al. 2022). Features are computed once by the inference plan. */
 #include "train/run_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "train/transfer.h"
 
@@ -47,7 +48,7 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
     int *label = eff_malloc(n * sizeof *label), w = 0, b = 0;
     float *x = NULL, *weight = NULL;
     eff_linear_fit fit = { 0 };
-    const double start = eff_run_clock();
+    const double start = eff_clock();
     eff_status s = path && label ? EFF_OK : eff_fail_memory(err, n * sizeof *path);
     for (size_t i = 0; s == EFF_OK && i < n; i++) {
         const eff_item item = eff_dataset_item(r->d, EFF_PART_TRAIN, i);
@@ -66,7 +67,7 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
     telling t = { .r = r, .n = n };
     s = eff_features(x, e, path, n, on_feature, &t, err);
     if (s != EFF_OK) goto end;
-    r->eval_seconds = (eff_run_clock() - start) * (double)eff_dataset_count(r->d, EFF_PART_VAL) / (double)n;
+    r->eval_seconds = (eff_clock() - start) * (double)eff_dataset_count(r->d, EFF_PART_VAL) / (double)n;
     find_classifier(r->m->graph, &w, &b);
     s = eff_linear_train(r->m->weights[w], r->m->weights[b], &fit, x, label, weight, n, d, r->classes, -1, r->o.seed,
                          e->pool, r->o.cpu, err);
@@ -78,7 +79,7 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
         memcpy(eff_optim_ema(r->opt)[b], r->m->weights[b], r->m->graph->param[b].count * sizeof(float));
     }
     eff_run_note(r, "classifier on frozen features: %.1f %% in cross-validation (l2 %g), %.1f s", 100 * fit.accuracy,
-                 fit.l2, eff_run_clock() - start);
+                 fit.l2, eff_clock() - start);
 end:
     eff_free(weight);
     eff_free(x);

@@ -76,7 +76,6 @@ struct eff_run {
     int npoints;
 };
 
-double eff_run_clock(void);
 /** Tell the caller; true when it asks to stop. */
 bool eff_run_tell(eff_run *r, const eff_run_event *e);
 bool eff_run_note(eff_run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

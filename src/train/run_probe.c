@@ -3,6 +3,7 @@
 #include "train/run_internal.h"
 #include "train/run_plan.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "data/cache.h"
 
@@ -81,17 +82,17 @@ eff_status eff_run_fit_time(eff_run *r, eff_error *err)
     if (s != EFF_OK) return s;
     double start = 0;
     for (int i = 0; s == EFF_OK && i < WARM_STEPS + TIMED_STEPS; i++) {
-        if (i == WARM_STEPS) start = eff_run_clock();
+        if (i == WARM_STEPS) start = eff_clock();
         s = eff_run_step(r, err);
     }
-    const double step = (eff_run_clock() - start) / TIMED_STEPS;
+    const double step = (eff_clock() - start) / TIMED_STEPS;
     end(&keep, r);
     if (s != EFF_OK) return s;
     r->step_seconds = step;
     const double batch = r->r.v[EFF_KEY_BATCH];
     if (r->eval_seconds <= 0) r->eval_seconds = step / 3 / batch * (double)eff_dataset_count(r->d, EFF_PART_VAL);
     const double epoch = step * (double)r->steps + r->eval_seconds;
-    const double left = r->o.seconds - (eff_run_clock() - r->began) - r->p.seconds - 2 * r->eval_seconds;
+    const double left = r->o.seconds - (eff_clock() - r->began) - r->p.seconds - 2 * r->eval_seconds;
     const int fits = (int)floor(left / epoch);
     if (fits >= wanted) return EFF_OK;
     const int least = r->r.v[EFF_KEY_HEAD_FIRST] != 0 ? 0 : 1;
@@ -110,13 +111,13 @@ eff_status eff_run_fit_time(eff_run *r, eff_error *err)
 static eff_status time_steps(eff_run *r, double seconds, long most, long *timed, double *mean, eff_error *err)
 {
     eff_status s = EFF_OK;
-    double start = eff_run_clock();
+    double start = eff_clock();
     const double until = start + seconds;
     r->p = (eff_progress){ .lr_factor = 1 };
     eff_loader_seek(r->loader, 0, 0);
     long n = -WARM_STEPS;
-    for (; s == EFF_OK && n < most && (n < 1 || eff_run_clock() < until); n++) {
-        if (n == 0) start = eff_run_clock();
+    for (; s == EFF_OK && n < most && (n < 1 || eff_clock() < until); n++) {
+        if (n == 0) start = eff_clock();
         s = eff_run_step(r, err);
         if (s == EFF_OK && r->p.in_a_row) s = eff_fail(err, EFF_EFORMAT, "the loss is not finite at the first steps");
         if (r->p.step == r->steps) r->p.epoch++, r->p.step = 0;
@@ -126,7 +127,7 @@ static eff_status time_steps(eff_run *r, double seconds, long most, long *timed,
         if (s == EFF_OK && eff_run_tell(r, &e)) s = eff_fail(err, EFF_ECANCELLED, "stopped");
     }
     *timed = n;
-    *mean = n > 0 ? (eff_run_clock() - start) / (double)n : 0;
+    *mean = n > 0 ? (eff_clock() - start) / (double)n : 0;
     return s;
 }
 
