@@ -14,7 +14,7 @@ enum {
     EFF_CHUNK_PIXELS = 49,       /* at least: each chunk goes through all weights                       */
     EFF_BAND_BYTES = 320 << 10,  /* of the rows that a depthwise convolution works on at a time         */
     EFF_GATED_BYTES = 512 << 10, /* of a gated view that is kept from the mean to the convolution; larger ones are made twice */
-    EFF_FUSE_BYTES = 1 << 20     /* of an expanded image: from here on computing it twice beats storing it and reading it back */
+    EFF_FUSE_BYTES = 1 << 20     /* of an expanded image: from here on it is computed twice instead of stored: less memory in no more time */
 };
 
 typedef struct bn_state {  /* vectors of c floats */
