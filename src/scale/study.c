@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "kernels/kernels.h"
 #include "scale/constants.h"
+#include "scale/trial_text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -241,16 +242,6 @@ static bool say_trial(eff_study *s, int work, int repeat, const char *what)
     return eff_study_tell(s, &e);
 }
 
-/* The result as it is kept: what decides nothing (seconds, threads) is not part of it. */
-static char *result_text(const eff_trial_score *r)
-{
-    json_t *const j = json_pack("{s:f, s:f, s:f, s:i, s:i}", "top1", r->top1, "loss", r->loss, "train_loss",
-                                r->train_loss, "hits", r->hits, "images", r->images);
-    char *const text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    json_decref(j);
-    return text;
-}
-
 /* Train what was claimed. *stop: the caller asked to. */
 static eff_status run_one(eff_study *s, eff_pictures *p, int work, int repeat, bool *stop, eff_error *err)
 {
@@ -268,8 +259,9 @@ static eff_status run_one(eff_study *s, eff_pictures *p, int work, int repeat, b
     s->claimed = s->trial_part = 0;
     if (t.failed != EFF_OK) return t.failed;
     if (e == EFF_OK) {
-        char *const text = result_text(&r);
-        e = text ? eff_store_done(s->store, id, text, r.seconds, err) : eff_fail_memory(err, 0);
+        char *text;
+        e = eff_trial_result_text(&text, &r, 0, err);
+        if (e == EFF_OK) e = eff_store_done(s->store, id, text, r.seconds, err);
         free(text);
         snprintf(what, sizeof what, "top-1 %.1f %% in %.1f s", 100 * r.top1, r.seconds);
     } else if (r.diverged) {

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/table_json.h"
+#include "scale/trial_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,27 +16,6 @@
 
 static const char *kind_of(const eff_study *s) { return s->o.kind == EFF_STUDY_FIT ? "scale fit" : "scale study"; }
 
-static eff_status dump(char **out, json_t *j, eff_error *err)
-{
-    *out = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    json_decref(j);
-    return *out ? EFF_OK : eff_fail_memory(err, 0);
-}
-
-/* The recipe's values that do something. Epochs are apart: they may be cut to the time. */
-static json_t *recipe_json(const eff_study *s)
-{
-    eff_recipe r = s->recipe;
-    json_t *const j = json_object();
-    bool good = j != NULL;
-    for (int i = 0; good && i < eff_recipe_count(); i++)
-        if (i != EFF_KEY_EPOCHS && i != EFF_KEY_KEEP && eff_recipe_matters(&r, i))
-            good = eff_json_put(j, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&r, i, NULL)));
-    if (good) return j;
-    json_decref(j);
-    return NULL;
-}
-
 static eff_status spec_text(const eff_study *s, char **out, eff_error *err)
 {
     json_t *const j = json_object();
@@ -43,8 +23,8 @@ static eff_status spec_text(const eff_study *s, char **out, eff_error *err)
     const bool good = j && eff_json_put(j, "data", json_string(s->print)) &&
                       eff_json_put(j, "cpu", json_string(s->level)) &&
                       eff_json_put(j, "multiple", json_integer(s->o.multiple)) &&
-                      eff_json_put(j, "base", eff_table_to_json(&base)) && eff_json_put(j, "recipe", recipe_json(s));
-    if (good) return dump(out, j, err);
+                      eff_json_put(j, "base", eff_table_to_json(&base)) && eff_json_put(j, "recipe", eff_trial_recipe_json(&s->recipe));
+    if (good) return eff_trial_dump(out, j, err);
     json_decref(j);
     return eff_fail_memory(err, 0);
 }
@@ -58,8 +38,8 @@ static eff_status key_text(const eff_study *s, const eff_network *n, int repeat,
                       eff_json_put(j, "seed", json_string(seed)) &&
                       eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
                       eff_json_put(j, "source", json_pack("[i, i]", s->source_h, s->source_w)) &&
-                      eff_json_put(j, "recipe", recipe_json(s));
-    if (good) return dump(out, j, err);
+                      eff_json_put(j, "recipe", eff_trial_recipe_json(&s->recipe));
+    if (good) return eff_trial_dump(out, j, err);
     json_decref(j);
     return eff_fail_memory(err, 0);
 }
@@ -131,7 +111,7 @@ eff_status eff_study_settle(eff_study *s, eff_error *err)
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "epochs", eff_study_epochs(s), "asked", s->asked_epochs,
                   "points", s->o.points, "repeats", s->o.repeats, "figure4", s->o.figure4 != 0, "source_height",
                   s->source_h, "source_width", s->source_w, "cuts", s->cuts);
-    eff_status e = dump(&mine, j, err);
+    eff_status e = eff_trial_dump(&mine, j, err);
     if (e == EFF_OK) e = eff_store_settle(s->store, "settled", mine, &holds, err);
     if (e == EFF_OK && strcmp(mine, holds) != 0) { /* another process was first, and measured otherwise */
         s->recipe.v[EFF_KEY_EPOCHS] = s->asked_epochs;
@@ -176,20 +156,6 @@ eff_status eff_study_enter(eff_study *s, eff_error *err)
     return e;
 }
 
-static eff_status read_result(double *top1, const char *text, eff_error *err)
-{
-    json_t *j = NULL;
-    eff_status e = text ? eff_json_parse(&j, text, strlen(text), "result", err)
-                        : eff_fail(err, EFF_EFORMAT, "result: there is none");
-    const json_t *const v = json_object_get(j, "top1");
-    if (e == EFF_OK && (!json_is_number(v) || !(json_number_value(v) >= 0 && json_number_value(v) <= 1)))
-        e = eff_fail(err, EFF_EFORMAT, "result: top1: expected 0..1");
-    if (e == EFF_OK) *top1 = json_number_value(v);
-    json_decref(j);
-    if (e == EFF_EFORMAT) eff_error_prefix(err, "damaged trial store");
-    return e;
-}
-
 eff_status eff_study_refresh(eff_study *s, eff_error *err)
 {
     const int k = s->o.repeats;
@@ -201,7 +167,7 @@ eff_status eff_study_refresh(eff_study *s, eff_error *err)
         if (!s->work[i / k].counts) continue;
         eff_status e = s->id[i] ? eff_store_get(s->store, s->id[i], &t, err) : EFF_OK;
         const bool over = t.state == EFF_TRIAL_DONE || t.state == EFF_TRIAL_FAILED;
-        if (e == EFF_OK && t.state == EFF_TRIAL_DONE) e = read_result(&s->top1[i], t.result, err);
+        if (e == EFF_OK && t.state == EFF_TRIAL_DONE) e = eff_trial_result_read(&s->top1[i], NULL, t.result, err);
         if (e == EFF_OK && t.state == EFF_TRIAL_FAILED && s->failed++ == 0)
             snprintf(s->failure, sizeof s->failure, "%s: %.120s", s->work[i / k].what, t.result ? t.result : "?");
         eff_free(t.result);

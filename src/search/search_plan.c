@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a search takes: some children drawn by chance are timed for some steps; a training costs in proportion to
+ * its multiply-adds, which is near enough for children of one space. */
+#include "search/search_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TIMED = 6, LOOKED_AT = 60, DECODED = 48, LEAST_TRIALS = 8 };
+
+#define STREAM_TIMED    ((uint64_t)0x74696d65 << 32)
+#define MEASURE_SECONDS 0.2
+#define PLAN_PART       0.92 /* of the time that the plan may fill */
+
+static eff_status measure_children(eff_search *s, eff_error *err)
+{
+    double step = 0, scored = 0, macs = 0, sum = 0;
+    int timed = 0, looked = 0;
+    eff_status e = EFF_OK;
+    for (uint64_t k = 0; e == EFF_OK && looked < LOOKED_AT && k < 100 * LOOKED_AT; k++) {
+        eff_child c = { { 0 } };
+        eff_table t;
+        double cost[EFF_COSTS];
+        eff_cost which;
+        for (int i = 0; i < s->space.ndecisions; i++)
+            c.choice[i] =
+                (uint8_t)(eff_rng_uniform(s->o.seed, STREAM_TIMED | k, (uint64_t)i) * s->space.decision[i].n);
+        if (eff_space_table(&t, &s->space, &c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK ||
+            (!eff_objective_allows(&s->objective, cost, &which) && k < 50 * LOOKED_AT))
+            continue;
+        sum += cost[EFF_COST_MACS];
+        looked++;
+        if (timed == TIMED) continue;
+        const eff_study_event ev = {
+            .phase = EFF_STUDY_MEASURE, .done = (size_t)timed, .total = TIMED, .eta = NAN, .left = NAN
+        };
+        if (eff_search_tell(s, &ev)) return eff_fail(err, EFF_ECANCELLED, "stopped");
+        eff_recipe r = s->recipe;
+        const eff_trial_job j = eff_search_trial(s, &t, &r, 0, 0);
+        double a, b;
+        e = eff_trial_measure(&a, &b, &j, 50, MEASURE_SECONDS, err);
+        step += a;
+        scored += b;
+        macs += cost[EFF_COST_MACS];
+        timed++;
+    }
+    if (e == EFF_OK && looked > 0) {
+        s->mean_macs = sum / looked;
+        s->step_per_mac = step / macs;
+        s->score_per_mac = scored / macs;
+    }
+    return e;
+}
+
+/* How long the whole set takes to decode, from some of it. */
+static eff_status measure_decoding(eff_search *s, eff_error *err)
+{
+    eff_pictures *p = NULL;
+    eff_view v = { 0 };
+    eff_pool *pool = NULL;
+    const double began = eff_clock();
+    eff_dataset few = *s->d; /* the first images of the set, borrowed */
+    const size_t some = s->images < DECODED ? (size_t)s->images : DECODED;
+    few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
+    eff_status e = eff_pool_create(&pool, s->o.threads, err);
+    if (e == EFF_OK) e = eff_pictures_create(&p, &few, s->source_h, s->source_w, s->o.cache, err);
+    if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, s->source_h, s->source_w, pool, err);
+    if (e == EFF_OK) s->decode = (eff_clock() - began) / (double)some * ((double)s->images + s->scored);
+    eff_view_free(&v);
+    eff_pictures_free(p);
+    eff_pool_free(pool);
+    return e;
+}
+
+eff_status eff_search_measure(eff_search *s, eff_error *err)
+{
+    const eff_status e = measure_children(s, err);
+    return e == EFF_OK ? measure_decoding(s, err) : e;
+}
+
+static double train_seconds(const eff_search *s, double macs, int epochs)
+{
+    const double steps = fmax(1, floor((double)s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH)));
+    return macs * (epochs * steps * s->step_per_mac + s->scored * s->score_per_mac);
+}
+
+/* Of the supernet's training, whose steps are those of children; scoring one is some steps and the images. */
+static double supernet_seconds(const eff_search *s)
+{
+    return train_seconds(s, s->mean_macs, s->o.supernet_epochs ? s->o.supernet_epochs : 10 * eff_search_epochs(s, 0));
+}
+
+double eff_search_job_seconds(const eff_search *s, const eff_job *j)
+{
+    double cost[EFF_COSTS] = { s->mean_macs };
+    if (j->kind == EFF_JOB_SUPERNET) return supernet_seconds(s);
+    eff_search_count(cost, &j->table, NULL);
+    return j->kind == EFF_JOB_SCORE ? train_seconds(s, cost[EFF_COST_MACS], 0)
+                                    : train_seconds(s, cost[EFF_COST_MACS], eff_search_epochs(s, j->level));
+}
+
+/* Of the finals that are not in the list of jobs yet, with children of mean cost. */
+static double finals_to_come(const eff_search *s)
+{
+    const int f = s->o.finalists < s->o.trials ? s->o.finalists : s->o.trials,
+              third = (f + EFF_LEVEL_FACTOR - 1) / EFF_LEVEL_FACTOR,
+              sample = s->o.sample < s->o.trials ? s->o.sample : s->o.trials;
+    const double one = train_seconds(s, s->mean_macs, eff_search_epochs(s, 1)),
+                 full = train_seconds(s, s->mean_macs, eff_search_epochs(s, EFF_LEVELS - 1));
+    double sum = 0;
+    if (s->stage < 1) {
+        sum += f * one + sample * full;
+        for (int i = 0; i < s->nrivals; i++)
+            sum += s->o.repeats *
+                   train_seconds(s, s->rival[i].cost[EFF_COST_MACS], eff_search_epochs(s, EFF_LEVELS - 1));
+    }
+    if (s->stage < EFF_LEVELS - 1) sum += third * full;
+    return s->complete ? 0 : sum + (s->o.repeats - 1) * full;
+}
+
+static double children_to_come(const eff_search *s)
+{
+    const int n = s->exhausted ? 0 : s->o.trials - s->entered;
+    const double each = train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
+    return n * each + (s->by_supernet && s->supernet_job < 0 ? supernet_seconds(s) : 0);
+}
+
+static double jobs_left(const eff_search *s)
+{
+    double sum = 0;
+    for (int i = 0; i < s->njobs; i++)
+        if (!s->jobs[i].over) sum += eff_search_job_seconds(s, &s->jobs[i]);
+    return fmax(0, sum - s->claimed * s->job_part);
+}
+
+double eff_search_left(const eff_search *s)
+{
+    return (jobs_left(s) + children_to_come(s) + finals_to_come(s)) * s->pace / (s->workers > 1 ? s->workers : 1);
+}
+
+double eff_search_part(const eff_search *s)
+{
+    double done = s->claimed * s->job_part;
+    for (int i = 0; i < s->njobs; i++)
+        if (s->jobs[i].over) done += eff_search_job_seconds(s, &s->jobs[i]);
+    const double left = jobs_left(s) + children_to_come(s) + finals_to_come(s);
+    return done + left > 0 ? done / (done + left) : 1;
+}
+
+eff_status eff_search_cut(eff_search *s, eff_error *err)
+{
+    const double limit = PLAN_PART * s->o.seconds - s->decode - (eff_clock() - s->began);
+    const int asked = s->o.trials;
+    if (s->o.seconds <= 0 || children_to_come(s) + finals_to_come(s) <= limit) return EFF_OK;
+    const double each = train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
+    const double finals = finals_to_come(s) + (s->by_supernet ? supernet_seconds(s) : 0);
+    s->o.trials = (int)fmax(0, floor((limit - finals) / each));
+    if (s->o.trials > asked) s->o.trials = asked;
+    if (s->o.trials < LEAST_TRIALS)
+        return eff_fail(err, EFF_EARG,
+                        "time: %d children and the finals take %.0f s here, there are %.0f s: expected more time, fewer "
+                        "epochs, or fewer finalists, sample and repeats",
+                        LEAST_TRIALS, LEAST_TRIALS * each + finals + s->decode, s->o.seconds);
+    snprintf(s->cuts, sizeof s->cuts, "children from %d to %d", asked, s->o.trials);
+    return EFF_OK;
+}
