@@ -74,10 +74,9 @@ static eff_status copy_text(char **out, const char *text, eff_error *err)
     return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
 }
 
-static void plain_table(eff_table *t, int classes)
+void eff_search_plain(eff_table *t)
 {
-    t->classes = classes;
-    snprintf(t->name, sizeof t->name, "child"); /* names and coefficients do not tell networks apart */
+    snprintf(t->name, sizeof t->name, "child");
     t->width = t->depth = 1;
 }
 
@@ -86,7 +85,8 @@ static eff_status add_rival(eff_search *s, const eff_table *t, eff_error *err)
     eff_rival *const r = &s->rival[s->nrivals];
     *r = (eff_rival){ .table = *t };
     snprintf(r->name, sizeof r->name, "%s", t->name);
-    plain_table(&r->table, eff_dataset_classes(s->d));
+    eff_search_plain(&r->table);
+    r->table.classes = eff_dataset_classes(s->d);
     if (r->table.height > s->source_h) s->source_h = r->table.height;
     if (r->table.width_px > s->source_w) s->source_w = r->table.width_px;
     const eff_status e = eff_search_count(r->cost, &r->table, err);

@@ -185,7 +185,7 @@ static bool by_chance(const eff_search *s, int i)
 static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
 {
     eff_cost which;
-    char digits[EFF_MAX_DECISIONS + EFF_MAX_STAGES];
+    char digits[EFF_CHILD_TEXT];
     t->same_as = earlier(s, &t->child);
     if (t->same_as >= 0) {
         const eff_try *const same = &s->tries[t->same_as];
@@ -199,6 +199,7 @@ static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
     if (eff_space_table(&t->table, &s->space, &t->child, NULL) != EFF_OK ||
         eff_search_count(t->cost, &t->table, NULL) != EFF_OK || !eff_objective_allows(&s->objective, t->cost, &which))
         return EFF_OK;
+    eff_search_plain(&t->table);
     eff_job j = { .kind = s->by_supernet ? EFF_JOB_SCORE : EFF_JOB_TRAIN,
                   .table = t->table,
                   .child = t->child,

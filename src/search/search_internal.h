@@ -115,6 +115,8 @@ struct eff_search {
 /* search.c */
 bool eff_search_tell(eff_search *s, const eff_study_event *e);
 int eff_search_epochs(const eff_search *s, int level);
+/** Without name and coefficients, which do not tell networks apart. */
+void eff_search_plain(eff_table *t);
 
 /* search_children.c */
 /** Costs of a table that can be counted; latency is NaN. EFF_EARG when it cannot be built. */

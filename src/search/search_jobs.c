@@ -49,7 +49,7 @@ static bool times_it(const eff_search *s)
 
 static eff_status key_text(char **out, const eff_search *s, const eff_job *k, eff_error *err)
 {
-    char digits[EFF_MAX_DECISIONS + EFF_MAX_STAGES];
+    char digits[EFF_CHILD_TEXT];
     json_t *const j = json_object();
     bool good = j != NULL;
     if (k->kind != EFF_JOB_SUPERNET && times_it(s)) good = good && eff_json_put(j, "latency", json_true());
