@@ -31,13 +31,13 @@ void eff_controller_opts_init(eff_controller_opts *o, eff_controller_kind kind)
 {
     *o = (eff_controller_opts){ .kind = kind,
                                 .population = 20,
-                                .sample = 5,
+                                .sample = 10,
                                 .batch = 10,
                                 .passes = 5,
-                                .lr = 0.1,
+                                .lr = 0.15,
                                 .clip = 0.2,
                                 .entropy = 0.01,
-                                .baseline = 0.8 };
+                                .baseline = 0.3 };
 }
 
 /* ------------------------------------------------------------------------------------------ drawing children */

@@ -133,11 +133,11 @@ static void update(eff_controller *c, agent *a)
     double mean = 0, square = 0;
     for (int i = 0; i < a->n; i++) mean += a->reward[i] / a->n;
     for (int i = 0; i < a->n; i++) square += (a->reward[i] - mean) * (a->reward[i] - mean) / a->n;
-    const double spread = sqrt(square), baseline = a->known ? a->baseline : mean;
-    for (int i = 0; i < a->n; i++) a->sample[i].advantage = spread > 0 ? (a->reward[i] - baseline) / spread : 0;
+    const double spread = sqrt(square);
+    a->baseline = a->known ? c->o.baseline * a->baseline + (1 - c->o.baseline) * mean : mean;
+    for (int i = 0; i < a->n; i++) a->sample[i].advantage = spread > 0 ? (a->reward[i] - a->baseline) / spread : 0;
     for (int i = 0; i < c->o.passes; i++) climb(c, a);
     refresh(c->space, a);
-    a->baseline = c->o.baseline * baseline + (1 - c->o.baseline) * mean;
     a->known = true;
     a->n = 0;
 }
