@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who says which child is tried next. One interface for three: PPO on a factorised categorical policy, regularised
  * evolution, random search. A proposal is a function of the seed, its number and what was observed before it was asked
- * for, and of nothing else: whoever repeats the same calls has the same search. Never allocates after creation. */
+ * for, and of nothing else: whoever repeats the same calls has the same search. Never allocates after creation: of the
+ * first EFF_CONTROLLER_REMEMBERS proposals it is known that they were made, and none of them is made again while others
+ * can be found. */
 #ifndef EFF_SEARCH_CONTROLLER_H
 #define EFF_SEARCH_CONTROLLER_H
 
 #include "search/space.h"
+
+enum { EFF_CONTROLLER_REMEMBERS = 1 << 17 };
 
 typedef enum eff_controller_kind {
     EFF_CONTROLLER_RANDOM,

@@ -27,7 +27,7 @@ typedef struct eff_objective {
 /** EFF_EARG naming the value: a target that is not positive, an exponent above 0 ... */
 eff_status eff_objective_check(const eff_objective *o, eff_error *err);
 
-/** accuracy * (cost / target)^w; 0 when the accuracy is NaN. */
+/** accuracy * (cost / target)^w; 0 when the accuracy is NaN or the cost not known (NaN, or not positive). */
 double eff_objective_reward(const eff_objective *o, double accuracy, double cost);
 
 /** Whether all costs (NaN = not known, passes) keep to the limits; *which: the first that does not. */

@@ -11,10 +11,11 @@ typedef struct eff_tau {
     int n;
 } eff_tau;
 
-/** Pairs in which either is NaN are left out. */
+/** Pairs in which either is NaN are left out. All NaN when memory ends. */
 eff_tau eff_kendall(const double *a, const double *b, int n, uint64_t seed);
 
-/** Expected best of k drawn without replacement from value[n]: what random search would have after k trials. */
+/** Expected best of k drawn without replacement from value[n]: what random search would have after k trials. From
+ * k = n on it is the best there is; NaN when one of them is, for n or k below 1, or when memory ends. */
 double eff_expected_best(const double *value, int n, int k);
 
 #endif
