@@ -3,8 +3,8 @@
 #include "support.h"
 #include "tsv.h"
 
+#include "base/nearest.h"
 #include "model/count.h"
-#include "model/nearest.h"
 
 #include <limits.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The built-in architectures as data: base tables, and variants that are a base with released coefficients. Reading a name is
  * the only code here; a variant's table always comes out of eff_table_scale(). */
+#include "base/nearest.h"
 #include "base/number.h"
-#include "model/nearest.h"
 #include "model/table.h"
 
 #include <ctype.h>

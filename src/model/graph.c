@@ -197,12 +197,9 @@ static int add_inverted(builder *b, const eff_stage *s, int in, int stride)
         if (s->expand != 1 || mid != c) x = add_conv(b, x, part(b, &p, "expand"), mid, 1, 1, s->act);
         x = add_conv(b, x, part(b, &p, "dw"), 0, s->kernel, stride, s->act);
     }
-    if (s->se > 0) {
-        const int squeeze = (int)(c * s->se); /* of the block's input, not of the expanded width */
-        x = add_se(b, x, squeeze > 1 ? squeeze : 1, s->act);
-    }
+    if (s->se > 0) x = add_se(b, x, eff_stage_squeeze(s, c), s->act);
     x = add_conv(b, x, part(b, &p, "project"), s->channels, 1, 1, EFF_ACT_NONE);
-    return s->skip && stride == 1 && c == s->channels ? add_sum(b, x, in) : x;
+    return eff_stage_shortcut(s, c, stride) ? add_sum(b, x, in) : x;
 }
 
 static int add_plain(builder *b, const eff_stage *s, int in, int stride)
@@ -215,7 +212,7 @@ static int add_plain(builder *b, const eff_stage *s, int in, int stride)
         x = add_conv(b, in, part(b, &p, "dw"), 0, s->kernel, stride, s->act);
         x = add_conv(b, x, part(b, &p, "project"), s->channels, 1, 1, s->act);
     }
-    return s->skip && stride == 1 && b->g->node[in].c == s->channels ? add_sum(b, x, in) : x;
+    return eff_stage_shortcut(s, b->g->node[in].c, stride) ? add_sum(b, x, in) : x;
 }
 
 static int add_residual(builder *b, const eff_stage *s, int in, int stride)

@@ -65,6 +65,15 @@ int eff_stage_mid(const eff_stage *s, int in)
     return mid < 1 ? 1 : (int)mid;
 }
 
+int eff_stage_squeeze(const eff_stage *s, int in)
+{
+    if (!(s->se > 0)) return 0;
+    const int squeeze = (int)(in * s->se); /* of the block's input, not of the expanded width */
+    return squeeze > 1 ? squeeze : 1;
+}
+
+bool eff_stage_shortcut(const eff_stage *s, int in, int stride) { return s->skip && stride == 1 && in == s->channels; }
+
 bool eff_op_residual(eff_op op) { return op == EFF_OP_BASIC || op == EFF_OP_BOTTLENECK; }
 
 /* ------------------------------------------------------------------------------------------ limits */
@@ -113,8 +122,8 @@ static eff_status check_stage(const eff_stage *s, int i, eff_error *err)
 
     const bool inverted = s->op == EFF_OP_MBCONV || s->op == EFF_OP_FUSED;
     if (inverted) {
-        TRY(real_range(at, "expand", s->expand, 1.0 / 64, 64, err));
-        TRY(real_range(at, "se", s->se, 0, 16, err));
+        TRY(real_range(at, "expand", s->expand, 1.0 / EFF_MAX_EXPAND, EFF_MAX_EXPAND, err));
+        TRY(real_range(at, "se", s->se, 0, EFF_MAX_SE, err));
         return EFF_OK;
     }
     const char *const name = op_names[s->op];
@@ -126,7 +135,7 @@ static eff_status check_stage(const eff_stage *s, int i, eff_error *err)
         if (s->expand != 1) return eff_fail(err, EFF_EARG, "%sexpand: expected 1 for %s, found %g", at, name, s->expand);
         return EFF_OK;
     }
-    TRY(real_range(at, "expand", s->expand, 1.0 / 64, 64, err));
+    TRY(real_range(at, "expand", s->expand, 1.0 / EFF_MAX_EXPAND, EFF_MAX_EXPAND, err));
     const double mid = s->channels / s->expand;
     if (mid < 1 || fabs(mid - (double)lround(mid)) > 1e-9 * mid)
         return eff_fail(err, EFF_EARG, "%schannels: expected a multiple of expand %g, found %d", at, s->expand, s->channels);

@@ -17,6 +17,8 @@ enum { /* limits of what a table may say; a file's table is refused beyond them 
     EFF_MAX_STRIDE = 8,
     EFF_MAX_REPEATS = 1000, /* of one stage */
     EFF_MAX_BLOCKS = 4096,  /* of all stages */
+    EFF_MAX_EXPAND = 64,
+    EFF_MAX_SE = 16,
     EFF_MAX_CLASSES = 1000000,
     EFF_MAX_SIDE = 16384,   /* pixels of the input's height or width */
     EFF_MAX_DIVISOR = 1024
@@ -88,6 +90,10 @@ void eff_table_scale_repeats(eff_table *t, const eff_table *base, double depth);
 
 /** Channels between a block's convolutions when its input has `in` (a bottleneck's follow from its output). */
 int eff_stage_mid(const eff_stage *s, int in);
+/** Channels between the two layers of a block's squeeze-and-excitation, 0 where it has none. */
+int eff_stage_squeeze(const eff_stage *s, int in);
+/** Whether a block that is not residual by its operator adds its input. */
+bool eff_stage_shortcut(const eff_stage *s, int in, int stride);
 bool eff_op_residual(eff_op op); /* always has a shortcut */
 
 int eff_round_filters(int channels, double width, int divisor, bool round_up_90);

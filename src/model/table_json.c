@@ -3,9 +3,9 @@
  * table, and refuses what it does not know. Write and read back is the identity: reals are kept to all their digits. */
 #include "model/table_json.h"
 
-#include <limits.h>
+#include "base/json_fields.h"
+
 #include <stdio.h>
-#include <string.h>
 
 /* ------------------------------------------------------------------------------------------- writing */
 
@@ -37,157 +37,41 @@ json_t *eff_table_to_json(const eff_table *t)
 
 /* ------------------------------------------------------------------------------------------- reading */
 
-/* An object being read and where it is, for messages: "" or "stages[2]." or "stem.". The first failure sticks. */
-typedef struct reader {
-    const json_t *obj;
-    char at[32];
-    eff_status status;
-    eff_error *err;
-} reader;
-
-static const char *type_name(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a string";
-    case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a real number";
-    case JSON_NULL: return "null";
-    default: return json_is_true(v) ? "true" : "false";
-    }
-}
-
-static void wrong_type(reader *r, const char *key, const char *expected, const json_t *v)
-{
-    r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: expected %s, found %s", r->at, key, expected, type_name(v));
-}
-
-/* The value of `key`, or NULL when it is left out or something already failed. */
-static const json_t *field(const reader *r, const char *key) { return r->status ? NULL : json_object_get(r->obj, key); }
-
-static void integer(reader *r, const char *key, const json_t *v, int *out)
-{
-    if (!v || r->status) return;
-    if (!json_is_integer(v)) {
-        wrong_type(r, key, "an integer", v);
-        return;
-    }
-    const json_int_t x = json_integer_value(v);
-    if (x < INT_MIN || x > INT_MAX)
-        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: %lld is out of range", r->at, key, (long long)x);
-    else
-        *out = (int)x;
-}
-
-static void read_int(reader *r, const char *key, int *out) { integer(r, key, field(r, key), out); }
-
-static void read_real(reader *r, const char *key, double *out)
-{
-    const json_t *const v = field(r, key);
-    if (!v) return;
-    if (json_is_number(v))
-        *out = json_number_value(v);
-    else
-        wrong_type(r, key, "a number", v);
-}
-
-static void read_bool(reader *r, const char *key, bool *out)
-{
-    const json_t *const v = field(r, key);
-    if (!v) return;
-    if (json_is_boolean(v))
-        *out = json_is_true(v);
-    else
-        wrong_type(r, key, "true or false", v);
-}
-
-/* One of n names; its position is the enum's value. */
-static int read_choice(reader *r, const char *key, const char *const *names, int n, int if_absent)
-{
-    const json_t *const v = field(r, key);
-    if (!v) return if_absent;
-    if (!json_is_string(v)) {
-        wrong_type(r, key, "a string", v);
-        return if_absent;
-    }
-    const char *const s = json_string_value(v);
-    for (int i = 0; i < n; i++)
-        if (strcmp(s, names[i]) == 0) return i;
-    char list[96] = "";
-    for (int i = 0; i < n; i++) {
-        const size_t len = strlen(list);
-        snprintf(list + len, sizeof list - len, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
-    }
-    r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: expected %s, found '%.40s'", r->at, key, list, s);
-    return if_absent;
-}
-
-static void known_keys(reader *r, const char *const *keys, int n)
-{
-    const char *key;
-    json_t *v;
-    if (r->status) return;
-    json_object_foreach((json_t *)r->obj, key, v) {
-        int i = 0;
-        while (i < n && strcmp(key, keys[i]) != 0) i++;
-        if (i < n) continue;
-        const char *const near_key = eff_nearest_name(key, keys, n);
-        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%.40s: unknown key%s%s%s", r->at, key, near_key ? "; did you mean " : "",
-                             near_key ? near_key : "", near_key ? "?" : "");
-        return;
-    }
-}
-
-/* Begin reading the object under `key` of `outer`; false when it is left out or not an object. */
-static bool enter(reader *r, reader *outer, const char *key)
-{
-    const json_t *const v = field(outer, key);
-    if (!v) return false;
-    if (!json_is_object(v)) {
-        wrong_type(outer, key, "an object", v);
-        return false;
-    }
-    *r = (reader){ .obj = v, .err = outer->err };
-    snprintf(r->at, sizeof r->at, "%s.", key);
-    return true;
-}
-
 #define COUNT(a) (int)(sizeof(a) / sizeof *(a))
 
-static eff_status read_stem(eff_table *t, reader *outer)
+static eff_status read_stem(eff_table *t, eff_json_reader *outer)
 {
     static const char *const keys[] = { "channels", "kernel", "stride", "pool", "fixed" };
-    reader r;
-    if (!enter(&r, outer, "stem")) return outer->status;
-    known_keys(&r, keys, COUNT(keys));
-    read_int(&r, "channels", &t->stem_channels);
-    read_int(&r, "kernel", &t->stem_kernel);
-    read_int(&r, "stride", &t->stem_stride);
-    read_bool(&r, "pool", &t->stem_pool);
-    read_bool(&r, "fixed", &t->stem_fixed);
+    eff_json_reader r;
+    if (!eff_json_enter(&r, outer, "stem")) return outer->status;
+    eff_json_known_keys(&r, keys, COUNT(keys));
+    eff_json_read_int(&r, "channels", &t->stem_channels);
+    eff_json_read_int(&r, "kernel", &t->stem_kernel);
+    eff_json_read_int(&r, "stride", &t->stem_stride);
+    eff_json_read_bool(&r, "pool", &t->stem_pool);
+    eff_json_read_bool(&r, "fixed", &t->stem_fixed);
     return r.status;
 }
 
-static eff_status read_head(eff_table *t, reader *outer)
+static eff_status read_head(eff_table *t, eff_json_reader *outer)
 {
     static const char *const keys[] = { "channels", "fixed" };
-    reader r;
-    if (!enter(&r, outer, "head")) return outer->status;
-    known_keys(&r, keys, COUNT(keys));
-    read_int(&r, "channels", &t->head_channels);
-    read_bool(&r, "fixed", &t->head_fixed);
+    eff_json_reader r;
+    if (!eff_json_enter(&r, outer, "head")) return outer->status;
+    eff_json_known_keys(&r, keys, COUNT(keys));
+    eff_json_read_int(&r, "channels", &t->head_channels);
+    eff_json_read_bool(&r, "fixed", &t->head_fixed);
     return r.status;
 }
 
-static eff_status read_bn(eff_table *t, reader *outer)
+static eff_status read_bn(eff_table *t, eff_json_reader *outer)
 {
     static const char *const keys[] = { "eps", "momentum" };
-    reader r;
-    if (!enter(&r, outer, "bn")) return outer->status;
-    known_keys(&r, keys, COUNT(keys));
-    read_real(&r, "eps", &t->bn_eps);
-    read_real(&r, "momentum", &t->bn_momentum);
+    eff_json_reader r;
+    if (!eff_json_enter(&r, outer, "bn")) return outer->status;
+    eff_json_known_keys(&r, keys, COUNT(keys));
+    eff_json_read_real(&r, "eps", &t->bn_eps);
+    eff_json_read_real(&r, "momentum", &t->bn_momentum);
     return r.status;
 }
 
@@ -204,37 +88,37 @@ static eff_status read_stage(eff_stage *s, const json_t *j, int i, eff_act act, 
 {
     static const char *const keys[] = { "op", "kernel", "stride", "expand", "channels", "repeats", "se", "act", "skip",
                                         "fixed_repeats", "expand_from" };
-    reader r = { .obj = j, .err = err };
+    eff_json_reader r = { .obj = j, .err = err };
     int n;
     if (!json_is_object(j))
-        return eff_fail(err, EFF_EFORMAT, "stages[%d]: expected an object, found %s", i, type_name(j));
+        return eff_fail(err, EFF_EFORMAT, "stages[%d]: expected an object, found %s", i, eff_json_type(j));
     snprintf(r.at, sizeof r.at, "stages[%d].", i);
-    known_keys(&r, keys, COUNT(keys));
+    eff_json_known_keys(&r, keys, COUNT(keys));
     if (!r.status && (!json_object_get(j, "op") || !json_object_get(j, "channels")))
         return eff_fail(err, EFF_EFORMAT, "stages[%d]: %s is missing", i, json_object_get(j, "op") ? "channels" : "op");
     const char *const *const ops = eff_op_names(&n);
-    stage_defaults(s, (eff_op)read_choice(&r, "op", ops, n, 0), act);
+    stage_defaults(s, (eff_op)eff_json_read_choice(&r, "op", ops, n, 0), act);
     const char *const *const acts = eff_act_names(&n);
-    s->act = (eff_act)read_choice(&r, "act", acts, n, act);
-    read_int(&r, "kernel", &s->kernel);
-    read_int(&r, "stride", &s->stride);
-    read_real(&r, "expand", &s->expand);
-    read_int(&r, "channels", &s->channels);
-    read_int(&r, "repeats", &s->repeats);
-    read_real(&r, "se", &s->se);
-    read_bool(&r, "skip", &s->skip);
-    read_bool(&r, "fixed_repeats", &s->fixed_repeats);
-    read_int(&r, "expand_from", &s->expand_from);
+    s->act = (eff_act)eff_json_read_choice(&r, "act", acts, n, act);
+    eff_json_read_int(&r, "kernel", &s->kernel);
+    eff_json_read_int(&r, "stride", &s->stride);
+    eff_json_read_real(&r, "expand", &s->expand);
+    eff_json_read_int(&r, "channels", &s->channels);
+    eff_json_read_int(&r, "repeats", &s->repeats);
+    eff_json_read_real(&r, "se", &s->se);
+    eff_json_read_bool(&r, "skip", &s->skip);
+    eff_json_read_bool(&r, "fixed_repeats", &s->fixed_repeats);
+    eff_json_read_int(&r, "expand_from", &s->expand_from);
     return r.status;
 }
 
-static eff_status read_stages(eff_table *t, reader *r)
+static eff_status read_stages(eff_table *t, eff_json_reader *r)
 {
-    const json_t *const v = field(r, "stages");
+    const json_t *const v = eff_json_find(r, "stages");
     if (r->status) return r->status;
     if (!v) return eff_fail(r->err, EFF_EFORMAT, "stages: missing");
     if (!json_is_array(v)) {
-        wrong_type(r, "stages", "an array", v);
+        eff_json_wrong_type(r, "stages", "an array", v);
         return r->status;
     }
     const size_t n = json_array_size(v);
@@ -246,35 +130,19 @@ static eff_status read_stages(eff_table *t, reader *r)
     return r->status;
 }
 
-static void read_resolution(eff_table *t, reader *r)
+static void read_resolution(eff_table *t, eff_json_reader *r)
 {
-    const json_t *const v = field(r, "resolution");
+    const json_t *const v = eff_json_find(r, "resolution");
     if (!v) return;
     if (json_is_array(v) && json_array_size(v) == 2) {
-        integer(r, "resolution[0]", json_array_get(v, 0), &t->height);
-        integer(r, "resolution[1]", json_array_get(v, 1), &t->width_px);
+        eff_json_take_int(r, "resolution[0]", json_array_get(v, 0), &t->height);
+        eff_json_take_int(r, "resolution[1]", json_array_get(v, 1), &t->width_px);
     } else if (json_is_integer(v)) {
-        integer(r, "resolution", v, &t->height);
+        eff_json_take_int(r, "resolution", v, &t->height);
         t->width_px = t->height;
     } else {
-        wrong_type(r, "resolution", "an integer or [height, width]", v);
+        eff_json_wrong_type(r, "resolution", "an integer or [height, width]", v);
     }
-}
-
-static void read_name(eff_table *t, reader *r)
-{
-    const json_t *const v = field(r, "name");
-    if (!v) return;
-    if (!json_is_string(v)) {
-        wrong_type(r, "name", "a string", v);
-        return;
-    }
-    const size_t n = json_string_length(v);
-    if (n < 1 || n >= sizeof t->name || strlen(json_string_value(v)) != n) {
-        r->status = eff_fail(r->err, EFF_EFORMAT, "name: expected 1..%d bytes, found %zu", EFF_NAME_LEN - 1, n);
-        return;
-    }
-    memcpy(t->name, json_string_value(v), n + 1);
 }
 
 eff_status eff_table_from_json(eff_table *out, const json_t *j, eff_error *err)
@@ -284,24 +152,24 @@ eff_status eff_table_from_json(eff_table *out, const json_t *j, eff_error *err)
     eff_table t = { .name = "table", .stem_channels = 32, .stem_kernel = 3, .stem_stride = 2, .bn_eps = 1e-3,
                     .bn_momentum = 0.01, .divisor = 8, .round_up_90 = true, .height = 224, .width_px = 224, .classes = 1000,
                     .width = 1, .depth = 1 };
-    reader r = { .obj = j, .err = err };
+    eff_json_reader r = { .obj = j, .err = err };
     int n;
     if (!j || !json_is_object(j))
-        return eff_fail(err, EFF_EFORMAT, "table: expected an object, found %s", j ? type_name(j) : "nothing");
-    known_keys(&r, keys, COUNT(keys));
-    read_name(&t, &r);
+        return eff_fail(err, EFF_EFORMAT, "table: expected an object, found %s", j ? eff_json_type(j) : "nothing");
+    eff_json_known_keys(&r, keys, COUNT(keys));
+    eff_json_read_text(&r, "name", t.name, sizeof t.name);
     const char *const *const acts = eff_act_names(&n);
-    t.act = (eff_act)read_choice(&r, "act", acts, n, EFF_ACT_SILU);
+    t.act = (eff_act)eff_json_read_choice(&r, "act", acts, n, EFF_ACT_SILU);
     const char *const *const pads = eff_pad_names(&n);
-    t.pad = (eff_pad)read_choice(&r, "padding", pads, n, EFF_PAD_SAME);
-    read_int(&r, "divisor", &t.divisor);
-    read_bool(&r, "round_up_90", &t.round_up_90);
+    t.pad = (eff_pad)eff_json_read_choice(&r, "padding", pads, n, EFF_PAD_SAME);
+    eff_json_read_int(&r, "divisor", &t.divisor);
+    eff_json_read_bool(&r, "round_up_90", &t.round_up_90);
     read_resolution(&t, &r);
-    read_int(&r, "classes", &t.classes);
-    read_real(&r, "dropout", &t.dropout);
-    read_real(&r, "drop_path", &t.drop_path);
-    read_real(&r, "width", &t.width);
-    read_real(&r, "depth", &t.depth);
+    eff_json_read_int(&r, "classes", &t.classes);
+    eff_json_read_real(&r, "dropout", &t.dropout);
+    eff_json_read_real(&r, "drop_path", &t.drop_path);
+    eff_json_read_real(&r, "width", &t.width);
+    eff_json_read_real(&r, "depth", &t.depth);
     if (!r.status) r.status = read_stem(&t, &r);
     if (!r.status) r.status = read_head(&t, &r);
     if (!r.status) r.status = read_bn(&t, &r);

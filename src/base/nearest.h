@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How far two names are apart, for "did you mean". */
-#ifndef EFF_MODEL_NEAREST_H
-#define EFF_MODEL_NEAREST_H
+#ifndef EFF_BASE_NEAREST_H
+#define EFF_BASE_NEAREST_H
 
 enum { EFF_NAME_EDIT = 100 }; /* distance that one inserted, dropped or swapped letter adds */
 

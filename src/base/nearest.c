@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Suggestions for mistyped names: a weighted edit distance (insert, drop, replace, swap two neighbours), on fixed arrays, so
  * that the path that reports a mistake cannot itself run out of memory. */
-#include "model/nearest.h"
+#include "base/nearest.h"
 
 #include <effnet/effnet.h>
 
