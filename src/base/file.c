@@ -164,3 +164,26 @@ void eff_save_abort(eff_save *s)
     eff_free(s->path);
     *s = (eff_save){ 0 };
 }
+
+eff_status eff_make_folder(const char *dir, eff_error *err)
+{
+    struct stat st;
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) return eff_fail(err, EFF_EIO, "cannot be made: %s", strerror(errno));
+    return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? EFF_OK : eff_fail(err, EFF_EIO, "expected a folder");
+}
+
+eff_status eff_save_text(const char *dir, const char *name, const char *text, eff_error *err)
+{
+    const size_t n = strlen(dir) + strlen(name) + 2;
+    char *const path = eff_malloc(n);
+    eff_save f = { 0 };
+    if (!path) return eff_fail_memory(err, n);
+    snprintf(path, n, "%s/%s", dir, name);
+    eff_status e = eff_save_begin(&f, path, err);
+    if (e == EFF_OK) fputs(text, f.f);
+    if (e == EFF_OK) e = eff_save_commit(&f, err);
+    if (e != EFF_OK) eff_error_prefix(err, "%s", name);
+    eff_save_abort(&f);
+    eff_free(path);
+    return e;
+}

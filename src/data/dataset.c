@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "data/dataset.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/utf8.h"
@@ -162,25 +163,18 @@ static eff_status count(eff_dataset *d, eff_error *err)
     return EFF_OK;
 }
 
-/* FNV-1a */
-static uint64_t hash(uint64_t h, const void *bytes, size_t n)
-{
-    for (const unsigned char *p = bytes; n--; p++) h = (h ^ *p) * 0x100000001B3u;
-    return h;
-}
-
 /* Of what the files hold, not of where they are: a set that was moved, or is read from its saved split, is the same
  * set. */
 static uint64_t fingerprint(const eff_dataset *d)
 {
-    uint64_t h = 0xCBF29CE484222325u;
-    for (int c = 0; c < d->classes; c++) h = hash(h, d->class_name[c], strlen(d->class_name[c]) + 1);
+    uint64_t h = EFF_HASH_START;
+    for (int c = 0; c < d->classes; c++) h = eff_hash(h, d->class_name[c], strlen(d->class_name[c]) + 1);
     for (size_t i = 0; i < d->n; i++) {
         const eff_sample *const s = &d->sample[i];
         const int32_t facts[4] = { s->part, s->label, s->width, s->height };
-        h = hash(h, facts, sizeof facts);
-        h = hash(h, s->digest, sizeof s->digest);
-        if (s->group) h = hash(h, s->group, strlen(s->group));
+        h = eff_hash(h, facts, sizeof facts);
+        h = eff_hash(h, s->digest, sizeof s->digest);
+        if (s->group) h = eff_hash(h, s->group, strlen(s->group));
     }
     return h;
 }

@@ -5,6 +5,7 @@
  * reading matters. */
 #include "data/dataset.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -76,9 +77,7 @@ static eff_status join_units(const splitting *p, eff_error *err)
 static uint64_t rank_of(uint64_t seed, const eff_sample *s)
 {
     const char *text = s->group ? s->group : s->rel;
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (; *text; text++) h = (h ^ (unsigned char)*text) * 0x100000001B3u;
-    return eff_rng_bits(seed, s->group ? 1 : 0, h);
+    return eff_rng_bits(seed, s->group ? 1 : 0, eff_hash(EFF_HASH_START, text, strlen(text)));
 }
 
 /* By rank, the members of a unit next to each other; equal ranks (two names with one hash) by name. */

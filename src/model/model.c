@@ -110,26 +110,28 @@ static void init_uniform(float *w, const eff_param *p, uint64_t seed, uint64_t s
     for (size_t i = 0; i < p->count; i++) w[i] = (float)(bound * (2.0 * eff_rng_uniform(seed, stream, i) - 1.0));
 }
 
+void eff_param_init(float *w, const eff_param *p, uint64_t seed, int number)
+{
+    switch (p->kind) {
+    case EFF_PARAM_CONV:
+    case EFF_PARAM_DWCONV:
+    case EFF_PARAM_SE_WEIGHT: init_normal(w, p, seed, (uint64_t)number); break;
+    case EFF_PARAM_FC_WEIGHT: init_uniform(w, p, seed, (uint64_t)number); break;
+    case EFF_PARAM_BN_GAMMA:
+    case EFF_PARAM_BN_VAR: fill(w, p->count, 1.0f); break;
+    case EFF_PARAM_BN_BETA:
+    case EFF_PARAM_BN_MEAN:
+    case EFF_PARAM_SE_BIAS:
+    case EFF_PARAM_FC_BIAS: fill(w, p->count, 0.0f); break;
+    }
+}
+
 eff_status eff_model_init_weights(eff_model *m, uint64_t seed, eff_error *err)
 {
     const eff_status s = eff_model_alloc_weights(m, err);
-    if (s) return s;
-    for (int i = 0; i < m->graph->nparams; i++) {
-        const eff_param *const p = &m->graph->param[i];
-        switch (p->kind) {
-        case EFF_PARAM_CONV:
-        case EFF_PARAM_DWCONV:
-        case EFF_PARAM_SE_WEIGHT: init_normal(m->weights[i], p, seed, (uint64_t)i); break;
-        case EFF_PARAM_FC_WEIGHT: init_uniform(m->weights[i], p, seed, (uint64_t)i); break;
-        case EFF_PARAM_BN_GAMMA:
-        case EFF_PARAM_BN_VAR: fill(m->weights[i], p->count, 1.0f); break;
-        case EFF_PARAM_BN_BETA:
-        case EFF_PARAM_BN_MEAN:
-        case EFF_PARAM_SE_BIAS:
-        case EFF_PARAM_FC_BIAS: fill(m->weights[i], p->count, 0.0f); break;
-        }
-    }
-    return EFF_OK;
+    for (int i = 0; s == EFF_OK && i < m->graph->nparams; i++)
+        eff_param_init(m->weights[i], &m->graph->param[i], seed, i);
+    return s;
 }
 
 eff_status eff_check_values(const char *name, eff_param_kind kind, const float *v, size_t n, eff_error *err)

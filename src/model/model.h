@@ -41,6 +41,9 @@ eff_status eff_model_alloc_weights(eff_model *m, eff_error *err);
 /** The paper's initialisation (reference §1.10). */
 eff_status eff_model_init_weights(eff_model *m, uint64_t seed, eff_error *err);
 
+/** The same for a parameter alone, as number `number` of its network. */
+void eff_param_init(float *w, const eff_param *p, uint64_t seed, int number);
+
 /** Release a model and all it owns; NULL is fine. The public eff_model_free() calls this. */
 void eff_model_destroy(eff_model *m);
 

@@ -99,3 +99,21 @@ void eff_html_name(eff_text *t, const char *tag, const char *class, const char *
     eff_text_escape_cut(t, s, LONGEST);
     eff_text_print(t, "</bdi></%s>", tag);
 }
+
+void eff_html_cell(eff_text *t, const char *what, const char *value)
+{
+    eff_text_print(t, "<td class=\"n\" data-what=\"%s\">", what);
+    eff_text_escape(t, value);
+    eff_text_put(t, "</td>");
+}
+
+void eff_html_table(eff_text *t, const char *const *head, int n)
+{
+    eff_text_put(t, "<div class=\"wide\"><table class=\"classes\"><thead><tr>");
+    for (int i = 0; i < n; i++) {
+        eff_text_put(t, i ? "<th class=\"n\">" : "<th>");
+        eff_text_escape(t, head[i]);
+        eff_text_put(t, "</th>");
+    }
+    eff_text_put(t, "</tr></thead><tbody>\n");
+}

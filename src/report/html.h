@@ -16,6 +16,12 @@ void eff_html_section_end(eff_text *t);
 /** One of the large figures at the top. `note` may be NULL. */
 void eff_html_figure(eff_text *t, const char *name, const char *value, const char *note);
 
+/** A table that becomes a card a row on narrow screens: its heads, up to its first row. End it with
+ * "</tbody></table></div>". */
+void eff_html_table(eff_text *t, const char *const *head, int n);
+/** A cell of figures; `what` names it where heads are not shown. */
+void eff_html_cell(eff_text *t, const char *what, const char *value);
+
 /** Text that may be written in any direction, kept from turning what follows around. */
 void eff_html_name(eff_text *t, const char *tag, const char *class, const char *s);
 

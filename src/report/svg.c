@@ -223,6 +223,12 @@ static void draw_series(eff_text *t, const eff_svg_series *s, int k, const axis 
                        "0h6m-3 0V%.1fm-3 0h6\"/>",
                        k, place(x, s->x[i]), place(y, s->y[i]), place(y, s->hi[i]), place(y, s->lo[i]));
     }
+    if (s->scattered) {
+        for (int i = 0; i < s->n; i += stride)
+            if (point(s, i, x, y)) marker(t, k, place(x, s->x[i]), place(y, s->y[i]));
+        eff_text_put(t, "\n");
+        return;
+    }
     eff_text_print(t, "<path class=\"l%d\" d=\"", k);
     for (int i = 0; i < s->n;
          i += i + stride < s->n || i == s->n - 1 ? stride : s->n - 1 - i) { /* the last point too */

@@ -20,6 +20,7 @@ typedef struct eff_svg_series {
     const double *lo, *hi; /* [n] each: intervals of y; or NULL                           */
     int n;
     const char *const *labels; /* [n] beside the points; or NULL                              */
+    bool scattered;        /* points without a line through them                          */
 } eff_svg_series;
 
 typedef struct eff_svg_lines {

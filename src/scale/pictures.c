@@ -3,6 +3,7 @@
 #include "scale/pictures.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "image/image.h"
 #include "image/resize.h"
@@ -63,6 +64,12 @@ void eff_pictures_free(eff_pictures *p)
     for (size_t i = 0; i < p->keep; i++) eff_image_destroy(p->kept[i]);
     eff_free(p->kept);
     eff_free(p);
+}
+
+uint64_t eff_pictures_fingerprint(const eff_pictures *p)
+{
+    const int32_t side[2] = { p->height, p->width };
+    return eff_hash(eff_dataset_fingerprint(p->d), side, sizeof side);
 }
 
 /* The largest central part of w x h that has the aspect of width x height. */

@@ -25,6 +25,9 @@ void eff_pictures_free(eff_pictures *p);
 eff_status eff_pictures_decode(eff_pictures *p, eff_pool *pool, bool (*tell)(void *ctx, size_t done, size_t total),
                                void *ctx, eff_error *err);
 
+/** 64 bits that change with the images, their order and labels, and the side they are reduced to. */
+uint64_t eff_pictures_fingerprint(const eff_pictures *p);
+
 /** A part at one resolution. */
 typedef struct eff_view {
     int height, width;

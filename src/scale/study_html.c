@@ -3,6 +3,7 @@
 #include "scale/study_internal.h"
 
 #include "base/mem.h"
+#include "report/amount.h"
 #include "report/html.h"
 #include "report/svg.h"
 #include "report/text.h"
@@ -23,37 +24,6 @@ static const char *text_at(const json_t *j, const char *key)
 {
     const char *const s = json_string_value(at(j, key));
     return s ? s : "";
-}
-
-/* 1234567 as 1.23M. */
-static void human(char *out, size_t room, double v)
-{
-    static const char unit[] = " kMGT";
-    int u = 0;
-    while (v >= 999.5 && u < 4) v /= 1000, u++;
-    if (u)
-        snprintf(out, room, v < 9.995 ? "%.2f%c" : v < 99.95 ? "%.1f%c" : "%.0f%c", v, unit[u]);
-    else
-        snprintf(out, room, "%.0f", v);
-}
-
-static void span(char *out, size_t room, double seconds)
-{
-    const long s = lround(seconds);
-    if (s < 100)
-        snprintf(out, room, "%ld s", s);
-    else if (s < 6000)
-        snprintf(out, room, "%ld min %02ld s", s / 60, s % 60);
-    else
-        snprintf(out, room, "%ld h %02ld min", s / 3600, s / 60 % 60);
-}
-
-static void percent(char *out, size_t room, double v)
-{
-    if (isnan(v))
-        snprintf(out, room, "\xe2\x80\x93");
-    else
-        snprintf(out, room, "%.1f\xc2\xa0%%", 100 * v);
 }
 
 static void interval(char *out, size_t room, const json_t *j, bool sign)
@@ -163,49 +133,31 @@ static bool charts(eff_text *t, const eff_study *s, const json_t *r)
 
 /* -------------------------------------------------------------------------------------------------- tables */
 
-static void cell(eff_text *t, const char *what, const char *value)
-{
-    eff_text_print(t, "<td class=\"n\" data-what=\"%s\">", what);
-    eff_text_escape(t, value);
-    eff_text_put(t, "</td>");
-}
-
-static void heads(eff_text *t, const char *const *head, int n)
-{
-    eff_text_put(t, "<div class=\"wide\"><table class=\"classes\"><thead><tr>");
-    for (int i = 0; i < n; i++) {
-        eff_text_put(t, i ? "<th class=\"n\">" : "<th>");
-        eff_text_escape(t, head[i]);
-        eff_text_put(t, "</th>");
-    }
-    eff_text_put(t, "</tr></thead><tbody>\n");
-}
-
 static void cost_cells(eff_text *t, const json_t *v)
 {
     char b[64];
-    human(b, sizeof b, number(v, "macs"));
-    cell(t, "MACs", b);
+    eff_amount_count(b, sizeof b, number(v, "macs"));
+    eff_html_cell(t, "MACs", b);
     snprintf(b, sizeof b, "\xc3\x97%.3f", number(v, "paid"));
-    cell(t, "paid", b);
-    human(b, sizeof b, number(v, "params"));
-    cell(t, "parameters", b);
+    eff_html_cell(t, "paid", b);
+    eff_amount_count(b, sizeof b, number(v, "params"));
+    eff_html_cell(t, "parameters", b);
     const json_t *const side = at(v, "resolution");
     if (json_is_integer(side))
         snprintf(b, sizeof b, "%d", (int)json_integer_value(side));
     else
         snprintf(b, sizeof b, "%dx%d", (int)json_integer_value(json_array_get(side, 0)),
                  (int)json_integer_value(json_array_get(side, 1)));
-    cell(t, "pixels", b);
+    eff_html_cell(t, "pixels", b);
 }
 
 static void top1_cells(eff_text *t, const json_t *v)
 {
     char b[64];
-    percent(b, sizeof b, number(v, "top1"));
-    cell(t, "top-1", b);
+    eff_amount_percent(b, sizeof b, number(v, "top1"));
+    eff_html_cell(t, "top-1", b);
     interval(b, sizeof b, at(v, "interval"), false);
-    cell(t, "95 %", b);
+    eff_html_cell(t, "95 %", b);
 }
 
 static void point_rows(eff_text *t, const char *name, const json_t *points)
@@ -224,11 +176,11 @@ static void point_rows(eff_text *t, const char *name, const json_t *points)
         else
             eff_text_print(t, " \xc3\x97%g</td>", number(v, "target"));
         snprintf(b, sizeof b, "%.3g", number(v, "depth"));
-        cell(t, "depth", b);
+        eff_html_cell(t, "depth", b);
         snprintf(b, sizeof b, "%.3g", number(v, "width"));
-        cell(t, "width", b);
+        eff_html_cell(t, "width", b);
         snprintf(b, sizeof b, "%.3g", number(v, "resolution_factor"));
-        cell(t, "resolution", b);
+        eff_html_cell(t, "resolution", b);
         cost_cells(t, v);
         top1_cells(t, v);
         eff_text_put(t, "</tr>\n");
@@ -260,27 +212,27 @@ static void bend_table(eff_text *t, const eff_study *s, const json_t *r)
                      "stated above. Intervals are from 400 fits to accuracies as other seeds could have given them; "
                      "with few points they "
                      "are wide, and say so.");
-    heads(t, head, 8);
+    eff_html_table(t, head, 8);
     for (int k = 0; k < EFF_LINES; k++) {
         const json_t *const f = at(at(r, "saturation"), s->line[k].name);
         if (!json_is_object(f)) continue;
         eff_text_print(t, "<tr><td>%s</td>", s->line[k].name);
-        percent(b, sizeof b, number(f, "c"));
-        cell(t, "c", b);
+        eff_amount_percent(b, sizeof b, number(f, "c"));
+        eff_html_cell(t, "c", b);
         interval(b, sizeof b, at(f, "c_interval"), false);
-        cell(t, "95 %", b);
+        eff_html_cell(t, "95 %", b);
         snprintf(b, sizeof b, "%.3f", number(f, "a"));
-        cell(t, "a", b);
+        eff_html_cell(t, "a", b);
         snprintf(b, sizeof b, "%.2f", number(f, "b"));
-        cell(t, "b", b);
+        eff_html_cell(t, "b", b);
         snprintf(b, sizeof b, "%.2f points", 100 * number(f, "rms"));
-        cell(t, "residual", b);
+        eff_html_cell(t, "residual", b);
         bound(b, sizeof b, f, "bend");
-        cell(t, "bends at", b);
+        eff_html_cell(t, "bends at", b);
         bound(lo, sizeof lo, f, "bend_lo");
         bound(hi, sizeof hi, f, "bend_hi");
         snprintf(b, sizeof b, "%s to %s", s->o.repeats > 1 ? lo : "?", s->o.repeats > 1 ? hi : "?");
-        cell(t, "95 %", b);
+        eff_html_cell(t, "95 %", b);
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
@@ -298,7 +250,7 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
         t, "The networks",
         "Factors are those asked for; what is paid is counted after channels, repeats and pixels are rounded, "
         "in multiples of the base's multiply-adds.");
-    heads(t, head, 10);
+    eff_html_table(t, head, 10);
     for (int k = 0; k < EFF_LINES; k++) point_rows(t, s->line[k].name, at(at(r, "curves"), s->line[k].name));
     for (int k = 0; k < s->nfigure; k++)
         point_rows(t, s->figure[k].name, at(json_array_get(at(r, "figure4"), (size_t)k), "points"));
@@ -308,7 +260,7 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
                      "Differences are paired over the seeds. Their spread is taken from all networks of the study "
                      "together, which assumes that "
                      "chance is alike for all of them. The intervals are of each comparison by itself.");
-    heads(t, than, 5);
+    eff_html_table(t, than, 5);
     json_array_foreach(at(r, "comparisons"), i, v)
     {
         char b[64], where[40] = "all points past the base";
@@ -316,15 +268,15 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
         eff_text_put(t, "<tr><td>");
         eff_text_escape(t, text_at(v, "against"));
         eff_text_put(t, "</td>");
-        cell(t, "at", where);
+        eff_html_cell(t, "at", where);
         if (isnan(number(v, "difference")))
             snprintf(b, sizeof b, "\xe2\x80\x93");
         else
             snprintf(b, sizeof b, "%+.1f", 100 * number(v, "difference"));
-        cell(t, "points", b);
+        eff_html_cell(t, "points", b);
         interval(b, sizeof b, at(v, "interval"), true);
-        cell(t, "95 %", b);
-        cell(t, "so it is", text_at(v, "verdict"));
+        eff_html_cell(t, "95 %", b);
+        eff_html_cell(t, "so it is", text_at(v, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
@@ -344,7 +296,7 @@ static void fit_tables(eff_text *t, const json_t *r)
         t, "The networks",
         "Candidates that round to the same network stand in one row, the nearest to the target first. What is "
         "paid is counted after rounding, in multiples of the base's multiply-adds.");
-    heads(t, head, 10);
+    eff_html_table(t, head, 10);
     json_array_foreach(at(r, "trials"), i, v)
     {
         const json_t *const d = at(v, "below_best");
@@ -366,10 +318,10 @@ static void fit_tables(eff_text *t, const json_t *r)
             snprintf(b, sizeof b, "\xe2\x80\x93");
         else
             snprintf(b, sizeof b, "%.1f", 100 * number(d, "difference"));
-        cell(t, "below the best", b);
+        eff_html_cell(t, "below the best", b);
         interval(b, sizeof b, at(d, "interval"), true);
-        cell(t, "95 %", b);
-        cell(t, "so the best is", text_at(d, "verdict"));
+        eff_html_cell(t, "95 %", b);
+        eff_html_cell(t, "so the best is", text_at(d, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
@@ -398,7 +350,7 @@ static void how(eff_text *t, const eff_study *s, const json_t *r)
     snprintf(b, sizeof b, "%s: %d classes, %d training and %d validation images, fingerprint %s", text_at(r, "data"),
              s->base.classes, s->images, s->scored, s->print);
     fact(t, "images", b);
-    span(spent, sizeof spent, s->spent);
+    eff_amount_span(spent, sizeof spent, s->spent);
     snprintf(b, sizeof b, "%d of %d trials in %s of training and scoring, kernels %s", s->finished, s->trials, spent,
              s->level);
     fact(t, "cost", b);
@@ -418,8 +370,8 @@ static void figures(eff_text *t, const eff_study *s, const json_t *r)
 {
     char a[40], b[80];
     eff_text_put(t, "<div class=\"figs\">\n");
-    human(a, sizeof a, number(r, "base_macs"));
-    human(b, sizeof b, number(r, "base_params"));
+    eff_amount_count(a, sizeof a, number(r, "base_macs"));
+    eff_amount_count(b, sizeof b, number(r, "base_params"));
     strncat(b, " parameters", sizeof b - strlen(b) - 1);
     eff_html_figure(t, "base", a, b);
     int networks = 0;
@@ -430,7 +382,7 @@ static void figures(eff_text *t, const eff_study *s, const json_t *r)
     snprintf(a, sizeof a, "%d", s->finished);
     snprintf(b, sizeof b, "of %d", s->trials);
     eff_html_figure(t, "trials done", a, b);
-    span(a, sizeof a, s->spent);
+    eff_amount_span(a, sizeof a, s->spent);
     snprintf(b, sizeof b, "%d epochs a trial", eff_study_epochs(s));
     eff_html_figure(t, "training time", a, b);
     eff_text_put(t, "</div>\n");

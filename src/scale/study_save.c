@@ -7,26 +7,15 @@
 #include "base/number.h"
 #include "report/text.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static eff_status save(const char *dir, const char *stem, const char *suffix, const char *text, eff_error *err)
 {
-    const size_t n = strlen(dir) + strlen(stem) + strlen(suffix) + 2;
-    char *const path = eff_malloc(n);
-    eff_save f = { 0 };
-    if (!path) return eff_fail_memory(err, n);
-    snprintf(path, n, "%s/%s%s", dir, stem, suffix);
-    eff_status s = eff_save_begin(&f, path, err);
-    if (s == EFF_OK) fputs(text, f.f);
-    if (s == EFF_OK) s = eff_save_commit(&f, err);
-    if (s != EFF_OK) eff_error_prefix(err, "%s%s", stem, suffix);
-    eff_save_abort(&f);
-    eff_free(path);
-    return s;
+    char name[32];
+    snprintf(name, sizeof name, "%s%s", stem, suffix);
+    return eff_save_text(dir, name, text, err);
 }
 
 static void csv_rows(eff_text *t, const eff_study *s, const char *line, double target, eff_factors by, int work)
@@ -70,12 +59,9 @@ EFF_API eff_status eff_study_save(eff_study *s, const char *dir, eff_error *err)
 {
     if (!s || !dir || !*dir) return eff_fail(err, EFF_EARG, "eff_study_save: expected a study and a folder");
     const char *const stem = s->o.kind == EFF_STUDY_FIT ? "fit" : "study";
-    struct stat st;
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST) return eff_fail(err, EFF_EIO, "cannot be made: %s", strerror(errno));
-    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) return eff_fail(err, EFF_EIO, "expected a folder");
     json_t *const j = eff_study_results_json(s);
     char *const text = j ? json_dumps(j, JSON_INDENT(1)) : NULL, *const page = j ? eff_study_html(s, j) : NULL;
-    eff_status e = text && page ? EFF_OK : eff_fail_memory(err, 0);
+    eff_status e = text && page ? eff_make_folder(dir, err) : eff_fail_memory(err, 0);
     if (e == EFF_OK) e = save(dir, stem, ".json", text, err);
     if (e == EFF_OK) e = save_csv(s, dir, stem, err);
     if (e == EFF_OK) e = save(dir, stem, ".html", page, err);

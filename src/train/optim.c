@@ -43,12 +43,13 @@ static bool decays(const eff_param *p, eff_decay which)
     return false;
 }
 
-static int state_vectors(eff_optim_kind k) { return k == EFF_SGD ? 1 : 2; }
+int eff_optim_vectors(eff_optim_kind k) { return k == EFF_SGD ? 1 : EFF_OPTIM_VECTORS; }
+float eff_optim_start(eff_optim_kind k, int which) { return k == EFF_RMSPROP && which == 0 ? 1.0f : 0.0f; }
 
 static size_t state_floats(const eff_param *p, bool learns, const eff_optim_opts *o)
 {
     const size_t n = eff_round_up(p->count, EFF_ALIGN / sizeof(float));
-    return n * (size_t)((learns ? state_vectors(o->kind) : 0) + (o->ema > 0));
+    return n * (size_t)((learns ? eff_optim_vectors(o->kind) : 0) + (o->ema > 0));
 }
 
 size_t eff_optim_bytes(const eff_model *m, const eff_optim_opts *o)
@@ -87,12 +88,11 @@ eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, 
         if (s->g) {
             s->s1 = at;
             at += n;
-            if (state_vectors(opts->kind) == 2) {
+            if (eff_optim_vectors(opts->kind) == 2) {
                 s->s2 = at;
                 at += n;
             }
-            if (opts->kind == EFF_RMSPROP)
-                for (size_t j = 0; j < s->n; j++) s->s1[j] = 1.0f;
+            for (size_t j = 0; j < s->n; j++) s->s1[j] = eff_optim_start(opts->kind, 0);
         }
         if (opts->ema > 0) {
             o->ema[i] = s->ema = at;

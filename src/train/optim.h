@@ -34,6 +34,11 @@ typedef struct eff_optim_opts {
 /** The usual constants of `kind`: those of the paper for RMSProp. */
 void eff_optim_opts_init(eff_optim_opts *o, eff_optim_kind kind);
 
+enum { EFF_OPTIM_VECTORS = 2 }; /* of state beside a parameter, at most */
+int eff_optim_vectors(eff_optim_kind k);
+/** What vector `which` holds before the first step. */
+float eff_optim_start(eff_optim_kind k, int which);
+
 typedef struct eff_optim eff_optim;
 /** `m` must outlive it; grads as eff_trainer_grads() gives them decide which parameters learn. */
 eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, const eff_optim_opts *o, eff_error *err);

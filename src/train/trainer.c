@@ -256,6 +256,7 @@ static eff_status prepare(eff_trainer *t, const eff_model *m, const eff_trainer_
     eff_status s = eff_cpu_select(o->cpu, &features, err);
     if (s != EFF_OK) return s;
     t->o = *o;
+    if (t->o.pool) t->o.threads = eff_pool_threads(t->o.pool);
     if (!t->o.threads) t->o.threads = eff_cpu_count();
     eff_kernels_init(&t->k, features);
     eff_train_kernels_init(&t->tk, features);
@@ -274,7 +275,8 @@ eff_status eff_trainer_create(eff_trainer **out, eff_model *m, const eff_trainer
     if (!t) return eff_fail_memory(err, sizeof *t);
     t->m = m;
     eff_status s = prepare(t, m, o, err);
-    if (s == EFF_OK) s = eff_pool_create(&t->pool, t->o.threads, err);
+    t->pool = t->o.pool;
+    if (s == EFF_OK && !t->pool) s = eff_pool_create(&t->pool, t->o.threads, err);
     if (s == EFF_OK) s = allocate(t, err);
     t->o.learns = NULL; /* borrowed only until here */
     if (s != EFF_OK) {
@@ -309,7 +311,7 @@ eff_status eff_trainer_plan_memory(eff_trainer_memory *out, const eff_model *m, 
 void eff_trainer_free(eff_trainer *t)
 {
     if (!t) return;
-    eff_pool_free(t->pool);
+    if (t->pool != t->o.pool) eff_pool_free(t->pool);
     eff_tape_destroy(&t->tape);
     eff_graph_free(t->graph);
     eff_free(t->op);

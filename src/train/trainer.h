@@ -15,6 +15,7 @@ typedef enum eff_bn_mode {
 typedef struct eff_trainer_opts {
     int batch;            /* largest number of images a pass                                           */
     int threads;          /* 0 = every CPU the process may use                                         */
+    eff_pool *pool;       /* borrowed, its threads count; NULL = its own, of `threads`                 */
     const char *cpu;      /* level cap, NULL = EFFNET_CPU or the best                                  */
     int height, width;    /* input; 0 = the table's                                                    */
     eff_bn_mode bn;
