@@ -398,9 +398,8 @@ static void test_sizes(void **state)
         fewer += networks < choices;
     }
     assert_int_equal(fewer, n);
-    /* skip without effect: always on the stage that ends up with one layer at stride 2, and on the last stage (1 layer,
-     * stride 1) where 16 channels come in as always: felt; on conv its expansion is not. First stage: 8 -> 8 felt, 8 -> 12
-     * not: 2 + 1 ways. Then 2 with two layers, 1 with one. Then conv or fused with two expansions: 3, and skip 2. */
+    /* heads, where skip is open everywhere. First stage: 8 channels to 8, felt; to 12, not: 2 + 1. Second, of stride 2: felt
+     * with two layers, not with one: 2 + 1. Third, 16 channels to 16: felt; conv, or fused with either expansion: 2 * 3. */
     eff_space_size(&made[3], &choices, &networks);
     assert_true(choices == 4 * 4 * 8 && networks == (2 + 1) * (2 + 1) * (3 * 2));
 }
