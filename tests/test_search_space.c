@@ -16,7 +16,8 @@
 static const char *const shipped[] = { "bench", "mnasnet", "small" };
 
 /* A plain base of three stages, then one with everything that can interact: a stage of stride 1 whose shortcut and
- * squeeze depend on the filters of the stage before, repeats that fall to one, an inherited expand_from. */
+ * squeeze depend on the filters of the stage before, repeats that fall to one, an inherited expand_from, channels that
+ * are no multiple of the divisor. */
 #define STEM "\"name\":\"t\",\"stem\":{\"channels\":8},\"divisor\":4,\"resolution\":32,\"classes\":3"
 #define BASE3                                                                                                          \
     "\"base\":{" STEM ",\"stages\":[{\"op\":\"mbconv\",\"channels\":8},{\"op\":\"mbconv\",\"channels\":16,"            \
@@ -24,7 +25,7 @@ static const char *const shipped[] = { "bench", "mnasnet", "small" };
 #define BASE4                                                                                                          \
     "\"base\":{" STEM                                                                                                  \
     ",\"drop_path\":0.2,\"stages\":[{\"op\":\"fused\",\"channels\":8,\"se\":0.25,\"expand_from\":12},"                 \
-    "{\"op\":\"conv\",\"channels\":12,\"repeats\":2},{\"op\":\"mbconv\",\"channels\":12,\"expand\":1},"                \
+    "{\"op\":\"conv\",\"channels\":12,\"repeats\":2},{\"op\":\"mbconv\",\"channels\":14,\"expand\":1},"                \
     "{\"op\":\"dsconv\",\"channels\":16,\"stride\":2,\"skip\":true}]}"
 
 static json_t *parsed(const char *text)
@@ -59,7 +60,7 @@ static int synthetic(eff_space *s)
     static const char *const texts[] = {
         "{\"name\":\"cross\"," BASE4 ",\"choices\":{\"skip\":[true,false],\"filters\":[0.75,1,1.5],\"layers\":[-1,0]}}",
         "{\"name\":\"ops\"," BASE4
-        ",\"choices\":{\"op\":[\"fused\",\"dsconv\",\"mbconv\",\"conv\"],\"expand\":[1,1.01,4]},"
+        ",\"choices\":{\"op\":[\"fused\",\"dsconv\",\"mbconv\",\"conv\"],\"expand\":[1,1.01,1.05,4]},"
         "\"stages\":[{\"se\":[0,0.25,0.26]},{\"kernel\":[3]},{},{\"fixed\":true}]}",
         "{\"name\":\"rounds\"," BASE4
         ",\"choices\":{\"filters\":[1,1.01,0.99,2],\"se\":[0.1,0.05,0],\"op\":[\"mbconv\","
