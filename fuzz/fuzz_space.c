@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: a search space's JSON; what follows a zero byte is a child as digits. A space that is accepted comes back
- * the same from its own JSON, its children have tables, and a small one has as many networks as are counted by trying. */
+/* Fuzz target: a search space's JSON; what follows a zero byte is a child as digits. A space that is accepted comes
+ * back the same from its own JSON, its children have tables, and a small one has as many networks as are counted by
+ * trying. */
 #include "fuzz_expect.h"
 
 #include "base/mem.h"
