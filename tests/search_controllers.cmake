@@ -1,0 +1,3 @@
+# src/search/: what proposes children, what they are worth, how well scores agree.
+eff_test(test_search_objective SOURCES test_search_objective.c LABELS unit)
+eff_test(test_search_controllers SOURCES test_search_controllers.c search_synthetic.c LABELS unit)
