@@ -311,8 +311,8 @@ static void test_options(void **state)
     o.ahead = -1;
     refused(&l.space, &o, "ahead: expected 0 to 10000, found -1");
     eff_controller_opts_init(&o, EFF_CONTROLLER_EVOLUTION);
-    o.sample = 21;
-    refused(&l.space, &o, "sample: expected 1 to 20, found 21");
+    o.sample = 17;
+    refused(&l.space, &o, "sample: expected 1 to 16, found 17");
     eff_controller_opts_init(&o, EFF_CONTROLLER_PPO);
     o.batch = 1;
     refused(&l.space, &o, "batch: expected 2 to 10000, found 1");

@@ -30,7 +30,7 @@ const char *eff_controller_name(eff_controller_kind k) { return classes[k]->name
 void eff_controller_opts_init(eff_controller_opts *o, eff_controller_kind kind)
 {
     *o = (eff_controller_opts){ .kind = kind,
-                                .population = 20,
+                                .population = 16,
                                 .sample = 10,
                                 .batch = 10,
                                 .passes = 5,
