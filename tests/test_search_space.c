@@ -16,14 +16,16 @@
 static const char *const shipped[] = { "bench", "mnasnet", "small" };
 
 /* A plain base of three stages, then one with everything that can interact: a stage of stride 1 whose shortcut and
- * squeeze depend on the filters of the stage before, repeats that fall to one, an inherited expand_from. */
-#define STEM   "\"name\":\"t\",\"stem\":{\"channels\":8},\"divisor\":4,\"resolution\":32,\"classes\":3"
+ * squeeze depend on the filters of the stage before, repeats that fall to one, an inherited expand_from, channels that
+ * are no multiple of the divisor. */
+#define STEM "\"name\":\"t\",\"stem\":{\"channels\":8},\"divisor\":4,\"resolution\":32,\"classes\":3"
 #define BASE3                                                                                                          \
     "\"base\":{" STEM ",\"stages\":[{\"op\":\"mbconv\",\"channels\":8},{\"op\":\"mbconv\",\"channels\":16,"            \
     "\"stride\":2,\"repeats\":2},{\"op\":\"fused\",\"channels\":16}]}"
 #define BASE4                                                                                                          \
-    "\"base\":{" STEM ",\"drop_path\":0.2,\"stages\":[{\"op\":\"fused\",\"channels\":8,\"se\":0.25,\"expand_from\":12}," \
-    "{\"op\":\"conv\",\"channels\":12,\"repeats\":2},{\"op\":\"mbconv\",\"channels\":12,\"expand\":1},"                 \
+    "\"base\":{" STEM                                                                                                  \
+    ",\"drop_path\":0.2,\"stages\":[{\"op\":\"fused\",\"channels\":8,\"se\":0.25,\"expand_from\":12},"                 \
+    "{\"op\":\"conv\",\"channels\":12,\"repeats\":2},{\"op\":\"mbconv\",\"channels\":14,\"expand\":1},"                \
     "{\"op\":\"dsconv\",\"channels\":16,\"stride\":2,\"skip\":true}]}"
 
 static json_t *parsed(const char *text)
@@ -57,9 +59,11 @@ static int synthetic(eff_space *s)
 {
     static const char *const texts[] = {
         "{\"name\":\"cross\"," BASE4 ",\"choices\":{\"skip\":[true,false],\"filters\":[0.75,1,1.5],\"layers\":[-1,0]}}",
-        "{\"name\":\"ops\"," BASE4 ",\"choices\":{\"op\":[\"fused\",\"dsconv\",\"mbconv\",\"conv\"],\"expand\":[1,1.01,4]},"
+        "{\"name\":\"ops\"," BASE4
+        ",\"choices\":{\"op\":[\"fused\",\"dsconv\",\"mbconv\",\"conv\"],\"expand\":[1,1.01,1.05,4]},"
         "\"stages\":[{\"se\":[0,0.25,0.26]},{\"kernel\":[3]},{},{\"fixed\":true}]}",
-        "{\"name\":\"rounds\"," BASE4 ",\"choices\":{\"filters\":[1,1.01,0.99,2],\"se\":[0.1,0.05,0],\"op\":[\"mbconv\","
+        "{\"name\":\"rounds\"," BASE4
+        ",\"choices\":{\"filters\":[1,1.01,0.99,2],\"se\":[0.1,0.05,0],\"op\":[\"mbconv\","
         "\"conv\"]},\"stages\":[{\"fixed\":true},{\"layers\":[-2,-1,0]},{\"layers\":[0,-3]},{}]}",
         "{\"name\":\"heads\"," BASE3 ",\"choices\":{\"skip\":[false,true]},\"stages\":[{\"filters\":[1,1.5]},"
         "{\"layers\":[0,-1]},{\"expand\":[4,6],\"op\":[\"conv\",\"fused\"]}]}",
@@ -76,7 +80,8 @@ static int synthetic(eff_space *s)
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = { /* a text, and the whole message */
+    static const char *const cases[][2] = {
+        /* a text, and the whole message */
         { "[]", "space: expected an object, found an array" },
         { "{}", "base: missing; expected the name of a built-in or a table" },
         { "{\"base\":3}", "base: expected the name of a built-in or a table, found an integer" },
@@ -84,7 +89,8 @@ static void test_refused(void **state)
         { "{\"base\":\"b0@width=x\"}", "base: width: expected a number in 0.01..100, found 'x'" },
         { "{\"base\":{\"stages\":[]}}", "base: stages: expected 1..32, found 0" },
         { "{" BASE3 "}", "space: nothing to decide: no stage has a list of two options or more" },
-        { SPACE("\"choices\":{\"kernel\":[5]}"), "space: nothing to decide: no stage has a list of two options or more" },
+        { SPACE("\"choices\":{\"kernel\":[5]}"),
+          "space: nothing to decide: no stage has a list of two options or more" },
         { SPACE("\"stages\":[{},{\"fixed\":true},{\"op\":[\"conv\"],\"expand\":[2,3]}]"),
           "space: nothing to decide: all 2 children are one network" },
         { SPACE("\"name\":\"\""), "name: expected 1..63 bytes, found 0" },
@@ -101,7 +107,8 @@ static void test_refused(void **state)
         { SPACE("\"choices\":{\"kernel\":[3,5.0]}"), "choices.kernel[1]: expected an integer, found a real number" },
         { SPACE("\"choices\":{\"kernel\":[3,99999999999]}"), "choices.kernel[1]: 99999999999 is out of range" },
         { SPACE("\"choices\":{\"kernel\":[3,5,3]}"), "choices.kernel[2]: the same option as kernel[0]" },
-        { SPACE("\"choices\":{\"op\":[\"mbconv\",\"fuse\"]}"), "choices.op[1]: unknown operator 'fuse'; did you mean fused?" },
+        { SPACE("\"choices\":{\"op\":[\"mbconv\",\"fuse\"]}"),
+          "choices.op[1]: unknown operator 'fuse'; did you mean fused?" },
         { SPACE("\"choices\":{\"op\":[\"attention\"]}"),
           "choices.op[0]: unknown operator 'attention'; expected conv, dsconv, mbconv or fused" },
         { SPACE("\"choices\":{\"op\":[\"bottleneck\"]}"),
@@ -123,7 +130,8 @@ static void test_refused(void **state)
         { SPACE("\"stages\":[{},{\"fixd\":true},{}]"), "stages[1].fixd: unknown key; did you mean fixed?" },
         { SPACE("\"stages\":[{},{\"fixed\":1},{}]"), "stages[1].fixed: expected true or false, found an integer" },
         { SPACE("\"stages\":[{},{\"fixed\":true,\"se\":[0]},{}]"), "stages[1].se: a fixed stage has no options" },
-        { SPACE("\"stages\":[{},{\"kernel\":[-1]},{}]"), "stages[1].kernel[0]: expected an odd number in 1..31, found -1" },
+        { SPACE("\"stages\":[{},{\"kernel\":[-1]},{}]"),
+          "stages[1].kernel[0]: expected an odd number in 1..31, found -1" },
         { "{\"base\":\"resnet18\",\"choices\":{\"kernel\":[3,5]}}",
           "stages[0]: the base has basic here, which has no options; expected \"fixed\": true" },
     };
@@ -203,7 +211,8 @@ static void test_round_trip(void **state)
         s[0] = load(shipped[i]);
         there_and_back(&s[0]);
     }
-    s[0] = read_space("{\"base\":\"b0\",\"choices\":{\"filters\":[0.3333333333333333,1],\"se\":[0.1,0.30000000000000004]}}");
+    s[0] = read_space(
+        "{\"base\":\"b0\",\"choices\":{\"filters\":[0.3333333333333333,1],\"se\":[0.1,0.30000000000000004]}}");
     assert_string_equal(s[0].name, "space");
     assert_true(s[0].decision[1].field == EFF_FIELD_FILTERS && s[0].decision[1].option[0] == 1.0 / 3);
     there_and_back(&s[0]);
@@ -259,13 +268,14 @@ static bool same_graph(const eff_graph *a, const eff_graph *b)
     if (a->nnodes != b->nnodes || a->nparams != b->nparams) return false;
     for (int i = 0; i < a->nnodes; i++) {
         const eff_node *const p = &a->node[i], *const q = &b->node[i];
-        if (p->op != q->op || p->in[0] != q->in[0] || p->in[1] != q->in[1] || p->h != q->h || p->w != q->w || p->c != q->c ||
-            p->kernel != q->kernel || p->stride != q->stride || p->act != q->act || p->squeeze != q->squeeze ||
-            p->drop != q->drop || p->pad_top != q->pad_top || p->pad_left != q->pad_left)
+        if (p->op != q->op || p->in[0] != q->in[0] || p->in[1] != q->in[1] || p->h != q->h || p->w != q->w ||
+            p->c != q->c || p->kernel != q->kernel || p->stride != q->stride || p->act != q->act ||
+            p->squeeze != q->squeeze || p->drop != q->drop || p->pad_top != q->pad_top || p->pad_left != q->pad_left)
             return false;
     }
     for (int i = 0; i < a->nparams; i++)
-        if (strcmp(a->param[i].name, b->param[i].name) || memcmp(a->param[i].dim, b->param[i].dim, sizeof a->param[i].dim))
+        if (strcmp(a->param[i].name, b->param[i].name) ||
+            memcmp(a->param[i].dim, b->param[i].dim, sizeof a->param[i].dim))
             return false;
     return true;
 }
@@ -376,9 +386,9 @@ static void test_sizes(void **state)
     eff_space_size(&s, &choices, &networks);
     assert_true(choices == pow(96, 6) && networks == 64 * pow(96, 5));
 
-    /* mnasnet: 432 ways in each of five stages. On conv and dsconv expansion and SE say nothing: 2 + 4 operators, 2 kernels,
-     * 2 skips, 3 widths, 3 depths. In the first open stage 24 channels times 0.75 round up to 24, and with one layer,
-     * that of stride 2, there is no shortcut to skip: 6 * 2 * 2 * (1 + 2 + 2). */
+    /* mnasnet: 432 ways in each of five stages. On conv and dsconv expansion and SE say nothing: 2 + 4 operators, 2
+     * kernels, 2 skips, 3 widths, 3 depths. In the first open stage 24 channels times 0.75 round up to 24, and with one
+     * layer, that of stride 2, there is no shortcut to skip: 6 * 2 * 2 * (1 + 2 + 2). */
     s = load("mnasnet");
     eff_space_size(&s, &choices, &networks);
     assert_true(choices == pow(432, 5) && networks == 120 * pow(216, 4));
@@ -398,9 +408,9 @@ static void test_sizes(void **state)
         fewer += networks < choices;
     }
     assert_int_equal(fewer, n);
-    /* skip without effect: always on the stage that ends up with one layer at stride 2, and on the last stage (1 layer,
-     * stride 1) where 16 channels come in as always: felt; on conv its expansion is not. First stage: 8 -> 8 felt, 8 -> 12
-     * not: 2 + 1 ways. Then 2 with two layers, 1 with one. Then conv or fused with two expansions: 3, and skip 2. */
+    /* heads, where skip is open everywhere. First stage: 8 channels to 8, felt; to 12, not: 2 + 1. Second, of stride 2:
+     * felt with two layers, not with one: 2 + 1. Third, 16 channels to 16: felt; conv, or fused with either expansion:
+     * 2 * 3. */
     eff_space_size(&made[3], &choices, &networks);
     assert_true(choices == 4 * 4 * 8 && networks == (2 + 1) * (2 + 1) * (3 * 2));
 }
@@ -469,7 +479,7 @@ static void test_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),    cmocka_unit_test(test_load),  cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_load),  cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_canonical), cmocka_unit_test(test_sizes), cmocka_unit_test(test_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
