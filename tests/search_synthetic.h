@@ -17,7 +17,7 @@ typedef struct t_landscape {
     int stages;
     double value[T_STAGES][T_FIELDS][3], cost[T_STAGES][T_FIELDS][3];
     double pair[T_STAGES][T_FIELDS][3][3]; /* with the stage before */
-    double noise;                          /* of log accuracy, a property of the child; 0 where the best must be known */
+    double noise; /* of log accuracy, a property of the child; 0 where the best must be known */
     uint64_t seed;
 } t_landscape;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The common part of all controllers. Proposal i draws its random numbers from a stream of its own, so that it depends
- * on nothing but the seed, i and what was observed. What was proposed before is drawn again, and when that does not help
- * (a small space, a policy that has made up its mind) changed decision by decision until it is new. */
+ * on nothing but the seed, i and what was observed. What was proposed before is drawn again, and when that does not
+ * help (a small space, a policy that has made up its mind) changed decision by decision until it is new. */
 #include "search/controller.h"
 
 #include "base/mem.h"
@@ -11,10 +11,10 @@
 #include <math.h>
 
 enum {
-    DRAWS = 200,     /* of one proposal, until it is new */
-    MUTATIONS = 200, /* after that */
+    DRAWS = 200,                           /* of one proposal, until it is new */
+    MUTATIONS = 200,                       /* after that */
     PLACES = 2 * EFF_CONTROLLER_REMEMBERS, /* of the hash set: a power of two */
-    MOST_AHEAD = 100000
+    MOST_AHEAD = 10000
 };
 
 _Static_assert((PLACES & (PLACES - 1)) == 0, "places are found with a mask");
@@ -30,7 +30,7 @@ const char *eff_controller_name(eff_controller_kind k) { return classes[k]->name
 void eff_controller_opts_init(eff_controller_opts *o, eff_controller_kind kind)
 {
     *o = (eff_controller_opts){ .kind = kind,
-                                .population = 20,
+                                .population = 16,
                                 .sample = 10,
                                 .batch = 10,
                                 .passes = 5,

@@ -23,12 +23,12 @@ typedef struct eff_controller_opts {
     int ahead; /* proposals that may be asked for before the result of an earlier one is observed (0: none) */
     /* evolution */
     int population; /* children alive                                   */
-    int sample;     /* of which the best of so many is the parent       */
+    int sample;     /* of which the best of so many, drawn with replacement, is the parent */
     /* ppo */
     int batch;                /* observations an update                           */
     int passes;               /* over a batch                                     */
     double lr, clip, entropy; /* step of Adam; of the probability ratio; weight of the policy's entropy */
-    double baseline;          /* decay of the moving mean of rewards    */
+    double baseline;          /* decay, a batch, of the moving mean of rewards that advantages are measured from */
 } eff_controller_opts;
 void eff_controller_opts_init(eff_controller_opts *o, eff_controller_kind kind);
 
@@ -42,7 +42,8 @@ void eff_controller_free(eff_controller *c);
  * that was observed. May propose a child that was proposed before, when few are left. */
 void eff_controller_propose(eff_controller *c, long number, eff_child *out);
 
-/** What a proposal was worth: observed in the order of the numbers, each once. A child that failed is worth 0. */
+/** What proposal `number`, which was `child`, is worth: observed in the order of the numbers, each once. A child that
+ * failed is worth 0 (and what is not finite is taken for that). */
 void eff_controller_observe(eff_controller *c, long number, const eff_child *child, double reward);
 
 const char *eff_controller_name(eff_controller_kind k); /* "random", "evolution", "ppo" */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the controllers share: the common part (controller.c) numbers the proposals, draws again what was proposed before
- * and remembers; a kind says how one is drawn and what it learns from an observation. */
+/* What the controllers share: the common part (controller.c) numbers the proposals, draws again what was proposed
+ * before and remembers; a kind says how one is drawn and what it learns from an observation. */
 #ifndef EFF_SEARCH_CONTROLLER_INTERNAL_H
 #define EFF_SEARCH_CONTROLLER_INTERNAL_H
 
@@ -21,8 +21,8 @@ static inline int eff_draw_below(eff_draw *r, int n) { return (int)(eff_draw_uni
 typedef struct eff_controller_class {
     const char *name;
     eff_status (*check)(const eff_controller_opts *o, eff_error *err);
-    eff_status (*create)(eff_controller *c, eff_error *err);          /* sets c->state             */
-    void (*destroy)(void *state);                                     /* NULL is fine              */
+    eff_status (*create)(eff_controller *c, eff_error *err);                   /* sets c->state             */
+    void (*destroy)(void *state);                                              /* NULL is fine              */
     void (*draw)(eff_controller *c, long number, eff_draw *r, eff_child *out); /* need not be canonical     */
     void (*proposed)(eff_controller *c, long number, const eff_child *child);  /* what became of it; or NULL */
     void (*observe)(eff_controller *c, long number, const eff_child *child, double reward);

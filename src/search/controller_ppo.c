@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Proximal policy optimisation (Schulman et al. 2017) of a policy that is one softmax a decision. What it is rewarded
  * for is the network, not the choices: options that make the same network count as one, their probabilities together,
- * so that a decision without effect is neither praised nor blamed. The surrogate is maximised by Adam, a few passes over
- * each batch of observations; the gradient is written out below. */
+ * so that a decision without effect is neither praised nor blamed. The surrogate is maximised by Adam, a few passes
+ * over each batch of observations; the gradient is written out below. */
 #include "base/mem.h"
 #include "search/controller_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-#define ADAM_BETA1 0.9
-#define ADAM_BETA2 0.999
-#define ADAM_EPS 1e-8
+#define ADAM_BETA1     0.9
+#define ADAM_BETA2     0.999
+#define ADAM_EPS       1e-8
 #define MOST_LOG_RATIO 20.0 /* of probabilities now and then, so that no product is infinite */
 
 typedef struct agent {
@@ -20,10 +20,10 @@ typedef struct agent {
     long steps;
     bool known; /* the baseline */
     double baseline;
-    double *logp;              /* [ahead + 1] of proposals in flight, by number */
-    eff_policy_sample *sample; /* [batch] */
-    double *reward;            /* [batch] */
-    int n;                     /* observed of the batch */
+    eff_policy_sample *flying; /* [ahead + 1], by number: proposed, not yet observed */
+    eff_policy_sample *sample; /* [batch]                                           */
+    double *reward;            /* [batch]                                           */
+    int n;                     /* observed of the batch                             */
 } agent;
 
 /* ---------------------------------------------------------------------------------------------------- policy */
@@ -150,8 +150,8 @@ static eff_status check(const eff_controller_opts *o, eff_error *err)
         const char *name;
         double value, lo, hi;
     } row[] = {
-        { "batch", o->batch, 2, 10000 },    { "passes", o->passes, 1, 1000 },   { "lr", o->lr, 1e-6, 10 },
-        { "clip", o->clip, 0.01, 0.99 },    { "entropy", o->entropy, 0, 10 }, { "baseline", o->baseline, 0, 1 },
+        { "batch", o->batch, 2, 10000 }, { "passes", o->passes, 1, 1000 }, { "lr", o->lr, 1e-6, 10 },
+        { "clip", o->clip, 0.01, 0.99 }, { "entropy", o->entropy, 0, 10 }, { "baseline", o->baseline, 0, 1 },
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         const eff_status s = eff_controller_range(row[i].name, row[i].value, row[i].lo, row[i].hi, err);
@@ -164,7 +164,7 @@ static void destroy(void *state)
 {
     agent *const a = state;
     if (!a) return;
-    eff_free(a->logp);
+    eff_free(a->flying);
     eff_free(a->sample);
     eff_free(a->reward);
     eff_free(a);
@@ -175,10 +175,11 @@ static eff_status create(eff_controller *c, eff_error *err)
     const size_t batch = (size_t)c->o.batch;
     agent *const a = c->state = eff_calloc(1, sizeof *a);
     if (!a) return eff_fail_memory(err, sizeof *a);
-    a->logp = eff_calloc((size_t)c->o.ahead + 1, sizeof *a->logp);
+    a->flying = eff_calloc((size_t)c->o.ahead + 1, sizeof *a->flying);
     a->sample = eff_calloc(batch, sizeof *a->sample);
     a->reward = eff_calloc(batch, sizeof *a->reward);
-    if (!a->logp || !a->sample || !a->reward) return eff_fail_memory(err, batch * sizeof *a->sample);
+    if (!a->flying || !a->sample || !a->reward)
+        return eff_fail_memory(err, (batch + (size_t)c->o.ahead) * sizeof *a->sample);
     refresh(c->space, a);
     return EFF_OK;
 }
@@ -197,25 +198,19 @@ static void draw(eff_controller *c, long number, eff_draw *r, eff_child *out)
     }
 }
 
-static double *in_flight(const eff_controller *c, const agent *a, long number)
-{
-    return &a->logp[number % (c->o.ahead + 1)];
-}
-
 static void proposed(eff_controller *c, long number, const eff_child *child)
 {
     agent *const a = c->state;
-    uint8_t same[EFF_MAX_DECISIONS];
-    eff_policy_same(same, c->space, child);
-    *in_flight(c, a, number) = eff_policy_logp(c->space, a->logit, same);
+    eff_policy_sample *const s = &a->flying[number % (c->o.ahead + 1)];
+    eff_policy_same(s->same, c->space, child);
+    s->logp = eff_policy_logp(c->space, a->logit, s->same);
 }
 
 static void observe(eff_controller *c, long number, const eff_child *child, double reward)
 {
+    (void)child; /* it is what was proposed */
     agent *const a = c->state;
-    eff_policy_sample *const s = &a->sample[a->n];
-    eff_policy_same(s->same, c->space, child);
-    s->logp = *in_flight(c, a, number);
+    a->sample[a->n] = a->flying[number % (c->o.ahead + 1)];
     a->reward[a->n++] = reward;
     if (a->n == c->o.batch) update(c, a);
 }

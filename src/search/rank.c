@@ -71,7 +71,7 @@ static double tau_b(const pair *p, const int *w, int n, int ranks, int64_t *tree
         tied_a += pairs_of(group);
     }
     for (int r = 1; r <= ranks; r++) tied_b += pairs_of(of_rank[r]);
-    const double all = pairs_of(total), scale = sqrt(all - tied_a) * sqrt(all - tied_b);
+    const double all = pairs_of(total), scale = sqrt((all - tied_a) * (all - tied_b));
     return scale > 0 ? more / scale : NAN;
 }
 
