@@ -3,9 +3,9 @@
 #include "commands.h"
 
 const cli_cmd *const cli_commands[] = { &cmd_info,  &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval,
-                                        &cmd_train, &cmd_data,  &cmd_advise,  &cmd_bench,   NULL };
+                                        &cmd_train, &cmd_data,  &cmd_advise,  &cmd_search,  &cmd_bench,   NULL };
 
-const char *const cli_later[] = { "search",   "data check", "data split", "explain", "embed",
+const char *const cli_later[] = { "data check", "data split", "explain", "embed",
                                   "quantize", "pull",       "serve",      NULL };
 
 const cli_about cli_program = {

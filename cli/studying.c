@@ -118,7 +118,7 @@ static void bar(cli_study *c, const eff_study_event *e)
     cli_progress_say(e->part, line);
 }
 
-static int on_event(void *ctx, const eff_study_event *e)
+int cli_study_event(void *ctx, const eff_study_event *e)
 {
     cli_study *const c = ctx;
     char left[32];
@@ -148,7 +148,7 @@ static int on_event(void *ctx, const eff_study_event *e)
 
 /* ------------------------------------------------------------------------------------------------ options */
 
-static int make_recipe(const cli_args *a, const eff_model *base, const eff_dataset *d, eff_recipe **out)
+int cli_study_recipe(const cli_args *a, const eff_model *base, const eff_dataset *d, eff_recipe **out)
 {
     eff_error err = { 0 };
     char text[64];
@@ -181,8 +181,7 @@ static int read_common(const cli_args *a, eff_study_opts *o)
     return status == CLI_OK ? cli_size_option(a, "image-cache", &o->cache) : status;
 }
 
-/* The store's path; the folder for it is made, unless there is only planning. */
-static int find_store(const cli_args *a, char **path)
+int cli_study_store(const cli_args *a, char **path)
 {
     const char *const given = cli_text(a, "store"), *const out = cli_text(a, "out");
     const size_t room = strlen(given ? given : out) + sizeof "/trials.db";
@@ -201,7 +200,7 @@ static int find_store(const cli_args *a, char **path)
 
 /* --------------------------------------------------------------------------------------------- what is said */
 
-static json_t *parsed(const char *text)
+json_t *cli_parsed(const char *text)
 {
     json_t *const j = text ? json_loads(text, 0, NULL) : NULL;
     if (!j) cli_error("out of memory");
@@ -220,7 +219,7 @@ static void say_plan(FILE *f, const json_t *p)
     if (cuts && *cuts) fprintf(f, "%scut to the time there is: %s\n", f == stderr ? "effnet: " : "", cuts);
 }
 
-static void print_recipe(const json_t *p)
+void cli_print_recipe(const json_t *p)
 {
     const char *key;
     json_t *v;
@@ -231,7 +230,7 @@ static void print_recipe(const json_t *p)
 
 static int show_plan(const cli_args *a, eff_study *s, void (*print)(const json_t *, bool))
 {
-    json_t *const p = parsed(eff_study_plan(s));
+    json_t *const p = cli_parsed(eff_study_plan(s));
     if (!p) return CLI_FAILED;
     if (cli_flag(a, "json")) return cli_json_print(p) ? CLI_OK : CLI_FAILED;
     print(p, true);
@@ -239,7 +238,7 @@ static int show_plan(const cli_args *a, eff_study *s, void (*print)(const json_t
     say_plan(stdout, p);
     printf("training takes up to %s of memory, and %s for decoded images at most\n",
            cli_bytes(cli_field(p, "train_memory")), cli_text(a, "image-cache"));
-    print_recipe(p);
+    cli_print_recipe(p);
     json_decref(p);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
@@ -249,7 +248,7 @@ static int finish(const cli_args *a, eff_study *s, void (*print)(const json_t *,
     eff_error err = { 0 };
     const char *const out = cli_text(a, "out");
     if (eff_study_save(s, out, &err) != EFF_OK) return cli_fail(&err, out);
-    json_t *const j = parsed(eff_study_results(s));
+    json_t *const j = cli_parsed(eff_study_results(s));
     if (!j) return CLI_FAILED;
     if (cli_flag(a, "json")) return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     print(j, false);
@@ -272,11 +271,11 @@ int cli_study_run(const cli_args *a, eff_study_opts *o, void (*print)(const json
     int status = read_common(a, o);
     if (status == CLI_OK) status = cli_open_model(a, cli_text(a, "base"), &base);
     if (status == CLI_OK) status = cli_open_set(a, &d);
-    if (status == CLI_OK) status = make_recipe(a, base, d, &r);
-    if (status == CLI_OK) status = find_store(a, &store);
+    if (status == CLI_OK) status = cli_study_recipe(a, base, d, &r);
+    if (status == CLI_OK) status = cli_study_store(a, &store);
     if (status == CLI_OK) {
         o->store = store;
-        o->event = on_event;
+        o->event = cli_study_event;
         o->ctx = &c;
         const eff_status e = eff_study_create(&s, base, d, r, o, &err);
         cli_progress_end();
@@ -288,7 +287,7 @@ int cli_study_run(const cli_args *a, eff_study_opts *o, void (*print)(const json
     if (status == CLI_OK && cli_flag(a, "plan")) {
         status = show_plan(a, s, print);
     } else if (status == CLI_OK) {
-        json_t *const p = parsed(eff_study_plan(s));
+        json_t *const p = cli_parsed(eff_study_plan(s));
         if (p && c.talks) say_plan(stderr, p);
         json_decref(p);
         const eff_status e = eff_study_run(s, &err);

@@ -48,4 +48,13 @@ const char *cli_duration(double seconds);
 /** The sentences of the conclusion, wrapped. */
 void cli_print_words(const json_t *results);
 
+/** What a search does as a study does: tell of an event (ctx is a cli_study), make the recipe from --set, --epochs and
+ * --augment, find the store (*path is malloc'ed; NULL: only planning), read what the library says in JSON, print the
+ * recipe of a plan. */
+int cli_study_event(void *ctx, const eff_study_event *e);
+int cli_study_recipe(const cli_args *a, const eff_model *base, const eff_dataset *d, eff_recipe **out);
+int cli_study_store(const cli_args *a, char **path);
+json_t *cli_parsed(const char *text);
+void cli_print_recipe(const json_t *plan);
+
 #endif

@@ -76,7 +76,7 @@ static bool put_common(json_t *j, eff_search *s)
            eff_json_put(j, "epochs",
                         json_pack("[i, i, i]", eff_search_epochs(s, 0), eff_search_epochs(s, 1),
                                   eff_search_epochs(s, 2))) &&
-           eff_json_put(j, "trials", json_integer(s->o.trials)) &&
+           eff_json_put(j, "trials_asked", json_integer(s->o.trials)) &&
            eff_json_put(j, "control", json_real(s->o.control)) && eff_json_put(j, "ahead", json_integer(s->o.ahead)) &&
            eff_json_put(j, "repeats", json_integer(s->o.repeats)) && eff_json_put(j, "cuts", json_string(s->cuts));
 }
@@ -271,18 +271,76 @@ static json_t *final_json(const eff_search *s)
     return NULL;
 }
 
-/* The networks of the front and the winner as tables that can be used, by child. */
+static bool is_finalist(const eff_search *s, int try)
+{
+    for (int k = 0; k < s->nfinalists; k++)
+        if (s->finalist[k] == try) return true;
+    return false;
+}
+
+static json_t *table_json(const eff_search *s, int try)
+{
+    eff_table t = s->tries[try].table;
+    char digits[EFF_CHILD_TEXT];
+    eff_child_format(&s->space, &s->tries[try].child, digits, sizeof digits);
+    snprintf(t.name, sizeof t.name, "%.20s-%.40s", s->space.name, digits);
+    return eff_table_to_json(&t);
+}
+
+/* The winner; before there is one, the child with the best brief score. */
+static json_t *best_json(const eff_search *s)
+{
+    int best = s->winner;
+    for (int i = 0; s->winner < 0 && i < s->ntries; i++)
+        if (!isnan(eff_search_top1(s, i)) && (best < 0 || eff_search_reward(s, i) > eff_search_reward(s, best)))
+            best = i;
+    if (best < 0) return json_null();
+    double top1 = eff_search_top1(s, best);
+    if (s->winner >= 0) {
+        contest c;
+        hold_contest(&c, s);
+        const eff_estimate m = eff_mean_of(&c.layout, &c.spread, 0, s->scored);
+        if (!isnan(m.value)) top1 = m.value;
+    }
+    const double cost = eff_search_cost(s, best, s->objective.cost);
+    json_t *const j = json_object();
+    if (j && eff_json_put(j, "child", digits_json(s, best)) && eff_json_put(j, "table", table_json(s, best)) &&
+        put_costs(j, s->tries[best].cost, eff_search_cost(s, best, EFF_COST_LATENCY)) &&
+        eff_json_put(j, "top1", eff_json_real(top1)) &&
+        eff_json_put(j, "reward", eff_json_real(eff_objective_reward(&s->objective, top1, cost))))
+        return j;
+    json_decref(j);
+    return NULL;
+}
+
+static json_t *pareto_json(const eff_search *s, const bool *front)
+{
+    json_t *const a = json_array();
+    bool good = a != NULL;
+    for (int i = 0; good && i < s->ntries; i++) {
+        if (!front[i]) continue;
+        json_t *const j = json_object();
+        good = j && eff_json_put(j, "child", digits_json(s, i)) &&
+               put_costs(j, s->tries[i].cost, eff_search_cost(s, i, EFF_COST_LATENCY)) &&
+               eff_json_put(j, "top1", eff_json_real(eff_search_top1(s, i))) &&
+               eff_json_put(j, "reward", eff_json_real(eff_search_reward(s, i)));
+        good = append(a, j) && good;
+    }
+    if (good) return a;
+    json_decref(a);
+    return NULL;
+}
+
+/* The networks of the front, the finalists and the winner as tables that can be used, by child. */
 static json_t *tables_json(const eff_search *s, const bool *front)
 {
     json_t *const j = json_object();
     bool good = j != NULL;
     for (int i = 0; good && i < s->ntries; i++) {
-        if (!front[i] && i != s->winner) continue;
-        eff_table t = s->tries[i].table;
+        if (!front[i] && i != s->winner && !is_finalist(s, i)) continue;
         char digits[EFF_CHILD_TEXT];
         eff_child_format(&s->space, &s->tries[i].child, digits, sizeof digits);
-        snprintf(t.name, sizeof t.name, "%.20s-%.40s", s->space.name, digits);
-        good = eff_json_put(j, digits, eff_table_to_json(&t));
+        good = eff_json_put(j, digits, table_json(s, i));
     }
     if (good) return j;
     json_decref(j);
@@ -308,11 +366,20 @@ static bool *find_front(const eff_search *s)
     return NULL;
 }
 
+static int scored_children(const eff_search *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->ntries; i++) n += s->tries[i].same_as < 0 && !isnan(eff_search_top1(s, i));
+    return n;
+}
+
 json_t *eff_search_results_json(eff_search *s)
 {
     bool *const front = find_front(s);
     json_t *const j = json_object();
     bool good = front && j && put_common(j, s) &&
+                eff_json_put(j, "trials", json_integer(scored_children(s))) &&
+                eff_json_put(j, "best", best_json(s)) && eff_json_put(j, "pareto", pareto_json(s, front)) &&
                 eff_json_put(j, "complete", json_boolean(s->complete && s->finished == s->njobs)) &&
                 eff_json_put(j, "exhausted", json_boolean(s->exhausted)) &&
                 eff_json_put(j, "jobs_done", json_integer(s->finished)) &&

@@ -59,14 +59,14 @@ static eff_status save_json(const json_t *j, const char *dir, const char *name, 
 static eff_status save_tables(const json_t *r, const char *dir, eff_error *err)
 {
     const json_t *const tables = json_object_get(r, "tables");
-    const char *const winner = json_string_value(json_object_get(r, "winner"));
+    const json_t *const best = json_object_get(json_object_get(r, "best"), "table");
     const size_t n = strlen(dir) + sizeof "/tables";
     char name[EFF_CHILD_TEXT + 8], *const folder = eff_malloc(n);
     const char *child;
     json_t *v;
     if (!folder) return eff_fail_memory(err, n);
     snprintf(folder, n, "%s/tables", dir);
-    eff_status e = winner ? save_json(json_object_get(tables, winner), dir, "best.json", err) : EFF_OK;
+    eff_status e = best ? save_json(best, dir, "best.json", err) : EFF_OK;
     if (e == EFF_OK && json_object_size(tables)) e = eff_make_folder(folder, err);
     json_object_foreach((json_t *)tables, child, v)
     {
