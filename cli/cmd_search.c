@@ -25,8 +25,8 @@ static const cli_opt opts[] = {
     { 'n', "trials", "N", "children that are scored", CLI_INT, "100", 1, 100000 },
     { 0, "controller", "NAME", "who proposes children: evolution, ppo, random", CLI_CHOICE, "evolution", 0, 0,
       "evolution ppo random" },
-    { 0, "evaluator", "NAME", "how they are scored: proxy (a short training each), supernet (shared weights)", CLI_CHOICE,
-      "proxy", 0, 0, "proxy supernet" },
+    { 0, "evaluator", "NAME", "how they are scored: proxy (a short training each), supernet (shared weights)",
+      CLI_CHOICE, "proxy", 0, 0, "proxy supernet" },
     { 0, "cost", "NAME", "what accuracy is weighed against: macs, latency, params, memory", CLI_CHOICE, "macs", 0, 0,
       "macs latency params memory" },
     { 0, "target", "T", "the reward is accuracy * (cost / T)^W: 20M, 3ms, 1.5G [what the base costs]", CLI_TEXT },
@@ -36,8 +36,8 @@ static const cli_opt opts[] = {
     { 0, "control", "PART", "part of the children drawn by chance, to compare with", CLI_NUMBER, "0.2", 0, 0.99 },
     { 0, "ahead", "N", "children begun before an earlier one's result counts: so many processes and one side by side",
       CLI_INT, "3", 0, 1000 },
-    { 0, "finalists", "N", "best children that are trained three times as long, a third of them nine times", CLI_INT, "9",
-      1, 1000 },
+    { 0, "finalists", "N", "best children that are trained three times as long, a third of them nine times", CLI_INT,
+      "9", 1, 1000 },
     { 0, "sample", "N", "children of all ranks trained to the full: is the brief score's order right?", CLI_INT, "8", 0,
       1000 },
     { 0, "repeats", "N", "seeds of the winner, the base and the rivals in the end", CLI_INT, "3", 1, 64 },
@@ -48,7 +48,8 @@ static const cli_opt opts[] = {
     { 0, "memory", "SIZE", "a child whose training takes more is recorded as failed [what the machine has]", CLI_TEXT },
     { 0, "set", "KEY=V,...", "replace any value of the recipe; --plan lists them", CLI_TEXT },
     { 0, "augment", "SPEC", "how training images are varied: shifts, mirror, colours", CLI_TEXT },
-    { 0, "val", "PART", "part of each class kept for validation, where DATA has no val/", CLI_NUMBER, "0.2", 0.01, 0.9 },
+    { 0, "val", "PART", "part of each class kept for validation, where DATA has no val/", CLI_NUMBER, "0.2", 0.01,
+      0.9 },
     { 0, "image-cache", "SIZE", "memory for decoded images", CLI_TEXT, "1.5G" },
     { 0, "plan", NULL, "only say what would be done, and how long it takes", CLI_FLAG },
     { 0 },
@@ -93,7 +94,8 @@ static int read_limits(const cli_args *a, eff_search_opts *o)
         const char *end;
         while (i < EFF_SEARCH_COSTS && (strncmp(s, names[i], n) != 0 || names[i][n])) i++;
         if (i == EFF_SEARCH_COSTS || s[n] != '=' || !read_amount(s + n + 1, &o->limit[i], &end))
-            return cli_usage(a, "--limit: expected macs, latency, params or memory and an amount (macs=20M), found '%s'",
+            return cli_usage(a,
+                             "--limit: expected macs, latency, params or memory and an amount (macs=20M), found '%s'",
                              cli_clean(s));
         s = *end ? end + 1 : end;
     }
@@ -249,7 +251,8 @@ static int show_plan(const cli_args *a, eff_search *s)
     if (cli_flag(a, "json")) return cli_json_print(p) ? CLI_OK : CLI_FAILED;
     print_space(p);
     say_plan(stdout, p);
-    printf("a child has %s multiply-adds in the mean; training takes about %s of memory, and %s for decoded images at most\n",
+    printf("a child has %s multiply-adds in the mean; training takes about %s of memory, and %s for decoded images at "
+           "most\n",
            cli_human(cli_field(p, "mean_macs")), cli_bytes(cli_field(p, "train_memory")), cli_text(a, "image-cache"));
     cli_print_recipe(p);
     json_decref(p);

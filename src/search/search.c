@@ -245,7 +245,7 @@ static eff_status wait_for_others(eff_search *s, bool *stop, eff_error *err)
     const eff_status e = advance(s, err);
     const eff_study_event ev = { .phase = s->finished > before ? EFF_STUDY_TRIAL : EFF_STUDY_WAIT,
                                  .done = (size_t)s->finished,
-                                 .total = (size_t)s->njobs,
+                                 .total = (size_t)eff_search_total(s),
                                  .part = eff_search_part(s),
                                  .eta = eff_search_left(s),
                                  .left = NAN };
@@ -312,7 +312,8 @@ static eff_status run_all(eff_search *s, eff_pool *pool, eff_pictures **p, eff_e
     eff_free(job);
     eff_free(id);
     if (e == EFF_OK && !all_over(s))
-        return eff_fail(err, EFF_ECANCELLED, s->timed_out ? "the time is over: %d trials are done" : "stopped: %d trials are done",
+        return eff_fail(err, EFF_ECANCELLED,
+                        s->timed_out ? "the time is over: %d trials are done" : "stopped: %d trials are done",
                         s->finished);
     return e;
 }

@@ -160,11 +160,11 @@ eff_status eff_search_reach(const eff_search *s, eff_error *err)
     eff_status e = eff_space_table(&t, &s->space, &best, err);
     if (e == EFF_OK) e = eff_search_count(cost, &t, err);
     if (e != EFF_OK) return e;
-    return eff_fail(err, EFF_EARG, "%s: the smallest child found has %.6g%s: expected a %s of at least that, found %.6g",
-                    eff_cost_name(at), cost[at], eff_cost_unit(at),
-                    s->objective.limit[at] > 0 && s->objective.limit[at] * least <= cost[at] * (1 + 1e-9) ? "limit"
-                                                                                                         : "target",
-                    cost[at] / least);
+    return eff_fail(
+        err, EFF_EARG, "%s: the smallest child found has %.6g%s: expected a %s of at least that, found %.6g",
+        eff_cost_name(at), cost[at], eff_cost_unit(at),
+        s->objective.limit[at] > 0 && s->objective.limit[at] * least <= cost[at] * (1 + 1e-9) ? "limit" : "target",
+        cost[at] / least);
 }
 
 /* --------------------------------------------------------------------------------------------------- tries */
@@ -177,10 +177,7 @@ static int earlier(const eff_search *s, const eff_child *c)
 }
 
 /* Whether try i is one of those drawn by chance: their part is `control` of any beginning of the row. */
-static bool by_chance(const eff_search *s, int i)
-{
-    return floor((i + 1) * s->o.control) > floor(i * s->o.control);
-}
+static bool by_chance(const eff_search *s, int i) { return floor((i + 1) * s->o.control) > floor(i * s->o.control); }
 
 static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
 {
@@ -200,12 +197,11 @@ static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
         eff_search_count(t->cost, &t->table, NULL) != EFF_OK || !eff_objective_allows(&s->objective, t->cost, &which))
         return EFF_OK;
     eff_search_plain(&t->table);
-    eff_job j = { .kind = s->by_supernet ? EFF_JOB_SCORE : EFF_JOB_TRAIN,
-                  .table = t->table,
-                  .child = t->child,
-                  .seed = s->o.seed };
+    eff_job j = {
+        .kind = s->by_supernet ? EFF_JOB_SCORE : EFF_JOB_TRAIN, .table = t->table, .child = t->child, .seed = s->o.seed
+    };
     eff_child_format(&s->space, &t->child, digits, sizeof digits);
-    snprintf(j.what, sizeof j.what, "child %d%s, %.40s", s->entered + 1, t->control ? " (by chance)" : "", digits);
+    snprintf(j.what, sizeof j.what, "child %d%s, %.36s", s->entered + 1, t->control ? " (by chance)" : "", digits);
     const int before = s->njobs;
     const eff_status e = eff_search_add_job(s, &j, &t->job, err);
     s->entered += s->njobs > before; /* another child may round to the same table */

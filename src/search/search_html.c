@@ -151,10 +151,11 @@ static bool history_chart(eff_text *t, const json_t *r)
                                   .series = s,
                                   .nseries = 2,
                                   .whole_x = true };
-        figure(t,
-               "The best reward after so many children: of the controller's own, and in the mean over all orders of those "
-               "drawn by chance, which is what random search would have.",
-               &c);
+        figure(
+            t,
+            "The best reward after so many children: of the controller's own, and in the mean over all orders of those "
+            "drawn by chance, which is what random search would have.",
+            &c);
     }
     eff_free(a.x);
     eff_free(b.x);
@@ -168,8 +169,8 @@ static bool rank_chart(eff_text *t, const json_t *r)
     size_t i;
     const json_t *v;
     if (!room_for(&c, json_array_size(rows))) return false;
-    json_array_foreach(rows, i, v)
-        if (!isnan(number(v, "brief")) && !isnan(number(v, "full"))) put(&c, number(v, "brief"), number(v, "full"));
+    json_array_foreach(rows, i, v) if (!isnan(number(v, "brief")) && !isnan(number(v, "full")))
+        put(&c, number(v, "brief"), number(v, "full"));
     if (c.n > 1) {
         const eff_svg_series s[] = { series(&c, "child", true) };
         const eff_svg_lines l = { .title = "top-1 after full training against brief score",
@@ -200,7 +201,8 @@ static void draw_table(eff_text *t, const json_t *table, const char *title)
     int side = n.height / n.stem_stride;
     eff_text_print(t, "<figure><figcaption>");
     eff_text_escape(t, title);
-    eff_text_print(t, "</figcaption><div class=\"wide\"><svg viewBox=\"0 0 %d %d\" style=\"min-width:%dpx\" role=\"img\">",
+    eff_text_print(t,
+                   "</figcaption><div class=\"wide\"><svg viewBox=\"0 0 %d %d\" style=\"min-width:%dpx\" role=\"img\">",
                    stages * (wide + gap), high + 62, stages * 44);
     eff_text_put(t, "<title>");
     eff_text_escape(t, title);
@@ -226,20 +228,24 @@ static void draw_table(eff_text *t, const json_t *table, const char *title)
         eff_text_print(t,
                        "<rect class=\"f%d\" opacity=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" "
                        "rx=\"4\"/>",
-                       !s                        ? 5
+                       !s                       ? 5
                        : s->op == EFF_OP_MBCONV ? 0
                        : s->op == EFF_OP_FUSED  ? 1
                                                 : 2,
                        ".55", x, high - h, wide, h);
         const int row = high + 14;
         eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%.1f\">%dc</text>", x + wide / 2,
-                       high - h / 2 + 4, s ? s->channels : i ? n.head_channels : n.stem_channels);
-        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2, row, what);
-        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2, row + 15,
-                       how);
+                       high - h / 2 + 4,
+                       s   ? s->channels
+                       : i ? n.head_channels
+                           : n.stem_channels);
+        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2, row,
+                       what);
+        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2,
+                       row + 15, how);
         if (s && s->repeats > 1)
-            eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">\xc3\x97%d</text>", x + wide / 2,
-                           row + 30, s->repeats);
+            eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">\xc3\x97%d</text>",
+                           x + wide / 2, row + 30, s->repeats);
         if (s)
             eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%d px</text>", x + wide / 2,
                            row + (s->repeats > 1 ? 45 : 30), side);
@@ -255,17 +261,18 @@ static void drawings(eff_text *t, const json_t *r)
     int drawn = 0;
     char title[120], macs[24];
     if (!json_object_size(at(r, "tables"))) return;
-    eff_html_section(t, "Networks drawn",
-                     "Input on the left. Boxes are as high as their feature maps (by the logarithm); in them the channels, "
-                     "below operator with expansion, kernel and stride, squeeze-and-excitation, layers, pixels.");
+    eff_html_section(
+        t, "Networks drawn",
+        "Input on the left. Boxes are as high as their feature maps (by the logarithm); in them the channels, "
+        "below operator with expansion, kernel and stride, squeeze-and-excitation, layers, pixels.");
     json_array_foreach(rows, i, v)
     {
         const char *const child = text_at(v, "child");
         const json_t *const table = at(at(r, "tables"), child);
         if (!table || drawn == DRAWN) continue;
         eff_amount_count(macs, sizeof macs, number(v, "macs"));
-        snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", strcmp(child, winner) == 0 ? "The winner: " : "", child,
-                 macs);
+        snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", strcmp(child, winner) == 0 ? "The winner: " : "",
+                 child, macs);
         draw_table(t, table, title);
         drawn++;
     }
@@ -307,15 +314,16 @@ static void end_table(eff_text *t)
 
 static void final_table(eff_text *t, const json_t *r)
 {
-    static const char *const head[] = { "network", "MACs", "weights",          "latency",
+    static const char *const head[] = { "network", "MACs", "weights",         "latency",
                                         "top-1",   "95 %", "found less this", "95 %" };
     size_t i;
     const json_t *v;
     char b[64];
     if (!json_array_size(at(r, "final"))) return;
-    eff_html_section(t, "Trained alike, to the full",
-                     "Means over the seeds. Differences are paired over the seeds; their spread is taken from all networks of "
-                     "this table together.");
+    eff_html_section(
+        t, "Trained alike, to the full",
+        "Means over the seeds. Differences are paired over the seeds; their spread is taken from all networks of "
+        "this table together.");
     eff_html_table(t, head, 8);
     json_array_foreach(at(r, "final"), i, v)
     {
@@ -347,8 +355,9 @@ static void finalist_table(eff_text *t, const json_t *r)
     }
     if (strcmp(text_at(r, "evaluator"), "supernet") == 0)
         snprintf(head_text[0], sizeof head_text[0], "top-1, supernet");
-    eff_html_section(t, "Finalists", "The best by reward after the brief score; the best third of each level is trained "
-                                     "three times as long.");
+    eff_html_section(t, "Finalists",
+                     "The best by reward after the brief score; the best third of each level is trained "
+                     "three times as long.");
     eff_html_table(t, head, 4 + EFF_LEVELS);
     json_array_foreach(at(r, "finalists"), i, v)
     {
@@ -380,14 +389,14 @@ static int descending(const void *a, const void *b)
 
 static bool leader_table(eff_text *t, const json_t *r)
 {
-    static const char *const head[] = { "child", "MACs", "weights", "latency", "top-1", "reward", "number", "proposed by" };
+    static const char *const head[] = { "child", "MACs",   "weights", "latency",
+                                        "top-1", "reward", "number",  "proposed by" };
     const json_t *const rows = at(r, "children"), *v;
     leader *const l = eff_malloc((json_array_size(rows) + 1) * sizeof *l);
     size_t i, n = 0;
     char b[40];
     if (!l) return false;
-    json_array_foreach(rows, i, v)
-        if (!isnan(number(v, "reward"))) l[n++] = (leader){ number(v, "reward"), v };
+    json_array_foreach(rows, i, v) if (!isnan(number(v, "reward"))) l[n++] = (leader){ number(v, "reward"), v };
     qsort(l, n, sizeof *l, descending);
     snprintf(b, sizeof b, n > LEADERS ? "The best %d children" : "The children", LEADERS);
     eff_html_section(t, b, "By reward after the brief score. All are in search.csv.");
@@ -450,7 +459,8 @@ static void how(eff_text *t, const json_t *r)
     eff_html_section(t, "How it was done", NULL);
     eff_text_put(t, "<table class=\"facts\">\n");
     snprintf(b, sizeof b, "%.60s: %.0f decisions, %.4g choices, at most %.4g networks", text_at(at(r, "space"), "name"),
-             number(at(r, "space"), "decisions"), number(at(r, "space"), "choices"), number(at(r, "space"), "networks"));
+             number(at(r, "space"), "decisions"), number(at(r, "space"), "choices"),
+             number(at(r, "space"), "networks"));
     fact(t, "space", b);
     snprintf(b, sizeof b, is(o, "hard") ? "accuracy, times target / %s above %.6g%s" : "accuracy (%s / %.6g%s)^%g",
              text_at(o, "cost"), number(o, "target"), text_at(o, "unit"), number(o, "exponent"));
@@ -458,7 +468,9 @@ static void how(eff_text *t, const json_t *r)
     json_object_foreach((json_t *)at(o, "limits"), key, v)
     {
         snprintf(b, sizeof b, "%s at most %.6g%s", key, json_number_value(v),
-                 strcmp(key, "latency") == 0 ? " s" : strcmp(key, "memory") == 0 ? " bytes" : "");
+                 strcmp(key, "latency") == 0  ? " s"
+                 : strcmp(key, "memory") == 0 ? " bytes"
+                                              : "");
         fact(t, "limit", b);
     }
     snprintf(b, sizeof b, "%s, seed %s; %.0f %% of the children by chance, %.0f ahead", text_at(r, "controller"),
@@ -468,8 +480,9 @@ static void how(eff_text *t, const json_t *r)
              (int)json_integer_value(json_array_get(e, 0)), (int)json_integer_value(json_array_get(e, 1)),
              (int)json_integer_value(json_array_get(e, 2)));
     fact(t, "evaluator", b);
-    snprintf(b, sizeof b, "%.80s (%.0f to train on, %.0f to validate on, %.0f classes; fingerprint %s)", text_at(r, "data"),
-             number(r, "images"), number(r, "validation_images"), number(r, "classes"), text_at(r, "fingerprint"));
+    snprintf(b, sizeof b, "%.80s (%.0f to train on, %.0f to validate on, %.0f classes; fingerprint %s)",
+             text_at(r, "data"), number(r, "images"), number(r, "validation_images"), number(r, "classes"),
+             text_at(r, "fingerprint"));
     fact(t, "images", b);
     snprintf(b, sizeof b, "%.60s at %.0f pixels", text_at(r, "base"), number(r, "resolution"));
     fact(t, "base", b);
@@ -500,8 +513,8 @@ char *eff_search_html(const json_t *r)
     eff_html_figure(&t, "top-1 of what was found", b, NULL);
     eff_amount_count(b, sizeof b, number(found, "macs"));
     eff_html_figure(&t, "its multiply-adds", isnan(number(found, "macs")) ? DASH : b, NULL);
-    snprintf(b, sizeof b, "%zu", json_array_size(at(at(r, "history"), "controller")) +
-                                     json_array_size(at(at(r, "history"), "chance")));
+    snprintf(b, sizeof b, "%zu",
+             json_array_size(at(at(r, "history"), "controller")) + json_array_size(at(at(r, "history"), "chance")));
     eff_html_figure(&t, "children scored", b, NULL);
     eff_amount_span(b, sizeof b, number(r, "seconds_spent"));
     eff_html_figure(&t, "training in all", b, NULL);

@@ -37,8 +37,8 @@ typedef struct eff_job {
     eff_child child; /* SCORE                                   */
     int level;       /* TRAIN: 0 brief, the last one to the full */
     uint64_t seed;
-    char what[64]; /* for people                              */
-    int64_t id;    /* in the store                            */
+    char what[112]; /* for people */
+    int64_t id;     /* in the store                            */
     bool over, failed;
     double top1, latency; /* NaN when not there; seconds             */
     double seconds;       /* it took                                 */
@@ -79,10 +79,10 @@ struct eff_search {
 
     eff_try *tries;
     int ntries, room;
-    int entered;          /* distinct networks among them that are scored             */
-    long asked;        /* of the controller's proposals                             */
-    int seen;             /* tries of which the controller was told, or need not be   */
-    bool exhausted;       /* nothing new was found any more                           */
+    int entered;    /* distinct networks among them that are scored             */
+    long asked;     /* of the controller's proposals                             */
+    int seen;       /* tries of which the controller was told, or need not be   */
+    bool exhausted; /* nothing new was found any more                           */
 
     eff_job *jobs;
     int njobs, jobs_room;
@@ -106,7 +106,7 @@ struct eff_search {
     double decode, began, pace, spent;
     int workers, finished, failures;
     double claimed, job_part; /* estimated seconds of the job done here, and how much of it is done */
-    int asked_trials; /* before they were cut to the time */
+    int asked_trials;         /* before they were cut to the time */
     bool settled, timed_out;
     char cuts[200];
     char *plan_text, *results_text;
@@ -158,6 +158,8 @@ eff_status eff_search_measure(eff_search *s, eff_error *err);
 eff_status eff_search_cut(eff_search *s, eff_error *err);
 /** Estimated seconds of all jobs that are not over, those to come as well. */
 double eff_search_left(const eff_search *s);
+/** Jobs there are and will be, as far as can be told. */
+int eff_search_total(const eff_search *s);
 double eff_search_part(const eff_search *s); /* of the whole that is done, 0..1 */
 
 /* search_results.c */

@@ -191,6 +191,7 @@ eff_status eff_search_refresh(eff_search *s, eff_error *err)
         eff_status e = j->over ? EFF_OK : eff_store_get(s->store, j->id, &t, err);
         if (e == EFF_OK && t.state == EFF_TRIAL_DONE && j->kind != EFF_JOB_SUPERNET)
             e = eff_trial_result_read(&j->top1, &j->latency, t.result, err);
+        if (!(j->latency > 0)) j->latency = NAN;
         if (e == EFF_OK && (t.state == EFF_TRIAL_DONE || t.state == EFF_TRIAL_FAILED)) {
             j->over = true;
             j->failed = t.state == EFF_TRIAL_FAILED;
@@ -237,7 +238,7 @@ static bool on_step(void *ctx, long step, long steps)
     const double gone = eff_clock() - d->began;
     const eff_study_event e = { .phase = EFF_STUDY_STEP,
                                 .done = (size_t)s->finished,
-                                .total = (size_t)s->njobs,
+                                .total = (size_t)eff_search_total(s),
                                 .part = eff_search_part(s),
                                 .eta = eff_search_left(s),
                                 .left = gone * (double)(steps - step) / (double)step };
@@ -258,12 +259,9 @@ static eff_supernet_opts supernet_opts(const eff_search *s, eff_recipe *recipe)
 {
     const eff_trial_job j = eff_search_trial(s, &s->space.base, recipe, 0, s->o.seed);
     recipe->v[EFF_KEY_EPOCHS] = supernet_epochs(s);
-    return (eff_supernet_opts){ .space = &s->space,
-                                .recipe = recipe,
-                                .pixels = j.pixels,
-                                .seed = j.seed,
-                                .threads = j.threads,
-                                .cpu = j.cpu };
+    return (eff_supernet_opts){
+        .space = &s->space, .recipe = recipe, .pixels = j.pixels, .seed = j.seed, .threads = j.threads, .cpu = j.cpu
+    };
 }
 
 static eff_status open_supernet(eff_search *s, eff_recipe *recipe, const char *path, bool load, eff_error *err)
@@ -304,7 +302,7 @@ static bool say(eff_search *s, const eff_job *j, const char *what)
     snprintf(text, sizeof text, "%s: %s", j->what, what);
     const eff_study_event e = { .phase = EFF_STUDY_TRIAL,
                                 .done = (size_t)s->finished,
-                                .total = (size_t)s->njobs,
+                                .total = (size_t)eff_search_total(s),
                                 .part = eff_search_part(s),
                                 .eta = eff_search_left(s),
                                 .left = NAN,
@@ -378,7 +376,8 @@ eff_status eff_search_do(eff_search *s, int job, eff_pictures *p, bool *stop, ef
     }
     if (e == EFF_OK) e = eff_search_refresh(s, err);
     if (e == EFF_OK) {
-        say_best(s, best, sizeof best);
+        best[0] = '\0';
+        if (!s->complete && s->stage == 0) say_best(s, best, sizeof best);
         strncat(what, best, sizeof what - strlen(what) - 1);
         *stop = say(s, &s->jobs[job], what);
     }

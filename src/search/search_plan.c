@@ -4,6 +4,7 @@
 #include "search/search_internal.h"
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/rng.h"
@@ -29,8 +30,7 @@ static eff_status measure_children(eff_search *s, eff_error *err)
         double cost[EFF_COSTS];
         eff_cost which;
         for (int i = 0; i < s->space.ndecisions; i++)
-            c.choice[i] =
-                (uint8_t)(eff_rng_uniform(s->o.seed, STREAM_TIMED | k, (uint64_t)i) * s->space.decision[i].n);
+            c.choice[i] = (uint8_t)(eff_rng_uniform(s->o.seed, STREAM_TIMED | k, (uint64_t)i) * s->space.decision[i].n);
         if (eff_space_table(&t, &s->space, &c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK ||
             (!eff_objective_allows(&s->objective, cost, &which) && k < 50 * LOOKED_AT))
             continue;
@@ -68,7 +68,7 @@ static eff_status measure_decoding(eff_search *s, eff_error *err)
     eff_dataset few = *s->d; /* the first images of the set, borrowed */
     const size_t some = s->images < DECODED ? (size_t)s->images : DECODED;
     few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
-    eff_status e = eff_pool_create(&pool, s->o.threads, err);
+    eff_status e = eff_pool_create(&pool, s->o.threads ? s->o.threads : eff_cpu_count(), err);
     if (e == EFF_OK) e = eff_pictures_create(&p, &few, s->source_h, s->source_w, s->o.cache, err);
     if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, s->source_h, s->source_w, pool, err);
     if (e == EFF_OK) s->decode = (eff_clock() - began) / (double)some * ((double)s->images + s->scored);
@@ -105,20 +105,21 @@ double eff_search_job_seconds(const eff_search *s, const eff_job *j)
                                     : train_seconds(s, cost[EFF_COST_MACS], eff_search_epochs(s, j->level));
 }
 
+static int least(int a, int b) { return a < b ? a : b; }
+
 /* Of the finals that are not in the list of jobs yet, with children of mean cost. */
 static double finals_to_come(const eff_search *s)
 {
-    const int f = s->o.finalists < s->o.trials ? s->o.finalists : s->o.trials,
-              third = (f + EFF_LEVEL_FACTOR - 1) / EFF_LEVEL_FACTOR,
-              sample = s->o.sample < s->o.trials ? s->o.sample : s->o.trials;
+    const int f = least(s->o.finalists, s->o.trials), third = (f + EFF_LEVEL_FACTOR - 1) / EFF_LEVEL_FACTOR,
+              sample = least(s->o.sample, s->o.trials);
     const double one = train_seconds(s, s->mean_macs, eff_search_epochs(s, 1)),
                  full = train_seconds(s, s->mean_macs, eff_search_epochs(s, EFF_LEVELS - 1));
     double sum = 0;
     if (s->stage < 1) {
         sum += f * one + sample * full;
         for (int i = 0; i < s->nrivals; i++)
-            sum += s->o.repeats *
-                   train_seconds(s, s->rival[i].cost[EFF_COST_MACS], eff_search_epochs(s, EFF_LEVELS - 1));
+            sum +=
+                s->o.repeats * train_seconds(s, s->rival[i].cost[EFF_COST_MACS], eff_search_epochs(s, EFF_LEVELS - 1));
     }
     if (s->stage < EFF_LEVELS - 1) sum += third * full;
     return s->complete ? 0 : sum + (s->o.repeats - 1) * full;
@@ -144,6 +145,16 @@ double eff_search_left(const eff_search *s)
     return (jobs_left(s) + children_to_come(s) + finals_to_come(s)) * s->pace / (s->workers > 1 ? s->workers : 1);
 }
 
+int eff_search_total(const eff_search *s)
+{
+    const int children = s->exhausted ? 0 : s->o.trials - s->entered + (s->by_supernet && s->supernet_job < 0),
+              f = least(s->o.finalists, s->o.trials), third = (f + EFF_LEVEL_FACTOR - 1) / EFF_LEVEL_FACTOR;
+    int finals = s->complete ? 0 : s->o.repeats - 1;
+    if (s->stage < EFF_LEVELS - 1) finals += third;
+    if (s->stage < 1) finals += f + least(s->o.sample, s->o.trials) + s->nrivals * s->o.repeats;
+    return s->njobs + children + finals;
+}
+
 double eff_search_part(const eff_search *s)
 {
     double done = s->claimed * s->job_part;
@@ -163,10 +174,11 @@ eff_status eff_search_cut(eff_search *s, eff_error *err)
     s->o.trials = (int)fmax(0, floor((limit - finals) / each));
     if (s->o.trials > asked) s->o.trials = asked;
     if (s->o.trials < LEAST_TRIALS)
-        return eff_fail(err, EFF_EARG,
-                        "time: %d children and the finals take %.0f s here, there are %.0f s: expected more time, fewer "
-                        "epochs, or fewer finalists, sample and repeats",
-                        LEAST_TRIALS, LEAST_TRIALS * each + finals + s->decode, s->o.seconds);
+        return eff_fail(
+            err, EFF_EARG,
+            "time: %d children and the finals take %.0f s here, there are %.0f s: expected more time, fewer "
+            "epochs, or fewer finalists, sample and repeats",
+            LEAST_TRIALS, LEAST_TRIALS * each + finals + s->decode, s->o.seconds);
     snprintf(s->cuts, sizeof s->cuts, "children from %d to %d", asked, s->o.trials);
     return EFF_OK;
 }

@@ -45,7 +45,7 @@ static json_t *objective_json(const eff_search *s)
     json_t *const j = json_pack("{s:s, s:s, s:f, s:f, s:b}", "cost", eff_cost_name(s->objective.cost), "unit",
                                 eff_cost_unit(s->objective.cost), "target", s->objective.target, "exponent",
                                 s->objective.exponent, "hard", s->objective.hard),
-                 *const limits = json_object();
+                  *const limits = json_object();
     bool good = j && limits;
     for (int i = 0; good && i < EFF_COSTS; i++)
         if (s->objective.limit[i] > 0)
@@ -62,8 +62,7 @@ static bool put_common(json_t *j, eff_search *s)
     return eff_json_put(j, "kind", json_string("search")) && eff_json_put(j, "space", space_json(s)) &&
            eff_json_put(j, "controller", json_string(eff_controller_name(s->controller_opts.kind))) &&
            eff_json_put(j, "evaluator", json_string(s->by_supernet ? "supernet" : "proxy")) &&
-           eff_json_put(j, "objective", objective_json(s)) &&
-           eff_json_put(j, "base", json_string(s->rival[0].name)) &&
+           eff_json_put(j, "objective", objective_json(s)) && eff_json_put(j, "base", json_string(s->rival[0].name)) &&
            eff_json_put(j, "base_macs", json_real(s->rival[0].cost[EFF_COST_MACS])) &&
            eff_json_put(j, "resolution", json_integer(s->space.base.height)) &&
            eff_json_put(j, "data", json_string(s->data_name ? s->data_name : "")) &&
@@ -73,9 +72,9 @@ static bool put_common(json_t *j, eff_search *s)
            eff_json_put(j, "classes", json_integer(s->space.base.classes)) &&
            eff_json_put(j, "cpu", json_string(s->level)) && eff_json_put(j, "seed", json_string(seed)) &&
            eff_json_put(j, "recipe", eff_trial_recipe_json(&s->recipe)) &&
-           eff_json_put(j, "epochs",
-                        json_pack("[i, i, i]", eff_search_epochs(s, 0), eff_search_epochs(s, 1),
-                                  eff_search_epochs(s, 2))) &&
+           eff_json_put(
+               j, "epochs",
+               json_pack("[i, i, i]", eff_search_epochs(s, 0), eff_search_epochs(s, 1), eff_search_epochs(s, 2))) &&
            eff_json_put(j, "trials_asked", json_integer(s->o.trials)) &&
            eff_json_put(j, "control", json_real(s->o.control)) && eff_json_put(j, "ahead", json_integer(s->o.ahead)) &&
            eff_json_put(j, "repeats", json_integer(s->o.repeats)) && eff_json_put(j, "cuts", json_string(s->cuts));
@@ -226,7 +225,7 @@ static void hold_contest(contest *c, const eff_search *s)
     c->n = 1 + s->nrivals;
     for (int i = 0; i < c->n; i++)
         for (int r = 0; r < k; r++)
-            c->top1[i * k + r] = i == 0           ? s->winner >= 0 ? job_top1(s, s->winner_job[r]) : NAN
+            c->top1[i * k + r] = i == 0          ? s->winner >= 0 ? job_top1(s, s->winner_job[r]) : NAN
                                  : s->stage >= 1 ? job_top1(s, s->rival[i - 1].job[r])
                                                  : NAN;
     c->layout = (eff_layout){ .networks = c->n, .seeds = k, .top1 = c->top1 };
@@ -377,8 +376,7 @@ json_t *eff_search_results_json(eff_search *s)
 {
     bool *const front = find_front(s);
     json_t *const j = json_object();
-    bool good = front && j && put_common(j, s) &&
-                eff_json_put(j, "trials", json_integer(scored_children(s))) &&
+    bool good = front && j && put_common(j, s) && eff_json_put(j, "trials", json_integer(scored_children(s))) &&
                 eff_json_put(j, "best", best_json(s)) && eff_json_put(j, "pareto", pareto_json(s, front)) &&
                 eff_json_put(j, "complete", json_boolean(s->complete && s->finished == s->njobs)) &&
                 eff_json_put(j, "exhausted", json_boolean(s->exhausted)) &&

@@ -81,10 +81,11 @@ static void ranking(eff_text *t, const json_t *sample, const char *evaluator)
 static void history(eff_text *t, const json_t *r)
 {
     const json_t *const h = json_object_get(r, "history"), *const led = json_object_get(h, "controller"),
-                 *const chance = json_object_get(h, "chance");
+                        *const chance = json_object_get(h, "chance");
     const size_t a = json_array_size(led), b = json_array_size(chance), n = a < b ? a : b;
     if (n == 0) return;
-    const double x = json_number_value(json_array_get(led, n - 1)), y = json_number_value(json_array_get(chance, n - 1));
+    const double x = json_number_value(json_array_get(led, n - 1)),
+                 y = json_number_value(json_array_get(chance, n - 1));
     eff_text_print(t, "After %zu children each, the best reward was %.4f by %s and %.4f by chance", n, x,
                    text_at(r, "controller"), y);
     if (a > n) eff_text_print(t, "; after all %zu of its own %.4f", a, json_number_value(json_array_get(led, a - 1)));
