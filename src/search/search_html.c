@@ -5,7 +5,6 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "model/table_json.h"
 #include "report/amount.h"
 #include "report/html.h"
 #include "report/svg.h"
@@ -191,68 +190,6 @@ static bool rank_chart(eff_text *t, const json_t *r)
 
 /* --------------------------------------------------------------------------------------------- architectures */
 
-/* A network as a row of boxes, input on the left: as high as its feature map is (by the logarithm), with a line for
- * what its layers are. */
-static void draw_table(eff_text *t, const json_t *table, const char *title)
-{
-    eff_table n;
-    if (eff_table_from_json(&n, table, NULL) != EFF_OK) return;
-    const int gap = 6, wide = 52, high = 150, stages = n.nstages + 2;
-    int side = n.height / n.stem_stride;
-    eff_text_print(t, "<figure><figcaption>");
-    eff_text_escape(t, title);
-    eff_text_print(t,
-                   "</figcaption><div class=\"wide\"><svg viewBox=\"0 0 %d %d\" style=\"min-width:%dpx\" role=\"img\">",
-                   stages * (wide + gap), high + 62, stages * 44);
-    eff_text_put(t, "<title>");
-    eff_text_escape(t, title);
-    eff_text_put(t, "</title>");
-    for (int i = 0; i < stages; i++) {
-        const eff_stage *const s = i > 0 && i <= n.nstages ? &n.stage[i - 1] : NULL;
-        char what[24], how[24];
-        if (s) side = (side + s->stride - 1) / s->stride;
-        const double h = 14 + (high - 14) * log2(side + 1.0) / log2(n.height + 1.0);
-        const int x = i * (wide + gap);
-        if (s) {
-            snprintf(what, sizeof what, s->op == EFF_OP_MBCONV || s->op == EFF_OP_FUSED ? "%s%g" : "%s",
-                     s->op == EFF_OP_MBCONV  ? "MB"
-                     : s->op == EFF_OP_FUSED ? "Fused"
-                                             : eff_op_name(s->op),
-                     s->expand);
-            snprintf(how, sizeof how, "%dx%d%s%s", s->kernel, s->kernel, s->stride > 1 ? " /2" : "",
-                     s->se > 0 ? " SE" : "");
-        } else {
-            snprintf(what, sizeof what, i ? "head" : "stem");
-            snprintf(how, sizeof how, i ? "1x1" : "%dx%d /%d", n.stem_kernel, n.stem_kernel, n.stem_stride);
-        }
-        eff_text_print(t,
-                       "<rect class=\"f%d\" opacity=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" "
-                       "rx=\"4\"/>",
-                       !s                       ? 5
-                       : s->op == EFF_OP_MBCONV ? 0
-                       : s->op == EFF_OP_FUSED  ? 1
-                                                : 2,
-                       ".55", x, high - h, wide, h);
-        const int row = high + 14;
-        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%.1f\">%dc</text>", x + wide / 2,
-                       high - h / 2 + 4,
-                       s   ? s->channels
-                       : i ? n.head_channels
-                           : n.stem_channels);
-        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2, row,
-                       what);
-        eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%s</text>", x + wide / 2,
-                       row + 15, how);
-        if (s && s->repeats > 1)
-            eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">\xc3\x97%d</text>",
-                           x + wide / 2, row + 30, s->repeats);
-        if (s)
-            eff_text_print(t, "<text class=\"t\" text-anchor=\"middle\" x=\"%d\" y=\"%d\">%d px</text>", x + wide / 2,
-                           row + (s->repeats > 1 ? 45 : 30), side);
-    }
-    eff_text_put(t, "</svg></div></figure>\n");
-}
-
 static void drawings(eff_text *t, const json_t *r)
 {
     const char *const winner = text_at(r, "winner");
@@ -264,7 +201,8 @@ static void drawings(eff_text *t, const json_t *r)
     eff_html_section(
         t, "Networks drawn",
         "Input on the left. Boxes are as high as their feature maps (by the logarithm); in them the channels, "
-        "below operator with expansion, kernel and stride, squeeze-and-excitation, layers, pixels.");
+        "below operator with expansion, kernel and stride, squeeze-and-excitation, layers, pixels. Blue: "
+        "MBConv; vermillion: fused; green: other operators; grey: stem and head.");
     json_array_foreach(rows, i, v)
     {
         const char *const child = text_at(v, "child");
@@ -273,7 +211,7 @@ static void drawings(eff_text *t, const json_t *r)
         eff_amount_count(macs, sizeof macs, number(v, "macs"));
         snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", strcmp(child, winner) == 0 ? "The winner: " : "",
                  child, macs);
-        draw_table(t, table, title);
+        eff_search_draw(t, table, title);
         drawn++;
     }
     eff_html_section_end(t);

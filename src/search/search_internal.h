@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "report/text.h"
 #include "scale/compare.h"
 #include "scale/pictures.h"
 #include "scale/trial.h"
@@ -168,6 +169,10 @@ json_t *eff_search_results_json(eff_search *s);
 
 /* search_words.c */
 json_t *eff_search_words(const json_t *results);
+
+/* search_draw.c */
+/** A table (JSON) as a drawing with a caption. */
+void eff_search_draw(eff_text *t, const json_t *table, const char *title);
 
 /* search_html.c */
 char *eff_search_html(const json_t *results); /* NULL when memory ended */
