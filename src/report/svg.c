@@ -120,13 +120,20 @@ static void linear_ticks(axis *a, int want, bool whole, bool grow)
         a->tick[a->nticks++] = fabs(v) < 1e-9 * step ? 0 : v;
 }
 
-/* At 1, 2 and 5 in each decade, or at every so many decades. */
+/* At 1, 2 and 5 in each decade, or at every so many decades; over less than a decade at even steps. */
 static void log_ticks(axis *a)
 {
     static const double at[] = { 1, 2, 5 };
     const double decades = a->hi - a->lo;
     const int every = decades > 8 ? (int)ceil(decades / 8) : 1, few = decades > 2.5 ? 1 : 3;
     a->decimals = -1;
+    if (decades < 0.8) {
+        axis even = { .lo = pow(10, a->lo), .hi = pow(10, a->hi) };
+        linear_ticks(&even, 4, false, false);
+        memcpy(a->tick, even.tick, sizeof a->tick);
+        a->nticks = even.nticks;
+        return;
+    }
     for (int d = (int)floor(a->lo); d <= (int)ceil(a->hi) && a->nticks < MAX_TICKS; d += every)
         for (int k = 0; k < few && a->nticks < MAX_TICKS; k++) {
             const double w = d + log10(at[k]);
@@ -258,7 +265,7 @@ static double draw_legend(eff_text *t, const eff_svg_lines *c, double top)
     for (int k = 0; k < c->nseries; k++) {
         const double w = 34 + text_width(c->series[k].name) + 12;
         if (k && x + w > WIDTH) x = 8, y += 17;
-        eff_text_print(t, "<path class=\"l%d\" d=\"M%.1f %.1fh24\"/>", k, x, y - 4);
+        if (!c->series[k].scattered) eff_text_print(t, "<path class=\"l%d\" d=\"M%.1f %.1fh24\"/>", k, x, y - 4);
         marker(t, k, x + 12, y - 4);
         label(t, "", x + 30, y, c->series[k].name);
         x += w;
