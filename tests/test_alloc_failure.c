@@ -10,6 +10,7 @@
 #include "formats/names.h"
 #include "formats/safetensors.h"
 #include "model/table_json.h"
+#include "search/space.h"
 
 #include <effnet/eval.h>
 #include <effnet/scale.h>
@@ -247,6 +248,23 @@ static void tensors(void **state)
     at_every_index("timm.safetensors", read_all, keep(t_tmp("timm.safetensors")), NULL);
 }
 
+static eff_status search_space(const void *spec, eff_error *err)
+{
+    eff_space space;
+    const eff_status s = eff_space_load(&space, spec, NULL, err);
+    if (s != EFF_OK) return s;
+    json_t *const j = eff_space_to_json(&space);
+    json_decref(j);
+    return j ? EFF_OK : eff_fail_memory(err, 1);
+}
+
+static void spaces(void **state)
+{
+    (void)state;
+    at_every_index("small", search_space, "small", NULL);
+    at_every_index("share/spaces/bench.json", search_space, keep(t_data("../../share/spaces/bench.json")), NULL);
+}
+
 /* --------------------------------------------------------------------------------------------- predicting */
 
 /* Keeps the first failure of a file: those come through here, the rest goes on. */
@@ -410,7 +428,7 @@ static void others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads), cmocka_unit_test(tensors), cmocka_unit_test(predictions), cmocka_unit_test(conversions), cmocka_unit_test(others),
+        cmocka_unit_test(loads), cmocka_unit_test(tensors), cmocka_unit_test(spaces), cmocka_unit_test(predictions), cmocka_unit_test(conversions), cmocka_unit_test(others),
     };
     json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, make_files, drop_model);

@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch pickle model modelfile table classes filelist csv options run constants; do
+for target in safetensors pytorch pickle model modelfile table classes filelist csv options run constants space; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1
@@ -118,5 +118,16 @@ seed constants/below '{"alpha":0.9,"beta":1.1,"gamma":1.15}'
 seed constants/text '{"best":[{"alpha":"1.1","beta":1,"gamma":1.3}]}'
 seed constants/none '{"best":[]}'
 seed constants/twice '{"alpha":1.2,"alpha":1.3,"beta":1.1,"gamma":1.15}'
+
+# after a zero byte, a child
+seed space/child '{"name":"c","base":{"stem":{"channels":8},"divisor":4,"resolution":32,"classes":3,"stages":[{"op":"mbconv","channels":8},{"op":"conv","channels":12,"repeats":2}]},"choices":{"filters":[0.75,1,1.5]},"stages":[{"se":[0,0.25]},{"op":["conv","fused"],"layers":[-1,0]}]}\00011-021'
+seed space/child_wrong '{"base":"lite0@width=0.1","stages":[{"kernel":[3,5,7]},{"skip":[true,false]},{},{},{},{},{}]}\0002-2'
+seed space/every '{"name":"e","base":{"stem":{"channels":8},"divisor":2,"round_up_90":false,"drop_path":0.2,"resolution":[32,24],"stages":[{"op":"fused","channels":8,"se":0.25,"expand_from":12},{"op":"dsconv","channels":16,"stride":2,"skip":true},{"op":"basic","channels":16},{"op":"mbconv","channels":24,"fixed_repeats":true,"act":"none"}]},"choices":{"op":["conv","dsconv","mbconv","fused"],"kernel":[1,3,31],"expand":[1,1.01,6.5,64],"se":[0,0.25,16],"skip":[false,true],"filters":[0.01,0.99,1,3],"layers":[-1000,-1,0,2]},"stages":[{},{"kernel":[3],"fixed":false},{"fixed":true},{}]}'
+seed space/alike '{"base":"mobilenetv1@width=0.1","stages":[{"expand":[1,6]},{"fixed":true},{"fixed":true},{"fixed":true},{"filters":[1,1.001]}]}'
+seed space/residual '{"base":"resnet18","choices":{"kernel":[3,5]}}'
+seed space/too_large '{"base":"b0","choices":{"filters":[1,100],"layers":[0,1000]}}'
+seed space/operator '{"base":"b0","choices":{"op":["mbconv","fuse"]}}'
+seed space/twice '{"base":"b0","choices":{"se":[0,0.0]}}'
+seed space/nothing '{"base":"b0"}'
 
 say "$(find "$corpus" -type f | wc -l) seeds in fuzz/corpus"

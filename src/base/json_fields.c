@@ -120,8 +120,8 @@ void eff_json_known_keys(eff_json_reader *r, const char *const *keys, int n)
         while (i < n && strcmp(key, keys[i]) != 0) i++;
         if (i < n) continue;
         const char *const near_key = eff_nearest_name(key, keys, n);
-        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%.40s: unknown key%s%s%s", r->at, key, near_key ? "; did you mean " : "",
-                             near_key ? near_key : "", near_key ? "?" : "");
+        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%.40s: unknown key%s%s%s", r->at, key,
+                             near_key ? "; did you mean " : "", near_key ? near_key : "", near_key ? "?" : "");
         return;
     }
 }

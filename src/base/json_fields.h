@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a JSON object whose fields have types. What is left out keeps its value, what is unknown or of another type is
- * refused with its place ("stages[2].kernel"). The first failure sticks: later reads change nothing, so that a caller
- * reads all fields and looks at the status once. */
+/* Reading a JSON object whose fields have types. What is left out keeps its value, what is unknown or of another type
+ * is refused with its place ("stages[2].kernel"). The first failure sticks: later reads change nothing, so that a
+ * caller reads all fields and looks at the status once. */
 #ifndef EFF_BASE_JSON_FIELDS_H
 #define EFF_BASE_JSON_FIELDS_H
 

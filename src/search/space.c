@@ -28,8 +28,7 @@ static void decide(eff_stage *s, const eff_table *base, const eff_decision *d, i
     case EFF_FIELD_SE: s->se = v; break;
     case EFF_FIELD_SKIP: s->skip = v != 0; break;
     case EFF_FIELD_FILTERS: /* at 1 a stage keeps the channels that the base's author wrote */
-        s->channels =
-            v == 1 ? from->channels : eff_round_filters(from->channels, v, base->divisor, base->round_up_90);
+        s->channels = v == 1 ? from->channels : eff_round_filters(from->channels, v, base->divisor, base->round_up_90);
         break;
     case EFF_FIELD_LAYERS: s->repeats = from->repeats + (int)v > 1 ? from->repeats + (int)v : 1; break;
     default: break;
@@ -170,8 +169,8 @@ static int distinct(const eff_space *s, const eff_decision *d, const eff_stage *
     return n;
 }
 
-/* Operator, channels and repeats say what the other fields do, so those three are gone through and the others multiplied:
- * decision d of a stage whose earlier ones among the three are in `st`. */
+/* Operator, channels and repeats say what the other fields do, so those three are gone through and the others
+ * multiplied: decision d of a stage whose earlier ones among the three are in `st`. */
 static void count_shapes(counted *out, const eff_space *s, range r, int d, const eff_stage *st, int in, double before)
 {
     while (d < r.end && s->decision[d].field != EFF_FIELD_OP && s->decision[d].field != EFF_FIELD_FILTERS &&
@@ -238,14 +237,17 @@ eff_status eff_child_parse(eff_child *out, const eff_space *s, const char *text,
     for (int d = 0; d < s->ndecisions; d++) {
         const eff_decision *const open = &s->decision[d];
         if (new_group(s, d) && text[at++] != '-')
-            return eff_fail(err, EFF_EARG, "child: expected '-' after %zu bytes, before the digits of stages[%d], found '%.40s'",
+            return eff_fail(err, EFF_EARG,
+                            "child: expected '-' after %zu bytes, before the digits of stages[%d], found '%.40s'",
                             at - 1, open->stage, text + at - 1);
         if (text[at] < '0' || text[at] >= '0' + open->n)
-            return eff_fail(err, EFF_EARG, "child: expected a digit in 0..%d for stages[%d].%s after %zu bytes, found '%.40s'",
+            return eff_fail(err, EFF_EARG,
+                            "child: expected a digit in 0..%d for stages[%d].%s after %zu bytes, found '%.40s'",
                             open->n - 1, open->stage, field_names[open->field], at, text + at);
         c.choice[d] = (uint8_t)(text[at++] - '0');
     }
-    if (text[at]) return eff_fail(err, EFF_EARG, "child: expected its end after %zu bytes, found '%.40s'", at, text + at);
+    if (text[at])
+        return eff_fail(err, EFF_EARG, "child: expected its end after %zu bytes, found '%.40s'", at, text + at);
     *out = c;
     return EFF_OK;
 }

@@ -11,14 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum eff_field { /* of a stage, in the order in which its decisions are taken                              */
-    EFF_FIELD_OP,        /* conv, dsconv, mbconv, fused (options are values of eff_op)                             */
-    EFF_FIELD_KERNEL,    /* 3, 5, 7                                                                                */
-    EFF_FIELD_EXPAND,    /* 1, 3, 4, 6: no effect on conv and dsconv                                               */
-    EFF_FIELD_SE,        /* 0, 0.25: no effect on conv and dsconv                                                  */
-    EFF_FIELD_SKIP,      /* 1, 0                                                                                   */
-    EFF_FIELD_FILTERS,   /* times the base's channels, then rounded to the table's divisor; 1 leaves them as they are */
-    EFF_FIELD_LAYERS,    /* added to the base's repeats; at least one is left                                      */
+/* Fields of a stage, in the order in which its decisions are taken. */
+typedef enum eff_field {
+    EFF_FIELD_OP,      /* conv, dsconv, mbconv, fused (options are values of eff_op) */
+    EFF_FIELD_KERNEL,  /* 3, 5, 7 */
+    EFF_FIELD_EXPAND,  /* 1, 3, 4, 6: no effect on conv and dsconv */
+    EFF_FIELD_SE,      /* 0, 0.25: no effect on conv and dsconv */
+    EFF_FIELD_SKIP,    /* 1, 0 */
+    EFF_FIELD_FILTERS, /* times the base's channels, rounded to the table's divisor; 1 leaves them as they are */
+    EFF_FIELD_LAYERS,  /* added to the base's repeats; at least one is left */
     EFF_FIELDS
 } eff_field;
 

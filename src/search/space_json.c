@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The space's JSON schema (docs/search.md). Reading goes field by field and refuses what it does not know; writing gives
- * the base as a table and every stage its own lists, so that what is read back is the same space. */
+/* The space's JSON schema (docs/search.md). Reading goes field by field and refuses what it does not know; writing
+ * gives the base as a table and every stage its own lists, so that what is read back is the same space. */
 #include "search/space.h"
 
 #include "base/file.h"
@@ -41,11 +41,13 @@ static void read_op(eff_json_reader *r, const char *key, const json_t *v, double
     const char *const near_op = eff_nearest_name(op, offered, NOFFERED);
     for (int i = NOFFERED; i < n; i++)
         if (strcmp(op, known[i]) == 0) {
-            r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: %s is not offered in a search; expected %s", r->at, key, op, list);
+            r->status =
+                eff_fail(r->err, EFF_EFORMAT, "%s%s: %s is not offered in a search; expected %s", r->at, key, op, list);
             return;
         }
     if (near_op)
-        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: unknown operator '%.40s'; did you mean %s?", r->at, key, op, near_op);
+        r->status =
+            eff_fail(r->err, EFF_EFORMAT, "%s%s: unknown operator '%.40s'; did you mean %s?", r->at, key, op, near_op);
     else
         r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: unknown operator '%.40s'; expected %s", r->at, key, op, list);
 }
@@ -123,7 +125,8 @@ static void read_options(eff_json_reader *r, eff_field f, eff_decision *d)
     }
     const size_t n = json_array_size(v);
     if (n < 1 || n > EFF_MAX_OPTIONS) {
-        r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: expected 1..%d options, found %zu", r->at, name, EFF_MAX_OPTIONS, n);
+        r->status =
+            eff_fail(r->err, EFF_EFORMAT, "%s%s: expected 1..%d options, found %zu", r->at, name, EFF_MAX_OPTIONS, n);
         return;
     }
     *d = (eff_decision){ .field = f, .n = (int)n };
@@ -178,8 +181,9 @@ static eff_status read_stage(eff_space *s, const json_t *v, int i, const default
     for (int f = 0; f < EFF_FIELDS && !fixed; f++) {
         if (!own.field[f].n) continue;
         if (eff_op_residual(s->base.stage[i].op))
-            return eff_fail(err, EFF_EFORMAT, "stages[%d]: the base has %s here, which has no options; expected \"fixed\": true",
-                            i, eff_op_name(s->base.stage[i].op));
+            return eff_fail(err, EFF_EFORMAT,
+                            "stages[%d]: the base has %s here, which has no options; expected \"fixed\": true", i,
+                            eff_op_name(s->base.stage[i].op));
         own.field[f].stage = i;
         s->decision[s->ndecisions++] = own.field[f];
     }
@@ -194,8 +198,8 @@ static eff_status read_stages(eff_space *s, eff_json_reader *r, const defaults *
         return r->status;
     }
     if (v && json_array_size(v) != (size_t)s->base.nstages)
-        return eff_fail(r->err, EFF_EFORMAT, "stages: expected %d, one for every stage of the base, found %zu", s->base.nstages,
-                        json_array_size(v));
+        return eff_fail(r->err, EFF_EFORMAT, "stages: expected %d, one for every stage of the base, found %zu",
+                        s->base.nstages, json_array_size(v));
     for (int i = 0; i < s->base.nstages && !r->status; i++)
         r->status = read_stage(s, v ? json_array_get(v, (size_t)i) : NULL, i, all, r->err);
     return r->status;
@@ -223,7 +227,7 @@ static eff_status read_base(eff_table *out, eff_json_reader *r)
     return EFF_EFORMAT;
 }
 
-/* The table's limits hold for every child when they hold for the one with the most channels and layers in each stage. */
+/* The table's limits hold for every child when they hold for the one with the most channels and layers. */
 static eff_status check_largest(const eff_space *s, eff_error *err)
 {
     eff_child c = { { 0 } };

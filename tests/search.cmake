@@ -1,0 +1,2 @@
+# src/search/.
+eff_test(test_search_space SOURCES test_search_space.c LABELS unit)
