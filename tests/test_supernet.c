@@ -19,7 +19,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PICTURE = 32, SIDE = 24, CLASSES = 3, PER_CLASS = 16, SCORED = 8, BATCH = 8, STEPS = CLASSES * PER_CLASS / BATCH };
+enum {
+    PICTURE = 32,
+    SIDE = 24,
+    CLASSES = 3,
+    PER_CLASS = 16,
+    SCORED = 8,
+    BATCH = 8,
+    STEPS = CLASSES * PER_CLASS / BATCH
+};
 
 static eff_dataset *set, *other_set;
 static eff_pictures *pictures, *other_pictures;
@@ -74,12 +82,31 @@ static eff_table tiny_table(void)
     return (eff_table){
         .name = "tiny",
         .nstages = 3,
-        .stage = { { .op = EFF_OP_DSCONV, .kernel = 3, .stride = 1, .expand = 1, .channels = 7, .repeats = 1,
-                     .act = EFF_ACT_SILU, .skip = true },
-                   { .op = EFF_OP_MBCONV, .kernel = 3, .stride = 2, .expand = 3, .channels = 9, .repeats = 2,
-                     .se = 0.25, .act = EFF_ACT_SILU, .skip = true },
-                   { .op = EFF_OP_MBCONV, .kernel = 3, .stride = 2, .expand = 2, .channels = 13, .repeats = 1,
-                     .act = EFF_ACT_RELU, .skip = true } },
+        .stage = { { .op = EFF_OP_DSCONV,
+                     .kernel = 3,
+                     .stride = 1,
+                     .expand = 1,
+                     .channels = 7,
+                     .repeats = 1,
+                     .act = EFF_ACT_SILU,
+                     .skip = true },
+                   { .op = EFF_OP_MBCONV,
+                     .kernel = 3,
+                     .stride = 2,
+                     .expand = 3,
+                     .channels = 9,
+                     .repeats = 2,
+                     .se = 0.25,
+                     .act = EFF_ACT_SILU,
+                     .skip = true },
+                   { .op = EFF_OP_MBCONV,
+                     .kernel = 3,
+                     .stride = 2,
+                     .expand = 2,
+                     .channels = 13,
+                     .repeats = 1,
+                     .act = EFF_ACT_RELU,
+                     .skip = true } },
         .stem_channels = 6,
         .stem_kernel = 3,
         .stem_stride = 2,
@@ -118,8 +145,12 @@ static eff_space tiny_space(void)
 
 static void make_recipe(eff_recipe *r, int epochs)
 {
-    const eff_facts f = { .images = CLASSES * PER_CLASS, .classes = CLASSES, .least = PER_CLASS, .most = PER_CLASS,
-                          .side = SIDE, .blocks = 5 };
+    const eff_facts f = { .images = CLASSES * PER_CLASS,
+                          .classes = CLASSES,
+                          .least = PER_CLASS,
+                          .most = PER_CLASS,
+                          .side = SIDE,
+                          .blocks = 5 };
     eff_trial_recipe(r, &f);
     eff_recipe_put(r, EFF_KEY_EPOCHS, epochs, "a test");
     eff_recipe_put(r, EFF_KEY_BATCH, BATCH, "a test");
@@ -171,7 +202,8 @@ static const char *fresh(const char *name)
 /* Element (o, i, y, x) of a tensor, written out. */
 static size_t element(const eff_param *p, int o, int i, int y, int x)
 {
-    return (((size_t)o * (size_t)p->dim[1] + (size_t)i) * (size_t)p->dim[2] + (size_t)y) * (size_t)p->dim[3] + (size_t)x;
+    return (((size_t)o * (size_t)p->dim[1] + (size_t)i) * (size_t)p->dim[2] + (size_t)y) * (size_t)p->dim[3] +
+           (size_t)x;
 }
 
 static const eff_bank_entry *entry_of(const eff_bank *b, const eff_model *m, const eff_param *p)
@@ -180,7 +212,8 @@ static const eff_bank_entry *entry_of(const eff_bank *b, const eff_model *m, con
     char name[128];
     snprintf(name, sizeof name, "%s", p->name);
     if (sscanf(p->name, "blocks.%d.", &stage) == 1)
-        snprintf(name, sizeof name, "%s/%s%d", p->name, eff_op_name(m->table.stage[stage].op), m->table.stage[stage].kernel);
+        snprintf(name, sizeof name, "%s/%s%d", p->name, eff_op_name(m->table.stage[stage].op),
+                 m->table.stage[stage].kernel);
     for (int e = 0; e < b->n; e++)
         if (!strcmp(b->entry[e].param.name, name)) return &b->entry[e];
     fail_msg("no place %s", name);
@@ -188,7 +221,8 @@ static const eff_bank_entry *entry_of(const eff_bank *b, const eff_model *m, con
 }
 
 /* Go through a child's elements, each with its element of the bank. */
-static void each_element(const eff_bank *b, const eff_model *m, const eff_optim *opt, void (*see)(float *bank, float *child))
+static void each_element(const eff_bank *b, const eff_model *m, const eff_optim *opt,
+                         void (*see)(float *bank, float *child))
 {
     for (int i = 0; i < m->graph->nparams; i++) {
         const eff_param *const p = &m->graph->param[i];
@@ -442,8 +476,8 @@ static void test_training(void **state)
         loss += s[i].loss / CHILDREN;
     }
     for (int i = 0; i < CHILDREN; i++) stale += stale_score(n, &c[i], &c[(i + 1) % CHILDREN]).loss / CHILDREN;
-    print_message("loss %.3f, then %.3f; children %.3f of chance %.3f; loss %.3f, with another's statistics %.3f\n", w.first,
-                  s[0].train_loss, top1, 1.0 / CLASSES, loss, stale);
+    print_message("loss %.3f, then %.3f; children %.3f of chance %.3f; loss %.3f, with another's statistics %.3f\n",
+                  w.first, s[0].train_loss, top1, 1.0 / CLASSES, loss, stale);
     assert_true(s[0].train_loss < 0.85 * w.first);
     assert_true(top1 > 1.5 / CLASSES);
     assert_true(loss < 0.9 * stale);
@@ -673,9 +707,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors),     cmocka_unit_test(test_places),   cmocka_unit_test(test_shipped),
-        cmocka_unit_test(test_draw),        cmocka_unit_test(test_alone),    cmocka_unit_test(test_training),
-        cmocka_unit_test(test_interrupted), cmocka_unit_test(test_damaged),  cmocka_unit_test(test_diverged),
+        cmocka_unit_test(test_tensors),     cmocka_unit_test(test_places),    cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_draw),        cmocka_unit_test(test_alone),     cmocka_unit_test(test_training),
+        cmocka_unit_test(test_interrupted), cmocka_unit_test(test_damaged),   cmocka_unit_test(test_diverged),
         cmocka_unit_test(test_memory),      cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -63,3 +63,20 @@ void *eff_malloc_aligned(size_t bytes)
     if (p) madvise(p, bytes, MADV_HUGEPAGE); /* a wish: fewer page faults and TLB misses where it is granted */
     return p;
 }
+
+void *eff_spare_take(eff_spare *s, int i, size_t bytes)
+{
+    if (!s) return eff_malloc_aligned(bytes);
+    if (!s->block[i] || s->bytes[i] < bytes) {
+        free(s->block[i]);
+        s->block[i] = eff_malloc_aligned(bytes);
+        s->bytes[i] = s->block[i] ? bytes : 0;
+    }
+    return s->block[i];
+}
+
+void eff_spare_free(eff_spare *s)
+{
+    for (int i = 0; i < EFF_SPARES; i++) free(s->block[i]);
+    *s = (eff_spare){ { NULL } };
+}

@@ -39,6 +39,17 @@ void  eff_free(void *p);
 /** EFF_ALIGN-aligned block, not zeroed; release with eff_free(). */
 void *eff_malloc_aligned(size_t bytes);
 
+/** Blocks that are asked for again and again in like sizes, each under its number: what is there is handed out again when it is
+ * large enough, with its pages in place. Zeroed is empty; nobody frees a block of it. */
+enum { EFF_SPARES = 8 };
+typedef struct eff_spare {
+    void *block[EFF_SPARES];
+    size_t bytes[EFF_SPARES];
+} eff_spare;
+/** Block `i`, aligned, not zeroed; its former content is gone. s NULL: eff_malloc_aligned(). */
+void *eff_spare_take(eff_spare *s, int i, size_t bytes);
+void eff_spare_free(eff_spare *s);
+
 /** Make allocation number n from now (0 = the next) and every later one fail; n < 0 switches this off. Tests only. */
 void eff_alloc_fail_after(long n);
 /** Allocations asked for since the last eff_alloc_fail_after(). */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { LONGEST = 900 };
+#define SOLVED 0.99 /* mean top-1 from which a line is at the ceiling of what a set can tell */
 
 __attribute__((format(printf, 2, 3))) static bool say(json_t *words, const char *fmt, ...)
 {
@@ -104,6 +105,19 @@ static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
                  doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
     char bounds[80] = "";
     if (!f.known) return true;
+    const eff_estimate grown = eff_difference(&lay, &spread, &l->point[l->n - 1].network, &l->point[0].network, 1);
+    if (eff_verdict_of(grown) == EFF_VERDICT_LESS)
+        return say(words,
+                   "The %s line falls: at x%.1f of the base's MACs it has %.1f %%, the base %.1f %% (%.1f points less, "
+                   "95 %%: %.1f to %.1f).",
+                   l->name, last, 100 * y[l->n - 1], 100 * y[0], -100 * grown.value, -100 * grown.hi, -100 * grown.lo);
+    for (int i = 0; i < l->n; i++)
+        if (y[i] >= SOLVED)
+            return say(
+                words,
+                "The %s line reaches %.1f %% at x%.1f of the base's MACs: there the set is solved, and what more "
+                "would bring cannot be seen on it.",
+                l->name, 100 * y[i], x[i]);
     if (f.a <= 0)
         return say(words, "The %s line shows no gain from scaling; it stays at about %.1f %%.", l->name, 100 * f.c);
     if (!f.saturates)

@@ -92,6 +92,7 @@ void eff_supernet_free(eff_supernet *n)
     eff_view_free(&n->kept);
     eff_batch_close(&n->b);
     eff_bank_free(n->bank);
+    eff_spare_free(&n->spare);
     eff_pool_free(n->pool);
     eff_free(n);
 }
@@ -152,8 +153,9 @@ static eff_status take_step(eff_supernet *n, long step, int batch, double lr, do
     eff_trainer *t = NULL;
     eff_optim *opt = NULL;
     eff_trainer_opts o = eff_trial_trainer_opts(&n->job);
-    const eff_optim_opts oo = eff_recipe_optim(n->job.recipe);
+    eff_optim_opts oo = eff_recipe_optim(n->job.recipe);
     o.pool = n->pool;
+    o.spare = oo.spare = &n->spare;
     eff_supernet_draw(&c, n->space, n->job.seed, step);
     eff_status e = eff_member_open(&k, n, &c, err);
     if (e == EFF_OK) e = eff_trainer_create(&t, k.m, &o, err);

@@ -23,6 +23,7 @@ struct eff_supernet {
     const eff_space *space;
     eff_trial_job job; /* of the base */
     eff_pool *pool;
+    eff_spare spare; /* for one child's trainer after the other */
     eff_bank *bank;
     eff_batch b;
     eff_supernet_progress at;

@@ -21,6 +21,7 @@ eff_status eff_member_measure(eff_member *k, eff_supernet *n, eff_error *err)
     eff_trainer *t = NULL;
     eff_trainer_opts o = eff_trial_trainer_opts(&n->job);
     o.pool = n->pool;
+    o.spare = &n->spare;
     o.pool_statistics = true;
     o.stochastic = false;
     eff_bank_gather(n->bank, k->place, k->m, NULL);

@@ -72,7 +72,7 @@ eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, 
     o->ema = eff_calloc((size_t)o->n, sizeof *o->ema);
     size_t floats = 0;
     for (int i = 0; i < o->n; i++) floats += state_floats(&m->graph->param[i], grads[i] != NULL, opts);
-    o->block = eff_malloc_aligned(floats * sizeof(float));
+    o->block = eff_spare_take(opts->spare, EFF_SPARES - 1, floats * sizeof(float));
     if (!o->slot || !o->ema || !o->block) {
         eff_optim_free(o);
         return eff_fail_memory(err, floats * sizeof(float));
@@ -92,7 +92,8 @@ eff_status eff_optim_create(eff_optim **out, eff_model *m, float *const *grads, 
                 s->s2 = at;
                 at += n;
             }
-            for (size_t j = 0; j < s->n; j++) s->s1[j] = eff_optim_start(opts->kind, 0);
+            const float start = eff_optim_start(opts->kind, 0);
+            for (size_t j = 0; start != 0 && j < s->n; j++) s->s1[j] = start;
         }
         if (opts->ema > 0) {
             o->ema[i] = s->ema = at;
@@ -109,7 +110,7 @@ void eff_optim_free(eff_optim *o)
     if (!o) return;
     eff_free(o->slot);
     eff_free(o->ema);
-    eff_free(o->block);
+    if (!o->o.spare) eff_free(o->block);
     eff_free(o);
 }
 

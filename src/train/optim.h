@@ -3,6 +3,7 @@
 #ifndef EFF_TRAIN_OPTIM_H
 #define EFF_TRAIN_OPTIM_H
 
+#include "base/mem.h"
 #include "base/pool.h"
 #include "model/model.h"
 
@@ -30,6 +31,7 @@ typedef struct eff_optim_opts {
     const float *lr_scale;   /* by parameter number, borrowed for eff_optim_create(); NULL = all 1 */
     double ema;              /* decay of the averaged weights; 0 = none              */
     bool ema_ramp;           /* min(ema, (1 + t) / (10 + t)) at update t             */
+    eff_spare *spare;        /* its last block, as in eff_trainer_opts               */
 } eff_optim_opts;
 /** The usual constants of `kind`: those of the paper for RMSProp. */
 void eff_optim_opts_init(eff_optim_opts *o, eff_optim_kind kind);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { LINE = EFF_ALIGN / sizeof(float) };
+enum { SPARE_SMALL, SPARE_SCRATCH, SPARE_PARTS, SPARE_GRADS, SPARE_ARENA }; /* numbers of the large blocks */
 
 /* ------------------------------------------------------------------------------------------ memory */
 
@@ -189,7 +190,7 @@ static eff_status place_arena(eff_trainer *t, bool real, eff_error *err)
     }
     eff_status s = eff_place_buffers(b, 3 * n, &t->arena_bytes, err);
     if (s == EFF_OK && real) {
-        t->arena = eff_malloc_aligned(t->arena_bytes);
+        t->arena = eff_spare_take(t->o.spare, SPARE_ARENA, t->arena_bytes);
         if (!t->arena) s = eff_fail_memory(err, t->arena_bytes);
         for (int i = 0; s == EFF_OK && i < n; i++) {
             t->op[i].z = t->op[i].z_first = t->arena + b[i].offset / sizeof(float);
@@ -224,10 +225,11 @@ static eff_status measure(eff_trainer *t, eff_error *err)
 
 static eff_status allocate(eff_trainer *t, eff_error *err)
 {
-    t->small = eff_malloc_aligned(t->small_floats * sizeof(float));
-    t->scratch = eff_malloc_aligned(t->scratch_floats * (size_t)t->o.threads * sizeof(float));
-    t->part_sums = eff_malloc_aligned(t->part_floats * t->max_groups * sizeof(float));
-    t->grad_block = eff_malloc_aligned(t->grad_floats * sizeof(float));
+    eff_spare *const s = t->o.spare;
+    t->small = eff_spare_take(s, SPARE_SMALL, t->small_floats * sizeof(float));
+    t->scratch = eff_spare_take(s, SPARE_SCRATCH, t->scratch_floats * (size_t)t->o.threads * sizeof(float));
+    t->part_sums = eff_spare_take(s, SPARE_PARTS, t->part_floats * t->max_groups * sizeof(float));
+    t->grad_block = eff_spare_take(s, SPARE_GRADS, t->grad_floats * sizeof(float));
     t->grad = eff_calloc((size_t)t->graph->nparams, sizeof *t->grad);
     if (!t->small || !t->scratch || !t->part_sums || !t->grad_block || !t->grad)
         return eff_fail_memory(err, (t->small_floats + t->grad_floats) * sizeof(float));
@@ -316,11 +318,13 @@ void eff_trainer_free(eff_trainer *t)
     eff_graph_free(t->graph);
     eff_free(t->op);
     eff_free(t->grad);
-    eff_free(t->grad_block);
-    eff_free(t->small);
-    eff_free(t->arena);
-    eff_free(t->scratch);
-    eff_free(t->part_sums);
+    if (!t->o.spare) {
+        eff_free(t->grad_block);
+        eff_free(t->small);
+        eff_free(t->arena);
+        eff_free(t->scratch);
+        eff_free(t->part_sums);
+    }
     eff_free(t);
 }
 

@@ -4,6 +4,7 @@
 #ifndef EFF_TRAIN_TRAINER_H
 #define EFF_TRAIN_TRAINER_H
 
+#include "base/mem.h"
 #include "base/pool.h"
 #include "model/model.h"
 
@@ -17,6 +18,7 @@ typedef struct eff_trainer_opts {
     int threads;          /* 0 = every CPU the process may use                                         */
     eff_pool *pool;       /* borrowed, its threads count; NULL = its own, of `threads`                 */
     const char *cpu;      /* level cap, NULL = EFFNET_CPU or the best                                  */
+    eff_spare *spare;     /* borrowed, for this trainer alone while it lives; NULL = memory of its own  */
     int height, width;    /* input; 0 = the table's                                                    */
     eff_bn_mode bn;
     const bool *learns;   /* by parameter number, borrowed for the call; NULL = all                    */
