@@ -169,6 +169,8 @@ static void test_claims(void **state)
     T_OK(eff_store_claim(a, id, 2, &at, &err), err);
     assert_int_equal(at, 1);
     T_OK(eff_store_give_back(a, id[0], &err), err);
+    T_OK(eff_store_get(a, id[0], &t, &err), err);
+    assert_int_equal(t.claims, 0); /* it brought nobody down */
     T_OK(eff_store_failed(a, id[1], "diverged", 1, &err), err);
     T_OK(eff_store_claim(a, id, 2, &at, &err), err);
     assert_int_equal(at, 0);

@@ -148,11 +148,11 @@ static eff_status take_options(eff_search *s, const eff_model *base, const eff_d
 static eff_status make_plan(eff_search *s, eff_error *err)
 {
     eff_status e = eff_search_reach(s, err); /* what cannot be leaves no store behind */
+    if (e == EFF_OK) e = eff_controller_create(&s->controller, &s->space, &s->controller_opts, err);
     if (e == EFF_OK) e = eff_search_open_store(s, err);
     if (e == EFF_OK) e = eff_search_measure(s, err);
     if (e == EFF_OK && !s->settled) e = eff_search_cut(s, err);
     if (e == EFF_OK && s->store) e = eff_search_settle(s, err);
-    if (e == EFF_OK) e = eff_controller_create(&s->controller, &s->space, &s->controller_opts, err);
     return e == EFF_OK && s->store ? eff_search_refresh(s, err) : e;
 }
 
@@ -259,10 +259,12 @@ static bool on_decoded(void *ctx, size_t done, size_t total)
     return eff_search_tell(ctx, &e);
 }
 
-/* A child that brings down whoever trains it shall not bring down everybody. */
-static eff_status poisonous(eff_search *s, int64_t id, bool *yes, eff_error *err)
+/* A child that brings down whoever trains it shall not bring down everybody. A supernet goes on where it was left. */
+static eff_status poisonous(eff_search *s, int job, bool *yes, eff_error *err)
 {
+    const int64_t id = s->jobs[job].id;
     eff_trial t;
+    if (s->jobs[job].kind == EFF_JOB_SUPERNET) return EFF_OK;
     eff_status e = eff_store_get(s->store, id, &t, err);
     if (e != EFF_OK) return e;
     eff_free(t.result);
@@ -299,7 +301,7 @@ static eff_status run_all(eff_search *s, eff_pool *pool, eff_pictures **p, eff_e
             continue;
         }
         bool dead = false;
-        e = poisonous(s, id[at], &dead, err);
+        e = poisonous(s, job[at], &dead, err);
         if (e == EFF_OK && !dead && !*p) { /* only who trains something decodes the set */
             e = eff_pictures_create(p, s->d, s->source_h, s->source_w, s->o.cache, err);
             if (e == EFF_OK) e = eff_pictures_decode(*p, pool, on_decoded, s, err);

@@ -27,6 +27,7 @@ enum {
     LATENCY_MOST = 400
 };
 #define LATENCY_SECONDS 0.15
+#define FAR_BELOW       3 /* times */
 
 /* -------------------------------------------------------------------------------------------------- costs */
 
@@ -131,6 +132,32 @@ static double beyond(const eff_search *s, const eff_child *c, eff_cost *which)
     return most;
 }
 
+/* Fewest multiply-adds are not quite the shortest time: a limit is refused only when it is far below that. */
+static eff_status reach_latency(const eff_search *s, eff_error *err)
+{
+    const double limit = s->objective.limit[EFF_COST_LATENCY];
+    double least = INFINITY, cost[EFF_COSTS], took;
+    eff_child best = { { 0 } };
+    eff_table t, fewest = s->space.base;
+    for (int i = 0; i < s->space.ndecisions; i++)
+        for (int k = 0; k < s->space.decision[i].n; k++) {
+            eff_child c = best;
+            c.choice[i] = (uint8_t)k;
+            if (eff_space_table(&t, &s->space, &c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK ||
+                cost[EFF_COST_MACS] >= least)
+                continue;
+            least = cost[EFF_COST_MACS];
+            best = c;
+            fewest = t;
+        }
+    const eff_status e = eff_search_latency(s, &fewest, &took, err);
+    if (e != EFF_OK || took <= FAR_BELOW * limit) return e;
+    return eff_fail(err, EFF_EARG,
+                    "latency: the child with the fewest multiply-adds takes %.3g ms: expected a limit of about that at "
+                    "least, found %.3g ms",
+                    1e3 * took, 1e3 * limit);
+}
+
 eff_status eff_search_reach(const eff_search *s, eff_error *err)
 {
     eff_child best = { { 0 } }, c;
@@ -154,7 +181,7 @@ eff_status eff_search_reach(const eff_search *s, eff_error *err)
                 if (b < least) least = b, best = c, at = which, better = true;
             }
     }
-    if (least <= 1) return EFF_OK;
+    if (least <= 1) return s->objective.limit[EFF_COST_LATENCY] > 0 ? reach_latency(s, err) : EFF_OK;
     double cost[EFF_COSTS] = { 0 };
     eff_table t;
     eff_status e = eff_space_table(&t, &s->space, &best, err);
@@ -204,7 +231,8 @@ static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
     snprintf(j.what, sizeof j.what, "child %d%s, %.36s", s->entered + 1, t->control ? " (by chance)" : "", digits);
     const int before = s->njobs;
     const eff_status e = eff_search_add_job(s, &j, &t->job, err);
-    s->entered += s->njobs > before; /* another child may round to the same table */
+    t->adds = s->njobs > before; /* another child may round to the same table */
+    s->entered += t->adds;
     return e;
 }
 
@@ -249,7 +277,7 @@ eff_status eff_search_propose(eff_search *s, eff_error *err)
     bool there = true;
     eff_status e = s->by_supernet ? supernet_first(s, &there, err) : EFF_OK;
     int stale = 0;
-    for (int i = s->ntries - 1; i >= 0 && (s->tries[i].same_as >= 0 || s->tries[i].job < 0); i--) stale++;
+    for (int i = s->ntries - 1; i >= 0 && !s->tries[i].adds; i--) stale++;
     while (e == EFF_OK && there && !s->exhausted && s->entered < s->o.trials) {
         const int n = s->ntries;
         bool known;
@@ -266,10 +294,9 @@ eff_status eff_search_propose(eff_search *s, eff_error *err)
             t.number = s->asked;
             eff_controller_propose(s->controller, s->asked++, &t.child);
         }
-        const int before = s->entered;
         if ((e = enter(s, &t, err))) break;
         s->tries[s->ntries++] = t;
-        stale = s->entered > before ? 0 : stale + 1;
+        stale = t.adds ? 0 : stale + 1;
         s->exhausted = stale >= STALE;
     }
     return e;

@@ -155,10 +155,24 @@ static eff_status promote(eff_search *s, eff_error *err)
     return e;
 }
 
+static void forget(eff_search *s)
+{
+    eff_free(s->sample);
+    eff_free(s->sample_job);
+    eff_free(s->finalist);
+    s->sample = s->sample_job = s->finalist = NULL;
+    for (int i = 0; i < EFF_LEVELS; i++) {
+        eff_free(s->finalist_job[i]);
+        s->finalist_job[i] = NULL;
+    }
+    s->nsample = s->nfinalists = 0;
+}
+
 eff_status eff_search_finals(eff_search *s, eff_error *err)
 {
     eff_status e = EFF_OK;
     if (s->stage == 0) {
+        forget(s); /* of an attempt that memory ended */
         e = take_finalists(s, err);
         if (e == EFF_OK) e = take_sample(s, err);
         if (e == EFF_OK) e = train_rivals(s, err);

@@ -54,6 +54,7 @@ typedef struct eff_try { /* a child that was proposed */
     double cost[EFF_COSTS]; /* latency NaN until it is known                                       */
     int job;                /* -1: it keeps not to the limits, or cannot be built: nothing to train */
     int same_as;            /* the try before it of the same network, -1: none                      */
+    bool adds;              /* a network that none before it was                                    */
 } eff_try;
 
 typedef struct eff_rival { /* the base, and what else is trained to the full beside the winner */

@@ -52,7 +52,11 @@ static eff_status key_text(char **out, const eff_search *s, const eff_job *k, ef
     char digits[EFF_CHILD_TEXT];
     json_t *const j = json_object();
     bool good = j != NULL;
-    if (k->kind != EFF_JOB_SUPERNET && times_it(s)) good = good && eff_json_put(j, "latency", json_true());
+    /* a child that failed by a limit may keep to another's */
+    if (k->kind != EFF_JOB_SUPERNET && times_it(s))
+        good = good && eff_json_put(j, "latency", s->objective.limit[EFF_COST_LATENCY] > 0
+                                                      ? json_real(s->objective.limit[EFF_COST_LATENCY])
+                                                      : json_true());
     switch (k->kind) {
     case EFF_JOB_TRAIN:
         good = good && eff_json_put(j, "table", eff_table_to_json(&k->table)) &&
@@ -246,12 +250,13 @@ static bool on_step(void *ctx, long step, long steps)
     return d->failed != EFF_OK || eff_search_tell(s, &e);
 }
 
+/* Searches that share a store may have other supernets: each is called after its job. */
 static eff_status supernet_path(char **out, const eff_search *s, eff_error *err)
 {
-    const size_t n = strlen(s->store_path) + sizeof ".supernet";
+    const size_t n = strlen(s->store_path) + sizeof ".supernet" + 24;
     *out = eff_malloc(n);
     if (!*out) return eff_fail_memory(err, n);
-    snprintf(*out, n, "%s.supernet", s->store_path);
+    snprintf(*out, n, "%s.supernet%lld", s->store_path, (long long)s->jobs[s->supernet_job].id);
     return EFF_OK;
 }
 
@@ -271,10 +276,29 @@ static eff_status open_supernet(eff_search *s, eff_recipe *recipe, const char *p
     eff_supernet_free(s->supernet);
     s->supernet = NULL;
     eff_status e = eff_supernet_create(&s->supernet, &o, err);
-    if (e == EFF_OK && load) e = eff_supernet_load(s->supernet, path, err);
+    if (e == EFF_OK && load && (e = eff_supernet_load(s->supernet, path, err))) eff_error_prefix(err, "%s", path);
     if (e == EFF_OK) return e;
     eff_supernet_free(s->supernet);
     s->supernet = NULL;
+    return e;
+}
+
+/* A supernet is trained once, or there is no search: what stands in its way is said, not recorded. */
+static eff_status train_supernet(eff_search *s, eff_recipe *recipe, eff_pictures *p, const char *path, doing *d,
+                                 bool *diverged, eff_error *err)
+{
+    const eff_supernet_opts o = supernet_opts(s, recipe);
+    const size_t limit = s->o.memory ? s->o.memory : eff_memory_available();
+    size_t bytes = 0;
+    eff_status e = eff_supernet_memory(&bytes, &o, err);
+    if (e == EFF_OK && limit && bytes > limit)
+        e = eff_fail(err, EFF_ENOMEM, "training the supernet takes %.1f MB of memory, there are %.1f MB",
+                     (double)bytes / 1e6, (double)limit / 1e6);
+    if (e == EFF_OK) e = open_supernet(s, recipe, path, false, err);
+    if (e != EFF_OK) return e;
+    e = eff_supernet_train(s->supernet, p, path, on_step, d, err);
+    *diverged = eff_supernet_diverged(s->supernet);
+    if (e == EFF_EFORMAT && !*diverged) eff_error_prefix(err, "%s", path);
     return e;
 }
 
@@ -340,9 +364,7 @@ eff_status eff_search_do(eff_search *s, int job, eff_pictures *p, bool *stop, ef
     s->job_part = 0;
     if (j->kind != EFF_JOB_TRAIN) e = supernet_path(&path, s, &why);
     if (e == EFF_OK && j->kind == EFF_JOB_SUPERNET) {
-        e = open_supernet(s, &recipe, path, false, &why);
-        if (e == EFF_OK) e = eff_supernet_train(s->supernet, p, path, on_step, &d, &why);
-        r.diverged = e == EFF_EFORMAT;
+        e = train_supernet(s, &recipe, p, path, &d, &r.diverged, &why);
     } else if (e == EFF_OK && j->kind == EFF_JOB_SCORE) {
         e = refuse(s, j, &t, &latency, no, sizeof no, &why);
         if (e == EFF_OK && !*no) e = open_supernet(s, &recipe, path, true, &why);

@@ -173,12 +173,13 @@ eff_status eff_search_cut(eff_search *s, eff_error *err)
     const double finals = finals_to_come(s) + (s->by_supernet ? supernet_seconds(s) : 0);
     s->o.trials = (int)fmax(0, floor((limit - finals) / each));
     if (s->o.trials > asked) s->o.trials = asked;
-    if (s->o.trials < LEAST_TRIALS)
+    const int fewest = least(LEAST_TRIALS, asked);
+    if (s->o.trials < fewest)
         return eff_fail(
             err, EFF_EARG,
             "time: %d children and the finals take %.0f s here, there are %.0f s: expected more time, fewer "
             "epochs, or fewer finalists, sample and repeats",
-            LEAST_TRIALS, LEAST_TRIALS * each + finals + s->decode, s->o.seconds);
+            fewest, fewest * each + finals + s->decode, s->o.seconds);
     snprintf(s->cuts, sizeof s->cuts, "children from %d to %d", asked, s->o.trials);
     return EFF_OK;
 }

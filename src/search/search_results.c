@@ -236,7 +236,8 @@ static json_t *contest_row(const eff_search *s, const contest *c, int i)
 {
     const eff_estimate m = eff_mean_of(&c->layout, &c->spread, i, s->scored);
     const double *const cost = i == 0 ? s->tries[s->winner].cost : s->rival[i - 1].cost;
-    const double latency = i == 0 ? eff_search_cost(s, s->winner, EFF_COST_LATENCY) : cost[EFF_COST_LATENCY];
+    const double latency =
+        i == 0 ? eff_search_cost(s, s->winner, EFF_COST_LATENCY) : s->jobs[s->rival[i - 1].job[0]].latency;
     json_t *const j = json_object(), *const seeds = json_array();
     bool good = j && seeds;
     for (int r = 0; good && r < s->o.repeats; r++) good = append(seeds, eff_json_real(c->top1[i * s->o.repeats + r]));

@@ -65,17 +65,23 @@ static void against(eff_text *t, const json_t *row, double macs)
 static void ranking(eff_text *t, const json_t *sample, const char *evaluator)
 {
     const double tau = number(sample, "tau");
+    const char *const scores = strcmp(evaluator, "supernet") == 0 ? "the supernet's scores" : "brief scores";
     const bool known = json_is_array(json_object_get(sample, "interval"));
     const double lo = known ? end_of(sample, "interval", 0) : NAN, hi = known ? end_of(sample, "interval", 1) : NAN;
     if (isnan(tau)) return;
     eff_text_print(t, "Of %.0f children trained to the full, the order by %s score agrees with a Kendall tau of %.2f",
                    number(sample, "n"), evaluator, tau);
     if (known) eff_text_print(t, " (95 %% interval %.2f to %.2f)", lo, hi);
-    eff_text_put(t, !known     ? ": too few to say how sure that is."
-                    : lo > 0.3 ? ": brief scores tell good children from bad ones."
-                    : lo > 0   ? ": brief scores say something, not much."
-                    : hi < 0   ? ": brief scores mislead here."
-                               : ": that brief scores say anything is not shown.");
+    if (!known)
+        eff_text_put(t, ": too few to say how sure that is.");
+    else if (lo > 0.3)
+        eff_text_print(t, ": %s tell good children from bad ones.", scores);
+    else if (lo > 0)
+        eff_text_print(t, ": %s say something, not much.", scores);
+    else if (hi < 0)
+        eff_text_print(t, ": %s mislead here.", scores);
+    else
+        eff_text_print(t, ": that %s say anything is not shown.", scores);
 }
 
 static void history(eff_text *t, const json_t *r)

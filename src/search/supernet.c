@@ -169,6 +169,7 @@ static eff_status take_step(eff_supernet *n, long step, int batch, double lr, do
         else
             e = eff_fail(err, EFF_EFORMAT, "diverged: the loss was %g in step %ld of %ld, of %s", *loss, step + 1,
                          n->at.steps, k.table.name);
+        n->diverged = !isfinite(*loss);
     }
     eff_optim_free(opt);
     eff_trainer_free(t);
@@ -233,6 +234,8 @@ eff_status eff_supernet_train(eff_supernet *n, eff_pictures *p, const char *path
     if (e != EFF_OK) n->at.step = 0; /* the bank may stand between two epochs: it is not to be scored */
     return e;
 }
+
+bool eff_supernet_diverged(const eff_supernet *n) { return n->diverged; }
 
 eff_status eff_supernet_load(eff_supernet *n, const char *path, eff_error *err)
 {

@@ -32,6 +32,9 @@ void eff_supernet_free(eff_supernet *n);
 eff_status eff_supernet_train(eff_supernet *n, eff_pictures *p, const char *path,
                               bool (*tell)(void *ctx, long step, long steps), void *ctx, eff_error *err);
 
+/** Whether eff_supernet_train() failed because its numbers stopped being finite: it would again. */
+bool eff_supernet_diverged(const eff_supernet *n);
+
 /** Take up a supernet that was trained to the end. @return EFF_EFORMAT when the file is another one's, or unfinished */
 eff_status eff_supernet_load(eff_supernet *n, const char *path, eff_error *err);
 

@@ -29,6 +29,7 @@ struct eff_supernet {
     eff_supernet_progress at;
     eff_view seen, kept; /* the images of the set `data`, made when they are first asked for */
     char viewed[EFF_PRINT];
+    bool diverged;
 };
 
 /** The child that step `step` trains: every decision by itself, all its options alike. */

@@ -472,8 +472,9 @@ static eff_status end_claim(eff_store *s, int64_t id, eff_trial_state state, con
     if (e != EFF_OK) return e;
     e = prepare(
         s, &st, err,
-        "UPDATE trial SET state = ?, worker = NULL, result = ?, seconds = ? WHERE id = ? AND state = 1 AND worker = ?",
-        "isdii", (int64_t)state, result, seconds, id, s->lease.worker);
+        "UPDATE trial SET state = ?, worker = NULL, claims = claims - ?, result = ?, seconds = ? WHERE id = ? AND "
+        "state = 1 AND worker = ?",
+        "iisdii", (int64_t)state, (int64_t)(state == EFF_TRIAL_WAITING), result, seconds, id, s->lease.worker);
     if (e == EFF_OK) e = finish(s, st, err);
     return end(s, e, err);
 }

@@ -23,7 +23,7 @@ typedef enum eff_trial_state {
 typedef struct eff_trial {
     int64_t id;
     eff_trial_state state;
-    int claims;     /* how often it was begun                                           */
+    int claims;     /* how often it was begun, and not given back                       */
     double seconds; /* it took                                                          */
     char *result;   /* what it gave, or the reason; eff_free(). NULL while there is none */
 } eff_trial;
