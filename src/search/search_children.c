@@ -46,6 +46,15 @@ eff_status eff_search_count(double cost[EFF_COSTS], const eff_table *t, eff_erro
     return EFF_OK;
 }
 
+eff_status eff_search_build(eff_table *t, double cost[EFF_COSTS], bool *can, const eff_space *space, const eff_child *c,
+                            eff_error *err)
+{
+    eff_status e = eff_space_table(t, space, c, err);
+    if (e == EFF_OK) e = eff_search_count(cost, t, err);
+    *can = e == EFF_OK;
+    return e == EFF_ENOMEM ? e : EFF_OK;
+}
+
 eff_status eff_search_latency(const eff_search *s, const eff_table *t, double *seconds, eff_error *err)
 {
     eff_model *m = NULL;
@@ -113,23 +122,25 @@ static void draw(eff_child *c, const eff_space *space, uint64_t seed, uint64_t s
 }
 
 /* How far a child is above the limits, as a factor: at most 1 when it keeps to them. *which decides. */
-static double beyond(const eff_search *s, const eff_child *c, eff_cost *which)
+static eff_status beyond(double *most, eff_cost *which, const eff_search *s, const eff_child *c, eff_error *err)
 {
-    double cost[EFF_COSTS], most = 0;
+    double cost[EFF_COSTS];
     eff_table t;
+    bool can;
+    const eff_status e = eff_search_build(&t, cost, &can, &s->space, c, err);
     *which = EFF_COST_MACS;
-    if (eff_space_table(&t, &s->space, c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK)
-        return INFINITY;
+    *most = can ? 0 : INFINITY;
+    if (!can) return e;
     for (int i = 0; i < EFF_COSTS; i++) {
         const bool target = s->objective.hard && s->objective.cost == (eff_cost)i;
         const double limit = target && !(s->objective.limit[i] > 0 && s->objective.limit[i] < s->objective.target)
                                  ? s->objective.target
                                  : s->objective.limit[i];
-        if (!(limit > 0) || isnan(cost[i]) || cost[i] / limit <= most) continue;
-        most = cost[i] / limit;
+        if (!(limit > 0) || isnan(cost[i]) || cost[i] / limit <= *most) continue;
+        *most = cost[i] / limit;
         *which = (eff_cost)i;
     }
-    return most;
+    return EFF_OK;
 }
 
 /* Fewest multiply-adds are not quite the shortest time: a limit is refused only when it is far below that. */
@@ -139,18 +150,19 @@ static eff_status reach_latency(const eff_search *s, eff_error *err)
     double least = INFINITY, cost[EFF_COSTS], took;
     eff_child best = { { 0 } };
     eff_table t, fewest = s->space.base;
+    eff_status e;
+    bool can;
     for (int i = 0; i < s->space.ndecisions; i++)
         for (int k = 0; k < s->space.decision[i].n; k++) {
             eff_child c = best;
             c.choice[i] = (uint8_t)k;
-            if (eff_space_table(&t, &s->space, &c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK ||
-                cost[EFF_COST_MACS] >= least)
-                continue;
+            if ((e = eff_search_build(&t, cost, &can, &s->space, &c, err))) return e;
+            if (!can || cost[EFF_COST_MACS] >= least) continue;
             least = cost[EFF_COST_MACS];
             best = c;
             fewest = t;
         }
-    const eff_status e = eff_search_latency(s, &fewest, &took, err);
+    e = eff_search_latency(s, &fewest, &took, err);
     if (e != EFF_OK || took <= FAR_BELOW * limit) return e;
     return eff_fail(err, EFF_EARG,
                     "latency: the child with the fewest multiply-adds takes %.3g ms: expected a limit of about that at "
@@ -162,10 +174,11 @@ eff_status eff_search_reach(const eff_search *s, eff_error *err)
 {
     eff_child best = { { 0 } }, c;
     eff_cost which, at = EFF_COST_MACS;
-    double least = INFINITY;
+    double least = INFINITY, b;
+    eff_status e;
     for (int i = 0; i < LOOKED_AT && least > 1; i++) {
         draw(&c, &s->space, s->o.seed, STREAM_REACH | (uint64_t)i);
-        const double b = beyond(s, &c, &which);
+        if ((e = beyond(&b, &which, s, &c, err))) return e;
         if (b < least) least = b, best = c, at = which;
     }
     if (isinf(least))
@@ -177,14 +190,14 @@ eff_status eff_search_reach(const eff_search *s, eff_error *err)
             for (int k = 0; k < s->space.decision[i].n; k++) {
                 c = best;
                 c.choice[i] = (uint8_t)k;
-                const double b = beyond(s, &c, &which);
+                if ((e = beyond(&b, &which, s, &c, err))) return e;
                 if (b < least) least = b, best = c, at = which, better = true;
             }
     }
     if (least <= 1) return s->objective.limit[EFF_COST_LATENCY] > 0 ? reach_latency(s, err) : EFF_OK;
     double cost[EFF_COSTS] = { 0 };
     eff_table t;
-    eff_status e = eff_space_table(&t, &s->space, &best, err);
+    e = eff_space_table(&t, &s->space, &best, err);
     if (e == EFF_OK) e = eff_search_count(cost, &t, err);
     if (e != EFF_OK) return e;
     return eff_fail(
@@ -220,9 +233,9 @@ static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
     }
     t->job = -1;
     for (int i = 0; i < EFF_COSTS; i++) t->cost[i] = NAN;
-    if (eff_space_table(&t->table, &s->space, &t->child, NULL) != EFF_OK ||
-        eff_search_count(t->cost, &t->table, NULL) != EFF_OK || !eff_objective_allows(&s->objective, t->cost, &which))
-        return EFF_OK;
+    bool can;
+    eff_status e = eff_search_build(&t->table, t->cost, &can, &s->space, &t->child, err);
+    if (e != EFF_OK || !can || !eff_objective_allows(&s->objective, t->cost, &which)) return e;
     eff_search_plain(&t->table);
     eff_job j = {
         .kind = s->by_supernet ? EFF_JOB_SCORE : EFF_JOB_TRAIN, .table = t->table, .child = t->child, .seed = s->o.seed
@@ -230,7 +243,7 @@ static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
     eff_child_format(&s->space, &t->child, digits, sizeof digits);
     snprintf(j.what, sizeof j.what, "child %d%s, %.36s", s->entered + 1, t->control ? " (by chance)" : "", digits);
     const int before = s->njobs;
-    const eff_status e = eff_search_add_job(s, &j, &t->job, err);
+    e = eff_search_add_job(s, &j, &t->job, err);
     t->adds = s->njobs > before; /* another child may round to the same table */
     s->entered += t->adds;
     return e;
@@ -282,21 +295,24 @@ eff_status eff_search_propose(eff_search *s, eff_error *err)
         const int n = s->ntries;
         bool known;
         if ((e = make_room(s, err))) break;
-        eff_try t = { .control = by_chance(s, n), .number = -1 };
-        if (t.control) {
+        eff_try *const t = &s->tries[n];
+        if (!s->drawn) *t = (eff_try){ .control = by_chance(s, n), .number = -1 };
+        if (t->control) {
             for (uint64_t k = 0; k < REDRAWS; k++) {
-                draw(&t.child, &s->space, s->o.seed, STREAM_CONTROL | ((uint64_t)n * REDRAWS + k));
-                if (earlier(s, &t.child) < 0) break;
+                draw(&t->child, &s->space, s->o.seed, STREAM_CONTROL | ((uint64_t)n * REDRAWS + k));
+                if (earlier(s, &t->child) < 0) break;
             }
-        } else {
+        } else if (!s->drawn) {
             tell_controller(s, n - s->o.ahead, &known);
             if (!known) break;
-            t.number = s->asked;
-            eff_controller_propose(s->controller, s->asked++, &t.child);
+            t->number = s->asked;
+            eff_controller_propose(s->controller, s->asked++, &t->child);
+            s->drawn = true; /* a controller is not asked twice */
         }
-        if ((e = enter(s, &t, err))) break;
-        s->tries[s->ntries++] = t;
-        stale = t.adds ? 0 : stale + 1;
+        if ((e = enter(s, t, err))) break;
+        s->drawn = false;
+        s->ntries++;
+        stale = t->adds ? 0 : stale + 1;
         s->exhausted = stale >= STALE;
     }
     return e;

@@ -83,6 +83,7 @@ struct eff_search {
     int ntries, room;
     int entered;    /* distinct networks among them that are scored             */
     long asked;     /* of the controller's proposals                             */
+    bool drawn;     /* the try after the last is drawn and not entered: an error came between */
     int seen;       /* tries of which the controller was told, or need not be   */
     bool exhausted; /* nothing new was found any more                           */
 
@@ -123,6 +124,9 @@ void eff_search_plain(eff_table *t);
 /* search_children.c */
 /** Costs of a table that can be counted; latency is NaN. EFF_EARG when it cannot be built. */
 eff_status eff_search_count(double cost[EFF_COSTS], const eff_table *t, eff_error *err);
+/** The table of a child and its costs. *can: it can be built at all. EFF_ENOMEM, nothing else. */
+eff_status eff_search_build(eff_table *t, double cost[EFF_COSTS], bool *can, const eff_space *space, const eff_child *c,
+                            eff_error *err);
 /** Seconds of one image on one thread, by the inference plan. */
 eff_status eff_search_latency(const eff_search *s, const eff_table *t, double *seconds, eff_error *err);
 /** Propose as many children as may be by now, and enter them as jobs. */

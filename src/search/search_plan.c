@@ -29,9 +29,10 @@ static eff_status measure_children(eff_search *s, eff_error *err)
         eff_table t;
         double cost[EFF_COSTS];
         eff_cost which;
+        bool can;
         for (int i = 0; i < s->space.ndecisions; i++)
             c.choice[i] = (uint8_t)(eff_rng_uniform(s->o.seed, STREAM_TIMED | k, (uint64_t)i) * s->space.decision[i].n);
-        if (eff_space_table(&t, &s->space, &c, NULL) != EFF_OK || eff_search_count(cost, &t, NULL) != EFF_OK ||
+        if ((e = eff_search_build(&t, cost, &can, &s->space, &c, err)) || !can ||
             (!eff_objective_allows(&s->objective, cost, &which) && k < 50 * LOOKED_AT))
             continue;
         sum += cost[EFF_COST_MACS];
