@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 static const cli_opt opts[] = {
-    { 0, "space", "SPACE", "what may be chosen: small, mnasnet, or a JSON file", CLI_PATH, "small" },
+    { 0, "space", "SPACE", "what may be chosen: small, mnasnet, bench, or a JSON file", CLI_PATH, "small" },
     { 'b', "base", "MODEL", "network that is varied: a built-in, with changes, or a table in JSON [the space's]",
       CLI_MODEL },
     { 'o', "out", "DIR", "folder for what is found", CLI_PATH, "search" },
@@ -300,6 +300,11 @@ static int run_search(cli_args *a)
     char *store = NULL;
     eff_search_opts_init(&o);
     int status = read_options(a, &o);
+    if (status == CLI_OK && cli_given(a, "base")) { /* so that what is wrong with it is not said of the space */
+        status = cli_open_model(a, cli_text(a, "base"), &base);
+        eff_model_free(base);
+        base = NULL;
+    }
     if (status == CLI_OK && eff_search_base(&base, o.space, cli_text(a, "base"), &err) != EFF_OK)
         status = cli_fail(&err, o.space);
     if (status == CLI_OK) status = open_rivals(a, &o, rival);

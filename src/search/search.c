@@ -132,7 +132,10 @@ static eff_status take_options(eff_search *s, const eff_model *base, const eff_d
     s->images = (int)eff_dataset_count(d, EFF_PART_TRAIN);
     s->scored = (int)eff_dataset_count(d, EFF_PART_VAL);
     snprintf(s->print, sizeof s->print, "%016llx", (unsigned long long)eff_dataset_fingerprint(d));
-    if ((e = eff_space_load(&s->space, s->o.space, &base->table, err))) return e;
+    if ((e = eff_space_load(&s->space, s->o.space, &base->table, err))) {
+        eff_error_prefix(err, "%s", s->o.space);
+        return e;
+    }
     s->space.base.classes = eff_dataset_classes(d);
     eff_space_size(&s->space, &s->choices, &s->networks);
     e = add_rival(s, &base->table, err);
