@@ -236,7 +236,7 @@ static void test_order(void **state)
         eff_error err = { 0 };
         char name[32];
         snprintf(name, sizeof name, "whole%d.db", c);
-        eff_search_opts o = options(name, 40);
+        eff_search_opts o = options(name, 30);
         o.controller = controllers[c];
         o.repeats = 2;
         o.sample = 5;
@@ -244,7 +244,7 @@ static void test_order(void **state)
         drive(s, 1);
         char *const want = results_of(s);
         int chance = 0;
-        assert_int_equal(s->entered, 40);
+        assert_int_equal(s->entered, 30);
         for (int i = 0; i < s->ntries; i++) { /* one in five of any beginning; nothing is entered twice */
             chance += s->tries[i].control;
             assert_int_equal(chance, (i + 1) / 5);
@@ -267,14 +267,14 @@ static void test_order(void **state)
         eff_search_free(t);
         eff_search_free(s);
         if (c == 0) {
-            snprintf(name, sizeof name, "pieces.db");
+            strcpy(name, "pieces.db");
             o.store = options(name, 1).store;
             bool over = false;
             for (uint64_t round = 0; !over; round++) {
                 s = open_search(&o, short_recipe);
-                for (int k = 0; k < 8; k++) {
+                for (int k = 0; k < 20; k++) {
                     look(s);
-                    answer(s, 0.7, 8 * round + (uint64_t)k);
+                    answer(s, 0.7, 20 * round + (uint64_t)k);
                 }
                 look(s);
                 over = ended(s);
@@ -347,8 +347,8 @@ static void test_finals(void **state)
         }
         assert_int_equal(s->jobs[job].level, 2);
         const int child = s->finalist[third[k].job];
-        const double reward = s->jobs[job].top1 *
-                              pow(s->tries[child].cost[EFF_COST_MACS] / s->rival[0].cost[EFF_COST_MACS], -0.3);
+        const double reward =
+            s->jobs[job].top1 * pow(s->tries[child].cost[EFF_COST_MACS] / s->rival[0].cost[EFF_COST_MACS], -0.3);
         if (reward > most) most = reward, best = child;
     }
     assert_int_equal(s->winner, best);
@@ -377,8 +377,8 @@ static void test_finals(void **state)
     for (int k = 0; k < 3; k++) mean += s->jobs[s->winner_job[k]].top1 / 3;
     assert_float_equal(number(won, "top1"), mean, 1e-9);
     assert_true(number(won, "macs") == s->tries[best].cost[EFF_COST_MACS]);
-    assert_float_equal(number(won, "reward"),
-                       mean * pow(number(won, "macs") / s->rival[0].cost[EFF_COST_MACS], -0.3), 1e-9);
+    assert_float_equal(number(won, "reward"), mean * pow(number(won, "macs") / s->rival[0].cost[EFF_COST_MACS], -0.3),
+                       1e-9);
     size_t i, k;
     const json_t *a, *b;
     json_array_foreach(at(j, "pareto"), i, a) /* nothing of the front beats another of it */
@@ -903,10 +903,10 @@ static void test_memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),     cmocka_unit_test(test_finals),       cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_pieces),       cmocka_unit_test(test_diverging),
-        cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_supernet),  cmocka_unit_test(test_latency),
-        cmocka_unit_test(test_files),     cmocka_unit_test(test_memory_ends),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_finals),      cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_pieces),      cmocka_unit_test(test_diverging),
+        cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_supernet),    cmocka_unit_test(test_latency),
+        cmocka_unit_test(test_files),        cmocka_unit_test(test_memory_ends),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -54,9 +54,10 @@ static eff_status key_text(char **out, const eff_search *s, const eff_job *k, ef
     bool good = j != NULL;
     /* a child that failed by a limit may keep to another's */
     if (k->kind != EFF_JOB_SUPERNET && times_it(s))
-        good = good && eff_json_put(j, "latency", s->objective.limit[EFF_COST_LATENCY] > 0
-                                                      ? json_real(s->objective.limit[EFF_COST_LATENCY])
-                                                      : json_true());
+        good = good &&
+               eff_json_put(j, "latency",
+                            s->objective.limit[EFF_COST_LATENCY] > 0 ? json_real(s->objective.limit[EFF_COST_LATENCY])
+                                                                     : json_true());
     switch (k->kind) {
     case EFF_JOB_TRAIN:
         good = good && eff_json_put(j, "table", eff_table_to_json(&k->table)) &&
