@@ -26,7 +26,7 @@ static const char style[] =
     "table{border-collapse:collapse;width:100%;font-size:.92rem}"
     "th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line)}"
     "th{font-weight:600}thead "
-    "th{position:sticky;top:0;background:var(--bg)}td.n,th.n{text-align:right;white-space:nowrap}"
+    "th{position:sticky;top:0;background:var(--bg)}td.n,th.n{text-align:right;white-space:nowrap}.facts th{overflow-wrap:normal}"
     ".scroll{max-height:560px;overflow:auto;border-bottom:1px solid var(--line)}\n"
     ".pics{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:18px 14px}"
     ".pics "

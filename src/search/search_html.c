@@ -180,8 +180,13 @@ static bool rank_chart(eff_text *t, const json_t *r)
                                   .percent = true };
         char b[160], range[40];
         interval(range, sizeof range, at(at(r, "sample"), "interval"), 1);
-        snprintf(b, sizeof b, "A sample of all children, trained to the full. Kendall's tau %.2f (95 %%: %s).",
-                 number(at(r, "sample"), "tau"), range);
+        const double tau = number(at(r, "sample"), "tau");
+        snprintf(
+            b, sizeof b,
+            isnan(tau)
+                ? "A sample of all children, trained to the full. Kendall's tau is not known: too few, or all alike."
+                : "A sample of all children, trained to the full. Kendall's tau %.2f (95 %%: %s).",
+            tau, range);
         figure(t, b, &l);
     }
     eff_free(c.x);
