@@ -88,6 +88,21 @@ static eff_verdict against_all(json_t *words, const eff_study *s, const char *wh
     return more == EFF_LINES - 1 ? EFF_VERDICT_MORE : less ? EFF_VERDICT_LESS : EFF_VERDICT_EVEN;
 }
 
+/* Constants of which two are 1 make the compound line one of the others. */
+static bool say_same(json_t *words, const eff_study *s)
+{
+    const eff_line *const c = &s->line[EFF_LINES - 1];
+    for (int k = 0; k < EFF_LINES - 1; k++) {
+        int same = 0;
+        for (int i = 0; i < c->n; i++) same += c->point[i].network == s->line[k].point[i].network;
+        if (same == c->n)
+            return say(words,
+                       "With alpha, beta, gamma = %g, %g, %g the compound line is the %s line: the same networks.",
+                       s->o.alpha, s->o.beta, s->o.gamma, s->line[k].name);
+    }
+    return true;
+}
+
 static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
 {
     double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
@@ -174,6 +189,7 @@ static bool curves(json_t *words, const eff_study *s)
                            "lines by more than "
                            "chance allows%s.",
                            top == EFF_VERDICT_MORE || all == EFF_VERDICT_MORE ? " both at the top and on average" : "");
+    good = good && say_same(words, s);
     for (int k = 0; good && k < EFF_LINES; k++) good = say_bend(words, s, &s->line[k]);
     return good;
 }

@@ -51,7 +51,7 @@ typedef struct cloud {
 static bool room_for(cloud *c, size_t n)
 {
     c->x = eff_malloc((2 * n + 2) * sizeof *c->x);
-    c->y = c->x + n + 1;
+    c->y = c->x ? c->x + n + 1 : NULL;
     c->n = 0;
     return c->x != NULL;
 }

@@ -190,7 +190,9 @@ static json_t *finalists_json(const eff_search *s)
 static json_t *sample_json(const eff_search *s)
 {
     json_t *const rows = json_array();
-    double *const brief = eff_malloc(((size_t)s->nsample + 1) * 2 * sizeof *brief), *const full = brief + s->nsample;
+    double *const brief = eff_malloc(((size_t)s->nsample + 1) * 2 * sizeof *brief), *const full =
+                                                                                        brief ? brief + s->nsample
+                                                                                              : NULL;
     bool good = rows && brief;
     int there = 0;
     for (int k = 0; good && k < s->nsample; k++) {
@@ -351,7 +353,7 @@ static bool *find_front(const eff_search *s)
 {
     const size_t n = (size_t)s->ntries + 1;
     bool *const front = eff_calloc(n, sizeof *front);
-    double *const cost = eff_malloc(2 * n * sizeof *cost), *const top1 = cost + n;
+    double *const cost = eff_malloc(2 * n * sizeof *cost), *const top1 = cost ? cost + n : NULL;
     if (front && cost) {
         for (int i = 0; i < s->ntries; i++) {
             cost[i] = eff_search_cost(s, i, s->objective.cost);
