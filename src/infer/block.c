@@ -14,6 +14,7 @@
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
+#include "kernels/groups.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ enum {
     GROUP_CHANNELS = 48, /* about: several panels where those are narrow */
     PLANES_A_TASK = 8,
     SMALL_MAP = 64,      /* maps up to this many pixels are projected by columns */
+    LATE_FLOATS = 192 * 1024, /* fetched before SE, of its weights and the projection's */
     MOST_ROWS = 256      /* under one visit */
 };
 
@@ -34,19 +36,22 @@ static size_t ring_floats(const eff_plan *p, const block *b, int rows) { return 
 /* Columns of a padded row of the image that a k x k expansion reads. */
 static int image_cols(const eff_node *e, int w) { return max_int(e->pad_left + w, (e->w - 1) * e->stride + e->kernel); }
 
-static int widest_group(const eff_plan *p, const block *b)
+channel_group eff_block_group(const eff_plan *p, const block *b, int i)
 {
-    return div_up(b->vectors, eff_gemm_groups(&p->k, b->mid)) * b->panels;
+    const int vl = p->k.vl, taps = b->dw->kernel * b->dw->kernel, first = eff_group_start(b->mid, vl, b->width, i);
+    const size_t padded = (size_t)(eff_group_start(b->mid, vl, b->width, i + 1) - first), a_channel = (size_t)(b->depth ? b->depth + 1 : 0);
+    return (channel_group){ .c0 = first, .c = min_int((int)padded, b->mid - first), .v0 = first / vl, .vectors = (int)padded / vl,
+                    .at = (size_t)first * (a_channel + (size_t)taps + 1), .floats = padded * (a_channel + (size_t)taps + 1),
+                    .b = padded, .dw_bias = padded * a_channel, .dw = padded * (a_channel + 1) };
 }
 
 /* Most output rows a visit, even where they are not all. */
 static int choose_chunk(const eff_plan *p, const block *b)
 {
-    const int wide = widest_group(p, b);
     int rows = min_int(2, b->dw->h);
     while (rows < b->dw->h) {
         const int more = min_int(rows + 2, b->dw->h);
-        const size_t floats = (size_t)wide * (ring_floats(p, b, rows_under(b, more)) + (size_t)(more * b->dw->w * p->k.vl));
+        const size_t floats = (size_t)b->width * (ring_floats(p, b, rows_under(b, more)) + (size_t)(more * b->dw->w * p->k.vl));
         if (floats * sizeof(float) > VISIT_BYTES || rows_under(b, more) > MOST_ROWS) break;
         rows = more;
     }
@@ -64,14 +69,15 @@ eff_status eff_block_plan(eff_plan *p, launch *l, const eff_block *part, eff_err
     const eff_node *in = &p->g->node[part->dw->in], *out = b->dw;
     b->h = in->h, b->w = in->w, b->mid = in->c;
     b->vectors = div_up(b->mid, p->k.vl);
-    const int panels = eff_gemm_groups(&p->k, b->mid);
-    b->panels = max_int(1, GROUP_CHANNELS / (p->k.vl * p->k.group));
-    b->groups = div_up(panels, b->panels);
+    const int most = max_int(1, GROUP_CHANNELS / (p->k.vl * p->k.group)) * p->k.group;
+    b->groups = eff_groups(b->mid, p->k.vl, most);
+    b->width = div_up(b->vectors, b->groups);
     b->cols = max_int(out->pad_left + b->w, (out->w - 1) * out->stride + out->kernel);
     b->chunk = choose_chunk(p, b);
     b->ring = rows_under(b, b->chunk);
-    size_t scratch = (size_t)widest_group(p, b) * ring_floats(p, b, b->ring) + ring_floats(p, b, 1);
+    size_t scratch = (size_t)b->width * ring_floats(p, b, b->ring) + ring_floats(p, b, 1);
     const eff_node *e = part->expand ? &p->g->node[part->expand->node] : NULL;
+    b->depth = e ? e->kernel * e->kernel * l->c : 0;
     if (e && (e->kernel > 1 || e->stride > 1)) {
         b->image_rows = (b->ring - 1) * e->stride + e->kernel;
         scratch += (size_t)b->image_rows * (size_t)(image_cols(e, l->w) * l->c);
@@ -92,10 +98,12 @@ typedef struct visit { /* one task's way down the image */
     const eff_plan *p;
     const launch *l;
     const block *b;
-    int panel0, panels, vector0, vectors; /* its channels                    */
+    channel_group g;                      /* its channels                    */
+    const float *next, *late;             /* weights that it fetches: of this worker's next group, and its share of what comes after all groups */
+    size_t next_floats, late_floats;
     float *ring, *zeros, *image;
     int have;                             /* rows of the expanded image made */
-    int rows;                             /* that the task makes in all      */
+    int rows, made;                       /* that the task makes in all, has made */
 } visit;
 
 static float *ring_row(const visit *v, int vector, int y)
@@ -108,13 +116,23 @@ static void clear_padding(const visit *v)
 {
     const block *b = v->b;
     const size_t vl = (size_t)v->p->k.vl, lead = (size_t)b->dw->pad_left * vl, body = (size_t)b->w * vl, row = (size_t)b->cols * vl;
-    for (int i = 0; i < v->vectors; i++)
+    for (int i = 0; i < v->g.vectors; i++)
         for (int y = 0; y < b->ring; y++) {
             float *at = ring_row(v, i, y);
             memset(at, 0, lead * sizeof *at);
             memset(at + lead + body, 0, (row - lead - body) * sizeof *at);
         }
     memset(v->zeros, 0, row * sizeof *v->zeros);
+}
+
+/* Each row of the expansion fetches its share of what this worker reads next, while it multiplies. */
+static void fetch_ahead(visit *v, eff_gemm *g)
+{
+    const size_t all = v->next_floats + v->late_floats, line = EFF_ALIGN / sizeof(float);
+    const size_t share = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made++ * share;
+    if (from < v->next_floats) g->next = v->next + from;
+    else if (from < all) g->next = v->late + (from - v->next_floats);
+    g->next_floats = share;
 }
 
 /* Row y of the group's expanded channels; `from`: the first row of the padded image at hand. */
@@ -126,33 +144,28 @@ static void expand_row(visit *v, int y, int from)
     const size_t vl = (size_t)p->k.vl, in_row = (size_t)l->w * (size_t)l->c;
     float *to = ring_row(v, 0, y) + (size_t)b->dw->pad_left * vl;
     if (!b->part.expand) {
-        for (int i = 0; i < v->vectors; i++) {
-            const int c = (v->vector0 + i) * p->k.vl;
+        for (int i = 0; i < v->g.vectors; i++) {
+            const int c = (v->g.v0 + i) * p->k.vl;
             p->k.to_plane(to + (size_t)i * ring_floats(p, b, b->ring), input_of(p, l) + (size_t)y * in_row + c, (size_t)l->c,
                           min_int(p->k.vl, b->mid - c), b->w);
         }
         return;
     }
     const eff_node *e = &p->g->node[b->part.expand->node];
-    eff_gemm g = { .b = b->expand.b, .bias = b->expand.bias, .c = to, .ldc = vl, .c_step = ring_floats(p, b, b->ring), .m = b->w,
-                   .n = b->mid, .group0 = v->panel0, .groups = v->panels, .act = b->part.expand->act };
+    const float *own = b->own + v->g.at;
+    eff_gemm g = { .b = own + v->g.b, .bias = own, .c = to, .ldc = vl, .c_step = ring_floats(p, b, b->ring), .m = b->w, .k = b->depth,
+                   .n = v->g.c, .groups = eff_gemm_groups(&p->k, v->g.c), .act = b->part.expand->act };
     if (b->image_rows) {
         const size_t line = (size_t)image_cols(e, l->w) * (size_t)l->c;
         g.a = v->image + (size_t)(y * e->stride - e->pad_top - from) * line;
         g.lda = (size_t)(e->stride * l->c);
         g.run = e->kernel * l->c;
         g.a_step = line;
-        g.k = e->kernel * g.run;
     } else {
         g.a = input_of(p, l) + (size_t)y * in_row;
         g.lda = (size_t)l->c;
-        g.k = l->c;
     }
-    /* each row fetches its share of the panels that this worker expands next */
-    const size_t panel = (size_t)v->vectors * vl * (size_t)g.k;
-    const size_t share = eff_round_up(panel / (size_t)v->rows + 1, EFF_ALIGN / sizeof(float));
-    g.next = b->expand.b + (size_t)v->vector0 * vl * (size_t)g.k + (size_t)p->parts * panel + (size_t)(v->have % v->rows) * share;
-    g.next_floats = share;
+    fetch_ahead(v, &g);
     p->k.gemm(&g);
 }
 
@@ -176,6 +189,7 @@ static void go_down(visit *v, int o0, int o1)
     const block *b = v->b;
     const eff_node *d = b->dw;
     const size_t vl = (size_t)p->k.vl, padded = (size_t)b->vectors * vl, taps = (size_t)d->kernel * (size_t)d->kernel;
+    const float *own = b->own + v->g.at;
     float *planes = v->l->temp, *sums = planes + b->planes;
     const float *row[MOST_ROWS];
     clear_padding(v);
@@ -184,11 +198,11 @@ static void go_down(visit *v, int o0, int o1)
         const int first = max_int(v->have, max_int(top, 0));
         expand_rows(v, first, end);
         v->have = max_int(v->have, end);
-        for (int i = 0; i < v->vectors; i++) {
-            const size_t at = (size_t)(v->vector0 + i);
+        for (int i = 0; i < v->g.vectors; i++) {
+            const size_t at = (size_t)(v->g.v0 + i);
             for (int y = 0; y < rows_under(b, n); y++)
                 row[y] = top + y < 0 || top + y >= b->h ? v->zeros : ring_row(v, i, top + y);
-            const eff_dwplane a = { .x = row, .w = b->depthwise.b + at * taps * vl, .bias = b->depthwise.bias + at * vl,
+            const eff_dwplane a = { .x = row, .w = own + v->g.dw + (size_t)i * taps * vl, .bias = own + v->g.dw_bias + (size_t)i * vl,
                                     .y = planes + (at * (size_t)(d->h * d->w) + (size_t)(o * d->w)) * vl,
                                     .sum = b->se ? sums + (size_t)o * padded + at * vl : NULL, .lds = padded, .rows = n,
                                     .out_w = d->w, .kernel = d->kernel, .stride = d->stride, .act = b->part.dw->act };
@@ -205,16 +219,22 @@ static void task_expand(void *ctx, int task, int worker)
     const eff_plan *p = ctx;
     const launch *l = p->now;
     const block *b = l->block;
-    const int whole = whole_groups(p, b), all = eff_gemm_groups(&p->k, b->mid);
-    const int group = task < whole ? task : whole + (task - whole) / p->parts;
-    int o0 = 0, o1 = b->dw->h, p0, p1;
+    const int whole = whole_groups(p, b), i = task < whole ? task : whole + (task - whole) / p->parts;
+    int o0 = 0, o1 = b->dw->h;
     if (task >= whole) part_of(b->dw->h, p->parts, (task - whole) % p->parts, &o0, &o1);
-    part_of(all, b->groups, group, &p0, &p1);
-    const int v0 = eff_gemm_group_start(&p->k, b->mid, p0) / p->k.vl, v1 = eff_gemm_group_start(&p->k, b->mid, p1) / p->k.vl;
-    visit v = { .p = p, .l = l, .b = b, .panel0 = p0, .panels = p1 - p0, .vector0 = v0, .vectors = v1 - v0,
-                .ring = scratch_of(p, worker), .rows = max_int(1, min_int(b->h, rows_under(b, o1 - o0))) };
-    v.zeros = v.ring + (size_t)widest_group(p, b) * ring_floats(p, b, b->ring);
+    visit v = { .p = p, .l = l, .b = b, .g = eff_block_group(p, b, i), .ring = scratch_of(p, worker),
+                .rows = max_int(1, min_int(b->h, rows_under(b, o1 - o0))) };
+    v.zeros = v.ring + (size_t)b->width * ring_floats(p, b, b->ring);
     v.image = v.zeros + ring_floats(p, b, 1);
+    const channel_group last = eff_block_group(p, b, b->groups - 1);
+    const size_t after = last.at + last.floats, late = b->late < LATE_FLOATS ? b->late : LATE_FLOATS, share = late / (size_t)b->groups;
+    if (i + p->parts < b->groups) {
+        const channel_group next = eff_block_group(p, b, i + p->parts);
+        v.next = b->own + next.at;
+        v.next_floats = next.floats;
+    }
+    v.late = b->own + after + (size_t)i * share;
+    v.late_floats = share;
     if (o0 < o1) go_down(&v, o0, o1);
 }
 

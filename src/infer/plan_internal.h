@@ -17,10 +17,13 @@ typedef struct block {
     eff_block part;
     const eff_node *dw;  /* its geometry                                                         */
     const eff_node *se;  /* or NULL                                                              */
-    packed expand, depthwise, squeeze, excite;
+    const float *own;    /* weights of the groups of channels, see eff_block_group()           */
+    packed squeeze, excite;
+    size_t late;         /* floats from the end of those to the end of the projection's first panel */
     int h, w, mid;       /* the expanded image                                                   */
+    int depth;           /* floats that an expanded channel is a product of, 0: no expansion     */
     int vectors;         /* of its channels                                                      */
-    int panels, groups;  /* column groups of the GEMM in a group of channels; groups of channels */
+    int width, groups;   /* vectors of the widest group of channels, groups                      */
     int chunk;           /* output rows a visit                                                  */
     int ring, cols;      /* rows kept, columns of a row with its padding                         */
     int image_rows;      /* rows of a padded image that a visit needs (expansion by a k x k convolution), or 0 */
@@ -108,5 +111,14 @@ void eff_plan_tick(eff_plan *p, const launch *l, int row);
 /* -- block.c: fused blocks */
 eff_status eff_block_plan(eff_plan *p, launch *l, const eff_block *part, eff_error *err);
 void eff_block_run(eff_plan *p, const launch *l, eff_pool *pool);
+
+/* Weights of one group of channels lie together: [bias, panels of the expansion,] bias, taps of the depthwise convolution. */
+typedef struct channel_group {
+    int c0, c;          /* channels c0 .. c0+c-1         */
+    int v0, vectors;
+    size_t at, floats;  /* of the block's own weights    */
+    size_t b, dw_bias, dw; /* from `at`: the panels, the depthwise part; the expansion's bias is first */
+} channel_group;
+channel_group eff_block_group(const eff_plan *p, const block *b, int g);
 
 #endif

@@ -13,13 +13,15 @@ enum { NV = 3, MR3 = 7, MR2 = 12, MR1 = 14, ROW_BLOCK = 7 };
 enum { NV = 2, MR2 = 6, MR1 = 12, ROW_BLOCK = 6 };
 #endif
 
+enum { LINE = 64 }; /* bytes of a cache line */
+
 typedef struct tile_args {
     const float *a, *b, *bias, *res;
     float *c;
     size_t lda, a_step, ldr, ldc, c_step;
     int k, run;
     int last;         /* columns of the last vector that exist, VL when all do        */
-    const char *next; /* one line is fetched a step of k, next_step bytes further on */
+    const char *next; /* a line is fetched a step of k, next_step bytes further on    */
     size_t next_step;
 } tile_args;
 
@@ -126,14 +128,15 @@ static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next
 {
     tile_fn *const *const fn = tiles[t->lda == VL && t->run == VL][nv];
     const float *after = g->res && g->res_after ? t->res : NULL;
-    const size_t fetched = (size_t)t->k * 64;
     if (after) t->res = NULL;
+    /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
+    const size_t steps = (size_t)((g->m + tile_rows[nv] - 1) / tile_rows[nv]) * (size_t)t->k, want = next ? (size_t)(next_end - next) : 0;
+    t->next_step = want / steps < LINE ? (want + steps - 1) / steps : LINE;
+    t->next = next ? next : (const char *)t->bias;
     for (int left = g->m, n = (left + tile_rows[nv] - 1) / tile_rows[nv]; n > 0; n--) {
         const int rows = (left + n - 1) / n;
-        t->next = next < next_end ? next : (const char *)t->bias;
-        t->next_step = next < next_end ? 64 : 0;
-        next += fetched;
         fn[rows - 1](t);
+        t->next += t->next_step * (size_t)t->k;
         if (g->c_step && g->ldc == VL) {
             if (g->act != EFF_ACT_NONE) SWITCH_ACT(g->act, finish_plane, t->c, t->c_step, rows, nv)
         } else if (g->act != EFF_ACT_NONE || after) SWITCH_ACT(g->act, finish, t, after, rows, nv)
