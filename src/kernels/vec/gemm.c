@@ -130,11 +130,14 @@ static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next
     const float *after = g->res && g->res_after ? t->res : NULL;
     if (after) t->res = NULL;
     /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
-    const size_t steps = (size_t)((g->m + tile_rows[nv] - 1) / tile_rows[nv]) * (size_t)t->k, want = next ? (size_t)(next_end - next) : 0;
-    t->next_step = want / steps < LINE ? (want + steps - 1) / steps : LINE;
+    const int step = tile_rows[nv], tall = (g->m + step - 1) / step;
+    if (next < next_end) {
+        const unsigned steps = (unsigned)tall * (unsigned)t->k, want = (unsigned)(next_end - next);
+        t->next_step = want / steps < LINE ? want / steps + 1 : LINE;
+    }
     t->next = next ? next : (const char *)t->bias;
-    for (int left = g->m, n = (left + tile_rows[nv] - 1) / tile_rows[nv]; n > 0; n--) {
-        const int rows = (left + n - 1) / n;
+    for (int left = g->m, rows = (left + tall - 1) / tall, higher = tall - (rows * tall - left); left > 0;) {
+        if (higher-- == 0) rows--; /* the first tiles are one row higher than the rest, or all are equal */
         fn[rows - 1](t);
         t->next += t->next_step * (size_t)t->k;
         if (g->c_step && g->ldc == VL) {
@@ -150,19 +153,16 @@ static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next
 
 static void gemm(const eff_gemm *g)
 {
-    const int first = eff_group_start(g->n, VL, NV, g->group0);
-    for (int q = g->group0; q < g->group0 + g->groups; q++) {
-        const int j0 = eff_group_start(g->n, VL, NV, q);
-        if (j0 >= g->n) return;
-        const int nv = (eff_group_start(g->n, VL, NV, q + 1) - j0) / VL, real = g->n - j0 < nv * VL ? g->n - j0 : nv * VL;
+    const int first = eff_group_start(g->n, VL, NV, g->group0), run = g->run ? g->run : g->k;
+    for (int q = g->group0, j0 = first, end; q < g->group0 + g->groups && j0 < g->n; q++, j0 = end) {
+        end = eff_group_start(g->n, VL, NV, q + 1);
+        const int nv = (end - j0) / VL, last = g->c_step || g->n >= end ? VL : g->n - (end - VL);
         const size_t before = (size_t)(j0 - first);
         tile_args t = { .a = g->a, .b = g->b + (size_t)j0 * (size_t)g->k, .bias = g->bias + j0, .res = g->res ? g->res + j0 : NULL,
                         .c = g->c + (g->c_step ? before / VL * g->c_step : (size_t)j0), .lda = g->lda, .a_step = g->a_step,
-                        .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = g->run ? g->run : g->k,
-                        .last = g->c_step ? VL : real - (nv - 1) * VL };
+                        .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = run, .last = last };
         const float *next = g->next ? g->next + before * (size_t)g->k : NULL;
-        const float *end = g->next ? g->next + g->next_floats : NULL;
-        group_rows(&t, g, nv, (const char *)next, (const char *)end);
+        group_rows(&t, g, nv, (const char *)next, (const char *)(g->next ? g->next + g->next_floats : NULL));
     }
 }
 
