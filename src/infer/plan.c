@@ -4,7 +4,6 @@
 #include "infer/plan_internal.h"
 
 #include "base/clock.h"
-#include "base/cpu.h"
 #include "base/mem.h"
 #include "infer/memory.h"
 
@@ -134,7 +133,7 @@ eff_status eff_plan_create(eff_plan **out, const eff_graph *g, float *const *wei
     p->g = g;
     p->k = *k;
     p->threads = threads;
-    p->parts = min_int(threads, eff_cpu_count());
+    p->parts = threads;
     eff_status s = eff_fold(&step, &count, g, err);
     if (s != EFF_OK) goto fail;
     p->step = step;

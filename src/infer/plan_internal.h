@@ -50,7 +50,7 @@ struct eff_plan {
     const eff_graph *g;
     eff_kernels k;
     int nlaunches, threads;
-    int parts;              /* pieces that work is cut into where nothing depends on it: workers that have a CPU */
+    int parts;              /* pieces that work is cut into where no sum crosses the cut */
     eff_step *step;         /* that the launches were made of                      */
     launch *launch;
     float *weights;         /* all packed weights                                  */
