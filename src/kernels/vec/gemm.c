@@ -153,6 +153,7 @@ static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next
 
 static void gemm(const eff_gemm *g)
 {
+    if (g->m <= 0 || g->n <= 0) return;
     const int first = eff_group_start(g->n, VL, NV, g->group0), run = g->run ? g->run : g->k;
     for (int q = g->group0, j0 = first, end; q < g->group0 + g->groups && j0 < g->n; q++, j0 = end) {
         end = eff_group_start(g->n, VL, NV, q + 1);
