@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fused blocks against the same network layer by layer at the reference level: kernels, strides, activations, paddings, squeeze and
- * skip drawn at random, on small images of awkward sizes, at every CPU level; and the same bits however many workers there are. */
+/* Fused blocks against the same network layer by layer at the reference level: kernels, strides, activations, paddings,
+ * squeeze and skip drawn at random, on small images of awkward sizes, at every CPU level; and the same bits however
+ * many workers there are. */
 #include "support.h"
 
 #include "base/cpu.h"
@@ -70,8 +71,8 @@ static double largest(const float *v, int n)
 }
 
 /* Logits of a plan; the features behind them in f where wanted. */
-static void run(const eff_model *m, const eff_graph *g, const eff_kernels *k, int threads, int keep_all, const float *x, float *logits, float *f,
-                int nf)
+static void run(const eff_model *m, const eff_graph *g, const eff_kernels *k, int threads, int keep_all, const float *x,
+                float *logits, float *f, int nf)
 {
     eff_error err = { 0 };
     eff_plan *p;
@@ -96,15 +97,18 @@ static void check(const eff_table *t, int h, int w, const eff_kernels *levels, i
     T_OK(eff_model_new(&m, t, &err), err);
     T_OK(eff_model_init(m, 3, &err), err);
     T_OK(eff_graph_build(&g, t, h, w, &err), err);
-    const int classes = t->classes, nf = g->node[g->nnodes - 1].in[0] >= 0 ? g->node[g->node[g->nnodes - 1].in[0]].c : 0;
+    const int classes = t->classes,
+              nf = g->node[g->nnodes - 1].in[0] >= 0 ? g->node[g->node[g->nnodes - 1].in[0]].c : 0;
     float *x = t_uniform((size_t)h * (size_t)w * 3, -2, 2, 11), *v = malloc(6 * (size_t)(classes + nf) * sizeof *v);
-    float *want = v, *got = v + classes, *again = got + classes, *fwant = again + classes, *fgot = fwant + nf, *fagain = fgot + nf;
+    float *want = v, *got = v + classes, *again = got + classes, *fwant = again + classes, *fgot = fwant + nf,
+          *fagain = fgot + nf;
     run(m, g, &levels[0], 1, 1, x, want, fwant, nf);
     for (int l = 0; l < nlevels; l++) {
         run(m, g, &levels[l], 1, 0, x, got, fgot, nf);
         for (int i = 0; i < nf; i++) /* float32 noise through a few layers, not a wrong operator */
             if (!(fabs((double)fgot[i] - (double)fwant[i]) <= 5e-5 * largest(fwant, nf)))
-                fail_msg("%s at %dx%d, %s: feature %d is %.9g, layer by layer %.9g", what, h, w, levels[l].name, i, (double)fgot[i], (double)fwant[i]);
+                fail_msg("%s at %dx%d, %s: feature %d is %.9g, layer by layer %.9g", what, h, w, levels[l].name, i,
+                         (double)fgot[i], (double)fwant[i]);
         assert_true(fabs((double)got[0] - (double)want[0]) <= 1e-4 * largest(want, classes));
         for (int threads = 2; threads <= 8; threads += threads < 4 ? 1 : 4) {
             run(m, g, &levels[l], threads, 0, x, again, fagain, nf);
@@ -135,10 +139,15 @@ static void random_blocks(void **state)
 static void families(void **state)
 {
     (void)state;
-    static const char *const specs[] = { "efficientnet-b0@width=0.5,depth=0.5,classes=9", "efficientnet-edgetpu-s@width=0.25,classes=9",
-                                         "efficientnet-v2-b0@width=0.5,padding=symmetric,classes=9", "resnet18@width=0.25,classes=9",
-                                         "resnet50@width=0.125,classes=9", "mobilenetv1-0.25@classes=9", "mobilenetv2-0.35@classes=9",
-                                         "mnasnet-a1@width=0.5,classes=9", "efficientnet-lite0@width=0.5,classes=9" };
+    static const char *const specs[] = { "efficientnet-b0@width=0.5,depth=0.5,classes=9",
+                                         "efficientnet-edgetpu-s@width=0.25,classes=9",
+                                         "efficientnet-v2-b0@width=0.5,padding=symmetric,classes=9",
+                                         "resnet18@width=0.25,classes=9",
+                                         "resnet50@width=0.125,classes=9",
+                                         "mobilenetv1-0.25@classes=9",
+                                         "mobilenetv2-0.35@classes=9",
+                                         "mnasnet-a1@width=0.5,classes=9",
+                                         "efficientnet-lite0@width=0.5,classes=9" };
     eff_kernels k[MAX_LEVELS];
     const int n = find_levels(k);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
@@ -175,6 +184,7 @@ static void memory_and_values(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(random_blocks), cmocka_unit_test(families), cmocka_unit_test(memory_and_values) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(random_blocks), cmocka_unit_test(families),
+                                        cmocka_unit_test(memory_and_values) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A block as one step: [expansion,] depthwise convolution, [squeeze-and-excitation,] projection.
  *
- * First, for a group of channels at a time: a few rows of the expanded image are computed into a ring, the depthwise convolution goes
- * over them while they are in cache, and each output row's sum is kept for pooling. The expanded image never exists as a whole. Its
- * rows are planes of one vector of channels, zero-padded, and so is what the depthwise convolution puts out. Then SE computes its
- * factors from the sums; they go into whichever is smaller, the planes or the projection's weights. Last, the projection, with bias
- * and residual as the start of its sums, back to NHWC.
+ * First, for a group of channels at a time: a few rows of the expanded image are computed into a ring, the depthwise
+ * convolution goes over them while they are in cache, and each output row's sum is kept for pooling. The expanded image
+ * never exists as a whole. Its rows are planes of one vector of channels, zero-padded, and so is what the depthwise
+ * convolution puts out. Then SE computes its factors from the sums; they go into whichever is smaller, the planes or
+ * the projection's weights. Last, the projection, with bias and residual as the start of its sums, back to NHWC.
  *
- * Schedule, by a model of what is in cache: a visit covers as many output rows as keep the ring and what comes out of it within
- * VISIT_BYTES, but two at least, since the depthwise kernel computes two rows at a time; where that is the whole image there is no
- * ring to speak of. Work goes to workers by groups of channels; groups that do not go round are cut into bands of rows, whose
- * first rows are expanded twice. Sums are kept by row and joined in order, so neither cut changes a bit. */
+ * Schedule, by a model of what is in cache: a visit covers as many output rows as keep the ring and what comes out of
+ * it within VISIT_BYTES, but two at least, since the depthwise kernel computes two rows at a time; where that is the
+ * whole image there is no ring to speak of. Work goes to workers by groups of channels; groups that do not go round are
+ * cut into bands of rows, whose first rows are expanded twice. Sums are kept by row and joined in order, so neither cut
+ * changes a bit. */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
@@ -22,16 +23,19 @@ enum {
     VISIT_BYTES = 96 * 1024,
     GROUP_CHANNELS = 48, /* about: several panels where those are narrow */
     PLANES_A_TASK = 8,
-    SMALL_MAP = 64,      /* maps up to this many pixels are projected by columns */
+    SMALL_MAP = 64,           /* maps up to this many pixels are projected by columns */
     LATE_FLOATS = 192 * 1024, /* fetched before SE, of its weights and the projection's */
-    MOST_ROWS = 256      /* under one visit */
+    MOST_ROWS = 256           /* under one visit */
 };
 
 /* ------------------------------------------------------------------------------------------- planning */
 
 static int rows_under(const block *b, int out_rows) { return (out_rows - 1) * b->dw->stride + b->dw->kernel; }
 
-static size_t ring_floats(const eff_plan *p, const block *b, int rows) { return (size_t)rows * (size_t)(b->cols * p->k.vl); }
+static size_t ring_floats(const eff_plan *p, const block *b, int rows)
+{
+    return (size_t)rows * (size_t)(b->cols * p->k.vl);
+}
 
 /* Columns of a padded row of the image that a k x k expansion reads. */
 static int image_cols(const eff_node *e, int w) { return max_int(e->pad_left + w, (e->w - 1) * e->stride + e->kernel); }
@@ -39,10 +43,17 @@ static int image_cols(const eff_node *e, int w) { return max_int(e->pad_left + w
 channel_group eff_block_group(const eff_plan *p, const block *b, int i)
 {
     const int vl = p->k.vl, taps = b->dw->kernel * b->dw->kernel, first = eff_group_start(b->mid, vl, b->width, i);
-    const size_t padded = (size_t)(eff_group_start(b->mid, vl, b->width, i + 1) - first), a_channel = (size_t)(b->depth ? b->depth + 1 : 0);
-    return (channel_group){ .c0 = first, .c = min_int((int)padded, b->mid - first), .v0 = first / vl, .vectors = (int)padded / vl,
-                    .at = (size_t)first * (a_channel + (size_t)taps + 1), .floats = padded * (a_channel + (size_t)taps + 1),
-                    .b = padded, .dw_bias = padded * a_channel, .dw = padded * (a_channel + 1) };
+    const size_t padded = (size_t)(eff_group_start(b->mid, vl, b->width, i + 1) - first),
+                 a_channel = (size_t)(b->depth ? b->depth + 1 : 0);
+    return (channel_group){ .c0 = first,
+                            .c = min_int((int)padded, b->mid - first),
+                            .v0 = first / vl,
+                            .vectors = (int)padded / vl,
+                            .at = (size_t)first * (a_channel + (size_t)taps + 1),
+                            .floats = padded * (a_channel + (size_t)taps + 1),
+                            .b = padded,
+                            .dw_bias = padded * a_channel,
+                            .dw = padded * (a_channel + 1) };
 }
 
 /* Most output rows a visit, even where they are not all. */
@@ -51,7 +62,8 @@ static int choose_chunk(const eff_plan *p, const block *b)
     int rows = min_int(2, b->dw->h);
     while (rows < b->dw->h) {
         const int more = min_int(rows + 2, b->dw->h);
-        const size_t floats = (size_t)b->width * (ring_floats(p, b, rows_under(b, more)) + (size_t)(more * b->dw->w * p->k.vl));
+        const size_t floats =
+            (size_t)b->width * (ring_floats(p, b, rows_under(b, more)) + (size_t)(more * b->dw->w * p->k.vl));
         if (floats * sizeof(float) > VISIT_BYTES || rows_under(b, more) > MOST_ROWS) break;
         rows = more;
     }
@@ -92,30 +104,34 @@ eff_status eff_block_plan(eff_plan *p, launch *l, const eff_block *part, eff_err
     return EFF_OK;
 }
 
-/* ------------------------------------------------------------------------------------------- expansion and depthwise */
+/* ------------------------------------------------------------------------------------------- expansion and depthwise
+ */
 
 typedef struct visit { /* one task's way down the image */
     const eff_plan *p;
     const launch *l;
     const block *b;
-    channel_group g;                      /* its channels                    */
-    const float *next, *late;             /* weights that it fetches: of this worker's next group, and its share of what comes after all groups */
+    channel_group g; /* its channels                    */
+    const float *next,
+        *late; /* weights that it fetches: of this worker's next group, and its share of what comes after all groups */
     size_t next_floats, late_floats;
     float *ring, *zeros, *image;
-    int have;                             /* rows of the expanded image made */
-    int rows, made;                       /* that the task makes in all, has made */
+    int have;       /* rows of the expanded image made */
+    int rows, made; /* that the task makes in all, has made */
 } visit;
 
 static float *ring_row(const visit *v, int vector, int y)
 {
-    return v->ring + ((size_t)vector * (size_t)v->b->ring + (size_t)(y % v->b->ring)) * (size_t)(v->b->cols * v->p->k.vl);
+    return v->ring +
+           ((size_t)vector * (size_t)v->b->ring + (size_t)(y % v->b->ring)) * (size_t)(v->b->cols * v->p->k.vl);
 }
 
 /* Zeros where no row's inside will be written. */
 static void clear_padding(const visit *v)
 {
     const block *b = v->b;
-    const size_t vl = (size_t)v->p->k.vl, lead = (size_t)b->dw->pad_left * vl, body = (size_t)b->w * vl, row = (size_t)b->cols * vl;
+    const size_t vl = (size_t)v->p->k.vl, lead = (size_t)b->dw->pad_left * vl, body = (size_t)b->w * vl,
+                 row = (size_t)b->cols * vl;
     for (int i = 0; i < v->g.vectors; i++)
         for (int y = 0; y < b->ring; y++) {
             float *at = ring_row(v, i, y);
@@ -130,8 +146,10 @@ static void fetch_ahead(visit *v, eff_gemm *g)
 {
     const size_t all = v->next_floats + v->late_floats, line = EFF_ALIGN / sizeof(float);
     const size_t share = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made++ * share;
-    if (from < v->next_floats) g->next = v->next + from;
-    else if (from < all) g->next = v->late + (from - v->next_floats);
+    if (from < v->next_floats)
+        g->next = v->next + from;
+    else if (from < all)
+        g->next = v->late + (from - v->next_floats);
     g->next_floats = share;
 }
 
@@ -146,15 +164,23 @@ static void expand_row(visit *v, int y, int from)
     if (!b->part.expand) {
         for (int i = 0; i < v->g.vectors; i++) {
             const int c = (v->g.v0 + i) * p->k.vl;
-            p->k.to_plane(to + (size_t)i * ring_floats(p, b, b->ring), input_of(p, l) + (size_t)y * in_row + c, (size_t)l->c,
-                          min_int(p->k.vl, b->mid - c), b->w);
+            p->k.to_plane(to + (size_t)i * ring_floats(p, b, b->ring), input_of(p, l) + (size_t)y * in_row + c,
+                          (size_t)l->c, min_int(p->k.vl, b->mid - c), b->w);
         }
         return;
     }
     const eff_node *e = &p->g->node[b->part.expand->node];
     const float *own = b->own + v->g.at;
-    eff_gemm g = { .b = own + v->g.b, .bias = own, .c = to, .ldc = vl, .c_step = ring_floats(p, b, b->ring), .m = b->w, .k = b->depth,
-                   .n = v->g.c, .groups = eff_gemm_groups(&p->k, v->g.c), .act = b->part.expand->act };
+    eff_gemm g = { .b = own + v->g.b,
+                   .bias = own,
+                   .c = to,
+                   .ldc = vl,
+                   .c_step = ring_floats(p, b, b->ring),
+                   .m = b->w,
+                   .k = b->depth,
+                   .n = v->g.c,
+                   .groups = eff_gemm_groups(&p->k, v->g.c),
+                   .act = b->part.expand->act };
     if (b->image_rows) {
         const size_t line = (size_t)image_cols(e, l->w) * (size_t)l->c;
         g.a = v->image + (size_t)(y * e->stride - e->pad_top - from) * line;
@@ -194,7 +220,8 @@ static void go_down(visit *v, int o0, int o1)
     const float *row[MOST_ROWS];
     clear_padding(v);
     for (int o = o0; o < o1; o += b->chunk) {
-        const int n = min_int(b->chunk, o1 - o), top = o * d->stride - d->pad_top, end = min_int(b->h, top + rows_under(b, n));
+        const int n = min_int(b->chunk, o1 - o), top = o * d->stride - d->pad_top,
+                  end = min_int(b->h, top + rows_under(b, n));
         const int first = max_int(v->have, max_int(top, 0));
         expand_rows(v, first, end);
         v->have = max_int(v->have, end);
@@ -202,10 +229,17 @@ static void go_down(visit *v, int o0, int o1)
             const size_t at = (size_t)(v->g.v0 + i);
             for (int y = 0; y < rows_under(b, n); y++)
                 row[y] = top + y < 0 || top + y >= b->h ? v->zeros : ring_row(v, i, top + y);
-            const eff_dwplane a = { .x = row, .w = own + v->g.dw + (size_t)i * taps * vl, .bias = own + v->g.dw_bias + (size_t)i * vl,
+            const eff_dwplane a = { .x = row,
+                                    .w = own + v->g.dw + (size_t)i * taps * vl,
+                                    .bias = own + v->g.dw_bias + (size_t)i * vl,
                                     .y = planes + (at * (size_t)(d->h * d->w) + (size_t)(o * d->w)) * vl,
-                                    .sum = b->se ? sums + (size_t)o * padded + at * vl : NULL, .lds = padded, .rows = n,
-                                    .out_w = d->w, .kernel = d->kernel, .stride = d->stride, .act = b->part.dw->act };
+                                    .sum = b->se ? sums + (size_t)o * padded + at * vl : NULL,
+                                    .lds = padded,
+                                    .rows = n,
+                                    .out_w = d->w,
+                                    .kernel = d->kernel,
+                                    .stride = d->stride,
+                                    .act = b->part.dw->act };
             p->k.dwplane(&a);
         }
     }
@@ -222,12 +256,17 @@ static void task_expand(void *ctx, int task, int worker)
     const int whole = whole_groups(p, b), i = task < whole ? task : whole + (task - whole) / p->parts;
     int o0 = 0, o1 = b->dw->h;
     if (task >= whole) part_of(b->dw->h, p->parts, (task - whole) % p->parts, &o0, &o1);
-    visit v = { .p = p, .l = l, .b = b, .g = eff_block_group(p, b, i), .ring = scratch_of(p, worker),
+    visit v = { .p = p,
+                .l = l,
+                .b = b,
+                .g = eff_block_group(p, b, i),
+                .ring = scratch_of(p, worker),
                 .rows = max_int(1, min_int(b->h, rows_under(b, o1 - o0))) };
     v.zeros = v.ring + (size_t)b->width * ring_floats(p, b, b->ring);
     v.image = v.zeros + ring_floats(p, b, 1);
     const channel_group last = eff_block_group(p, b, b->groups - 1);
-    const size_t after = last.at + last.floats, late = b->late < LATE_FLOATS ? b->late : LATE_FLOATS, share = late / (size_t)b->groups;
+    const size_t after = last.at + last.floats, late = b->late < LATE_FLOATS ? b->late : LATE_FLOATS,
+                 share = late / (size_t)b->groups;
     if (i + p->parts < b->groups) {
         const channel_group next = eff_block_group(p, b, i + p->parts);
         v.next = b->own + next.at;
@@ -256,7 +295,8 @@ static void task_scale_weights(void *ctx, int task, int worker)
     const eff_plan *p = ctx;
     const launch *l = p->now;
     const block *b = l->block;
-    const int first = eff_gemm_group_start(&p->k, l->node->c, task), end = eff_gemm_group_start(&p->k, l->node->c, task + 1);
+    const int first = eff_gemm_group_start(&p->k, l->node->c, task),
+              end = eff_gemm_group_start(&p->k, l->node->c, task + 1);
     const size_t at = (size_t)first * (size_t)b->mid;
     p->k.scale_rows(l->temp + b->planes + b->sums + at, l->conv.b + at, p->se_mean, b->mid, end - first);
 }
@@ -270,8 +310,10 @@ static void run_se(eff_plan *p, const launch *l, eff_pool *pool)
     p->k.scale_rows(p->se_mean, p->se_mean, &per_column, 1, padded);
     eff_step_vector(p, b->se, &b->squeeze, false);
     eff_step_vector(p, b->se, &b->excite, true);
-    if (b->scale_weights) eff_pool_run(pool, task_scale_weights, p, eff_gemm_groups(&p->k, l->node->c));
-    else eff_pool_run(pool, task_scale_planes, p, div_up(b->vectors, PLANES_A_TASK));
+    if (b->scale_weights)
+        eff_pool_run(pool, task_scale_weights, p, eff_gemm_groups(&p->k, l->node->c));
+    else
+        eff_pool_run(pool, task_scale_planes, p, div_up(b->vectors, PLANES_A_TASK));
 }
 
 static void task_project(void *ctx, int task, int worker)
@@ -282,13 +324,16 @@ static void task_project(void *ctx, int task, int worker)
     const block *b = l->block;
     const int m = b->dw->h * b->dw->w, all = eff_gemm_groups(&p->k, l->node->c);
     int row0 = 0, row1 = m, group0 = 0, group1 = all;
-    if (l->col_tasks > 1) part_of(all, l->col_tasks, task, &group0, &group1);
-    else part_of(m, l->row_tasks, task, &row0, &row1);
+    if (l->col_tasks > 1)
+        part_of(all, l->col_tasks, task, &group0, &group1);
+    else
+        part_of(m, l->row_tasks, task, &row0, &row1);
     if (row0 == row1) return;
     const size_t vl = (size_t)p->k.vl;
     for (int q = group0; q < group1; q++) {
         eff_gemm g = eff_step_gemm(p, l, row0, row1 - row0, q, 1);
-        const size_t panel = (size_t)(eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q)) * (size_t)b->mid;
+        const size_t panel =
+            (size_t)(eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q)) * (size_t)b->mid;
         g.a = l->temp + (size_t)row0 * vl;
         g.lda = vl;
         g.a_step = (size_t)m * vl;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights of a plan: batch norm folded in, in the order in which kernels read them, all in one block of memory, launch after
- * launch: what comes next in memory is what will be read next. */
+/* Weights of a plan: batch norm folded in, in the order in which kernels read them, all in one block of memory, launch
+ * after launch: what comes next in memory is what will be read next. */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
@@ -15,7 +15,8 @@ static void fold_bn(float *scale, float *shift, float *const *weights, const eff
 {
     const eff_node *d = bn >= 0 ? &p->g->node[bn] : NULL;
     for (int i = 0; i < c; i++) {
-        const double s = d ? (double)param_of(weights, d, 0)[i] / sqrt((double)param_of(weights, d, 3)[i] + (double)d->eps) : 1.0;
+        const double s =
+            d ? (double)param_of(weights, d, 0)[i] / sqrt((double)param_of(weights, d, 3)[i] + (double)d->eps) : 1.0;
         scale[i] = (float)s;
         shift[i] = d ? (float)((double)param_of(weights, d, 1)[i] - (double)param_of(weights, d, 2)[i] * s) : 0.0f;
     }
@@ -61,8 +62,8 @@ static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, 
 }
 
 /* Depthwise weights of channels c0 .. c0+c-1, padded to whole vectors: [taps][c], or by_vector [c / vl][taps][vl]. */
-static void fill_dwconv(const eff_plan *p, float *b, float *bias, const float *w, const float *scale, const float *shift, int c0, int c,
-                        int kernel, bool by_vector)
+static void fill_dwconv(const eff_plan *p, float *b, float *bias, const float *w, const float *scale,
+                        const float *shift, int c0, int c, int kernel, bool by_vector)
 {
     const size_t padded = eff_padded(&p->k, c), taps = (size_t)kernel * (size_t)kernel, vl = (size_t)p->k.vl;
     memset(bias, 0, padded * sizeof *bias);
@@ -70,7 +71,8 @@ static void fill_dwconv(const eff_plan *p, float *b, float *bias, const float *w
     memcpy(bias, shift + c0, (size_t)c * sizeof *bias);
     for (size_t t = 0; t < taps; t++)
         for (size_t i = 0; i < (size_t)c; i++)
-            b[by_vector ? (i / vl * taps + t) * vl + i % vl : t * padded + i] = w[((size_t)c0 + i) * taps + t] * scale[(size_t)c0 + i];
+            b[by_vector ? (i / vl * taps + t) * vl + i % vl : t * padded + i] =
+                w[((size_t)c0 + i) * taps + t] * scale[(size_t)c0 + i];
 }
 
 static eff_status pack_dwconv(eff_plan *p, packed *out, int node, int bn, float *const *weights, eff_error *err)
@@ -97,7 +99,8 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
     const eff_step *e = b->part.expand;
     const eff_node *en = e ? &p->g->node[e->node] : NULL;
     const size_t mid = (size_t)b->mid, depth = (size_t)b->depth, bytes = mid * (depth + 4) * sizeof(float);
-    float *scale = eff_malloc(bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
+    float *scale = eff_malloc(
+        bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
     if (!scale) return eff_fail_memory(err, bytes);
     float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid, *ordered = dshift + mid;
     fold_bn(dscale, dshift, weights, p, b->part.dw->bn, b->mid);
@@ -114,7 +117,8 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
             memcpy(at, shift + g.c0, (size_t)g.c * sizeof *at);
             eff_gemm_pack(&p->k, at + g.b, ordered + (size_t)g.c0 * depth, g.c, b->depth, scale + g.c0);
         }
-        fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel, true);
+        fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel,
+                    true);
     }
     eff_free(scale);
     b->own = own;
@@ -155,10 +159,13 @@ eff_status eff_plan_pack_weights(eff_plan *p, float *const *weights, eff_error *
     for (int i = 0; i < p->nlaunches; i++) {
         launch *l = &p->launch[i];
         eff_status s = EFF_OK;
-        if (l->block) s = pack_block(p, l, weights, err);
+        if (l->block)
+            s = pack_block(p, l, weights, err);
         else if (l->s.op == EFF_STEP_CONV)
-            s = pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c, weights, err);
-        else if (l->s.op == EFF_STEP_DWCONV) s = pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
+            s = pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
+                          weights, err);
+        else if (l->s.op == EFF_STEP_DWCONV)
+            s = pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
         else if (l->s.op == EFF_STEP_SE) {
             pack_se(p, &l->conv, l->node, 0, weights);
             pack_se(p, &l->excite, l->node, 1, weights);

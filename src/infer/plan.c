@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making an inference plan and going through its launches. Every sum has an order that does not depend on how work is cut, so the
- * result has the same bits at any thread count. */
+/* Making an inference plan and going through its launches. Every sum has an order that does not depend on how work is
+ * cut, so the result has the same bits at any thread count. */
 #include "infer/plan_internal.h"
 
 #include "base/clock.h"
@@ -16,14 +16,17 @@
 static size_t node_bytes(const eff_node *d) { return node_floats(d) * sizeof(float); }
 
 /* An SE, ACT or ADD step works in place when it is the last to read its input. */
-static int in_place(const launch *l) { return l->s.op == EFF_STEP_SE || l->s.op == EFF_STEP_ACT || l->s.op == EFF_STEP_ADD; }
+static int in_place(const launch *l)
+{
+    return l->s.op == EFF_STEP_SE || l->s.op == EFF_STEP_ACT || l->s.op == EFF_STEP_ADD;
+}
 
 static eff_status place(eff_plan *p, int keep_all, eff_error *err)
 {
     const int n = p->nlaunches;
     const size_t nodes = (size_t)p->g->nnodes;
     eff_buffer *buf = eff_calloc((size_t)n * 2, sizeof *buf); /* outputs, then what launches need for themselves */
-    int *owner = eff_malloc(nodes * sizeof *owner); /* buffer that holds a node's value, or -1 */
+    int *owner = eff_malloc(nodes * sizeof *owner);           /* buffer that holds a node's value, or -1 */
     p->value = eff_calloc(nodes, sizeof *p->value);
     eff_status s = EFF_OK;
     if (!buf || !owner || !p->value) {
@@ -107,7 +110,8 @@ static eff_status make_launches(eff_plan *p, const eff_step *step, int count, in
         l->s.in = step[i].in;
         l->node = &g->node[l->s.node];
         l->h = in->h, l->w = in->w, l->c = in->c;
-        l->direct = l->node->op == EFF_NODE_LINEAR || (l->node->op == EFF_NODE_CONV && l->node->kernel == 1 && l->node->stride == 1);
+        l->direct = l->node->op == EFF_NODE_LINEAR ||
+                    (l->node->op == EFF_NODE_CONV && l->node->kernel == 1 && l->node->stride == 1);
         l->first_row = p->nrows;
         l->nrows = whole ? (part.se ? 3 : 2) : 1;
         p->nrows += l->nrows;
@@ -146,7 +150,8 @@ eff_status eff_plan_create(eff_plan **out, const eff_graph *g, float *const *wei
     if (s == EFF_OK) s = eff_plan_pack_weights(p, weights, err);
     if (s == EFF_OK && weights) {
         p->weights = eff_malloc_aligned(p->weight_floats * sizeof(float));
-        s = p->weights ? eff_plan_pack_weights(p, weights, err) : eff_fail_memory(err, p->weight_floats * sizeof(float));
+        s = p->weights ? eff_plan_pack_weights(p, weights, err)
+                       : eff_fail_memory(err, p->weight_floats * sizeof(float));
     }
     if (s == EFF_OK) s = place(p, keep_all, err);
     if (s == EFF_OK && weights) s = place_scratch(p, err);
@@ -182,7 +187,8 @@ const float *eff_plan_value(const eff_plan *p, int node) { return p->value[node]
 static uint64_t node_macs(const eff_plan *p, const eff_node *d)
 {
     const eff_node *in = &p->g->node[d->in[0]];
-    const uint64_t out = (uint64_t)d->h * (uint64_t)d->w * (uint64_t)d->c, taps = (uint64_t)d->kernel * (uint64_t)d->kernel;
+    const uint64_t out = (uint64_t)d->h * (uint64_t)d->w * (uint64_t)d->c,
+                   taps = (uint64_t)d->kernel * (uint64_t)d->kernel;
     switch (d->op) {
     case EFF_NODE_CONV: return out * taps * (uint64_t)in->c;
     case EFF_NODE_DWCONV: return out * taps;
@@ -192,15 +198,21 @@ static uint64_t node_macs(const eff_plan *p, const eff_node *d)
     }
 }
 
-static const char *const step_name[] = { [EFF_STEP_CONV] = "conv", [EFF_STEP_DWCONV] = "dwconv", [EFF_STEP_SE] = "se",
-                                         [EFF_STEP_MAXPOOL] = "maxpool", [EFF_STEP_MEAN] = "mean", [EFF_STEP_ACT] = "act",
-                                         [EFF_STEP_ADD] = "add" };
+static const char *const step_name[] = {
+    [EFF_STEP_CONV] = "conv", [EFF_STEP_DWCONV] = "dwconv", [EFF_STEP_SE] = "se",  [EFF_STEP_MAXPOOL] = "maxpool",
+    [EFF_STEP_MEAN] = "mean", [EFF_STEP_ACT] = "act",       [EFF_STEP_ADD] = "add"
+};
 
-/* A row for node `d`, which turns an image of node `in` into one of node `out`. Its name is "blocks.3.1.project": the parameter's
- * without its last two parts (SE: "blocks.3.1.se"), else the operator. */
-static eff_plan_layer make_row(const eff_plan *p, const eff_node *d, const eff_node *in, const eff_node *out, const char *op)
+/* A row for node `d`, which turns an image of node `in` into one of node `out`. Its name is "blocks.3.1.project": the
+ * parameter's without its last two parts (SE: "blocks.3.1.se"), else the operator. */
+static eff_plan_layer make_row(const eff_plan *p, const eff_node *d, const eff_node *in, const eff_node *out,
+                               const char *op)
 {
-    eff_plan_layer r = { .op = op, .kernel = d->kernel, .stride = d->stride, .macs = node_macs(p, d), .in = { in->h, in->w, in->c },
+    eff_plan_layer r = { .op = op,
+                         .kernel = d->kernel,
+                         .stride = d->stride,
+                         .macs = node_macs(p, d),
+                         .in = { in->h, in->w, in->c },
                          .out = { out->h, out->w, out->c } };
     snprintf(r.name, sizeof r.name, "%s", d->param[0] >= 0 ? p->g->param[d->param[0]].name : op);
     for (int i = 0; d->param[0] >= 0 && i < (d->op == EFF_NODE_LINEAR ? 1 : 2); i++) {
@@ -258,8 +270,10 @@ void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits)
     if (p->profile) p->clock = 1e9 * eff_clock();
     for (int i = 0; i < p->nlaunches; i++) {
         p->now = &p->launch[i];
-        if (p->now->block) eff_block_run(p, p->now, pool);
-        else eff_step_run(p, p->now, pool);
+        if (p->now->block)
+            eff_block_run(p, p->now, pool);
+        else
+            eff_step_run(p, p->now, pool);
     }
     const launch *last = &p->launch[p->nlaunches - 1];
     memcpy(logits, p->value[last->s.out], node_bytes(&p->g->node[last->s.out]));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running a plan layer by layer: what is not part of a fused block. Every task writes its own part of the output, and no sum
- * crosses a cut, so the cut may depend on the number of workers and the bits do not. */
+/* Running a plan layer by layer: what is not part of a fused block. Every task writes its own part of the output, and
+ * no sum crosses a cut, so the cut may depend on the number of workers and the bits do not. */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum {
-    ROWS_A_TASK = 112,         /* about this many pixels: the block of A stays in L2                          */
-    BAND_BYTES = 256 * 1024,   /* padded rows a task, likewise                                                */
-    SMALL_MAP = 64,            /* maps up to this many pixels are cut by columns: no weight is read twice     */
+    ROWS_A_TASK = 112,       /* about this many pixels: the block of A stays in L2                          */
+    BAND_BYTES = 256 * 1024, /* padded rows a task, likewise                                                */
+    SMALL_MAP = 64,          /* maps up to this many pixels are cut by columns: no weight is read twice     */
     CHANNELS_A_TASK = 64,
     PIXELS_A_TASK = 256
 };
@@ -35,16 +35,20 @@ void eff_step_cut(eff_plan *p, launch *l)
     /* in rows of the GEMM: pixels, or whole rows of the image where each needs its own rows of the input */
     const int m = l->direct ? d->h * d->w : d->h, pixels = d->h * d->w;
     l->row_tasks = l->col_tasks = 1;
-    if (pixels <= SMALL_MAP || l->mean) l->col_tasks = min_int(p->parts, eff_gemm_groups(&p->k, d->c));
+    if (pixels <= SMALL_MAP || l->mean)
+        l->col_tasks = min_int(p->parts, eff_gemm_groups(&p->k, d->c));
     else {
         l->row_tasks = div_up(pixels, ROWS_A_TASK);
         if (!l->direct)
-            while (l->row_tasks < m && band_floats(l, div_up(m, l->row_tasks)) * sizeof(float) > BAND_BYTES) l->row_tasks++;
+            while (l->row_tasks < m && band_floats(l, div_up(m, l->row_tasks)) * sizeof(float) > BAND_BYTES)
+                l->row_tasks++;
         l->row_tasks = min_int(m, (int)eff_round_up((size_t)l->row_tasks, (size_t)p->parts));
     }
     l->rows = div_up(m, l->row_tasks);
-    if (l->mean) need_scratch(p, (size_t)pixels * (size_t)(p->k.group * p->k.vl));
-    else if (!l->direct) need_scratch(p, band_floats(l, l->rows));
+    if (l->mean)
+        need_scratch(p, (size_t)pixels * (size_t)(p->k.group * p->k.vl));
+    else if (!l->direct)
+        need_scratch(p, band_floats(l, l->rows));
 }
 
 /* ------------------------------------------------------------------------------------------- tasks */
@@ -54,15 +58,25 @@ eff_gemm eff_step_gemm(const eff_plan *p, const launch *l, int row0, int rows, i
     const eff_node *d = l->node;
     const float *res = residual_of(p, l);
     const size_t first = (size_t)row0 * (size_t)d->c;
-    return (eff_gemm){ .b = l->conv.b, .bias = l->conv.bias, .m = rows, .n = d->c, .group0 = group0, .groups = groups, .act = l->s.act,
-                       .res_after = l->s.res_after, .ldc = (size_t)d->c, .ldr = (size_t)d->c, .c = p->value[l->s.out] + first,
+    return (eff_gemm){ .b = l->conv.b,
+                       .bias = l->conv.bias,
+                       .m = rows,
+                       .n = d->c,
+                       .group0 = group0,
+                       .groups = groups,
+                       .act = l->s.act,
+                       .res_after = l->s.res_after,
+                       .ldc = (size_t)d->c,
+                       .ldr = (size_t)d->c,
+                       .c = p->value[l->s.out] + first,
                        .res = res ? res + first : NULL };
 }
 
 /* The panels after these ones are fetched while they are used: those that the same worker will come to. */
 static void fetch_ahead(const eff_plan *p, eff_gemm *g)
 {
-    const int from = eff_gemm_group_start(&p->k, g->n, g->group0), to = eff_gemm_group_start(&p->k, g->n, g->group0 + g->groups);
+    const int from = eff_gemm_group_start(&p->k, g->n, g->group0),
+              to = eff_gemm_group_start(&p->k, g->n, g->group0 + g->groups);
     const size_t floats = (size_t)(to - from) / (size_t)g->groups * (size_t)g->k;
     g->next = g->b + (size_t)from * (size_t)g->k + floats;
     g->next_floats = (size_t)(to - from) * (size_t)g->k;
@@ -120,11 +134,23 @@ static void task_mean_of_conv(void *ctx, int task, int worker)
     int group0;
     const int groups = task_groups(p, l, task, &group0);
     for (int q = group0; q < group0 + groups; q++) {
-        eff_gemm g = { .a = input_of(p, l), .b = l->conv.b, .bias = l->conv.bias, .c = planes, .lda = (size_t)l->c, .ldc = (size_t)vl,
-                       .c_step = (size_t)(m * vl), .m = m, .k = l->c, .n = d->c, .group0 = q, .groups = 1, .act = l->s.act };
+        eff_gemm g = { .a = input_of(p, l),
+                       .b = l->conv.b,
+                       .bias = l->conv.bias,
+                       .c = planes,
+                       .lda = (size_t)l->c,
+                       .ldc = (size_t)vl,
+                       .c_step = (size_t)(m * vl),
+                       .m = m,
+                       .k = l->c,
+                       .n = d->c,
+                       .group0 = q,
+                       .groups = 1,
+                       .act = l->s.act };
         fetch_ahead(p, &g);
         p->k.gemm(&g);
-        const int first = eff_gemm_group_start(&p->k, d->c, q), end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
+        const int first = eff_gemm_group_start(&p->k, d->c, q),
+                  end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
         for (int c = first; c < end; c += vl, planes += m * vl)
             p->k.mean(mean + c, planes, d->h, d->w, vl, 0, min_int(vl, end - c));
         planes = scratch_of(p, worker);
@@ -144,8 +170,8 @@ static void task_conv(void *ctx, int task, int worker)
     const int groups = task_groups(p, l, task, &group0);
     if (rows <= 0) return;
     const float *band = scratch_of(p, worker);
-    eff_pad_rows(scratch_of(p, worker), input_of(p, l), l->h, l->w, l->c, d->pad_left, cols, row0 * d->stride - d->pad_top,
-                 (rows - 1) * d->stride + d->kernel);
+    eff_pad_rows(scratch_of(p, worker), input_of(p, l), l->h, l->w, l->c, d->pad_left, cols,
+                 row0 * d->stride - d->pad_top, (rows - 1) * d->stride + d->kernel);
     for (int q = group0; q < group0 + groups; q++) /* a panel of weights stays near for all rows */
         for (int r = 0; r < rows; r++) {
             eff_gemm g = eff_step_gemm(p, l, (row0 + r) * d->w, d->w, q, 1);
@@ -169,9 +195,22 @@ static void task_dwconv(void *ctx, int task, int worker)
     const launch *l = p->now;
     const eff_node *d = l->node;
     const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    const eff_dwconv a = { .x = input_of(p, l), .w = l->conv.b, .bias = l->conv.bias, .y = p->value[l->s.out], .h = l->h, .w_in = l->w,
-                           .c = l->c, .out_h = d->h, .out_w = d->w, .kernel = d->kernel, .stride = d->stride,
-                           .pad_top = d->pad_top, .pad_left = d->pad_left, .row0 = row0, .rows = rows, .act = l->s.act };
+    const eff_dwconv a = { .x = input_of(p, l),
+                           .w = l->conv.b,
+                           .bias = l->conv.bias,
+                           .y = p->value[l->s.out],
+                           .h = l->h,
+                           .w_in = l->w,
+                           .c = l->c,
+                           .out_h = d->h,
+                           .out_w = d->w,
+                           .kernel = d->kernel,
+                           .stride = d->stride,
+                           .pad_top = d->pad_top,
+                           .pad_left = d->pad_left,
+                           .row0 = row0,
+                           .rows = rows,
+                           .act = l->s.act };
     p->k.dwconv(&a);
 }
 
@@ -182,8 +221,8 @@ static void task_maxpool(void *ctx, int task, int worker)
     const launch *l = p->now;
     const eff_node *d = l->node;
     const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    eff_maxpool(p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, d->w, d->kernel, d->stride, d->pad_top, d->pad_left, row0,
-                rows);
+    eff_maxpool(p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, d->w, d->kernel, d->stride, d->pad_top,
+                d->pad_left, row0, rows);
 }
 
 static void task_mean(void *ctx, int task, int worker)
@@ -221,8 +260,15 @@ static void task_elementwise(void *ctx, int task, int worker)
 void eff_step_vector(const eff_plan *p, const eff_node *se, const packed *w, bool excite)
 {
     const int in = excite ? se->squeeze : se->c, out = excite ? se->c : se->squeeze;
-    const eff_gemm g = { .a = excite ? p->se_mid : p->se_mean, .b = w->b, .bias = w->bias, .c = excite ? p->se_mean : p->se_mid, .m = 1,
-                         .k = in, .n = out, .groups = eff_gemm_groups(&p->k, out), .act = excite ? EFF_ACT_SIGMOID : se->act };
+    const eff_gemm g = { .a = excite ? p->se_mid : p->se_mean,
+                         .b = w->b,
+                         .bias = w->bias,
+                         .c = excite ? p->se_mean : p->se_mid,
+                         .m = 1,
+                         .k = in,
+                         .n = out,
+                         .groups = eff_gemm_groups(&p->k, out),
+                         .act = excite ? EFF_ACT_SIGMOID : se->act };
     p->k.gemm(&g);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the columns of a packed matrix are cut into groups: shared by packing and by every level's kernel. As few groups as can be,
- * as equal as can be: 7 vectors in groups of at most 3 are 3 + 2 + 2, because a tile one vector wide is bound by its loads. */
+/* How the columns of a packed matrix are cut into groups: shared by packing and by every level's kernel. As few groups
+ * as can be, as equal as can be: 7 vectors in groups of at most 3 are 3 + 2 + 2, because a tile one vector wide is
+ * bound by its loads. */
 #ifndef EFF_KERNELS_GROUPS_H
 #define EFF_KERNELS_GROUPS_H
 

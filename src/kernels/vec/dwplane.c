@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution of planes: one vector of channels, one or two output rows by a few columns in registers, padding in the
- * rows, so that no tile is special. The last tile of a row may overlap the one before it: an element is one chain of multiply-adds
- * over its taps, so computing it twice gives it the same bits twice. */
+/* Depthwise convolution of planes: one vector of channels, one or two output rows by a few columns in registers,
+ * padding in the rows, so that no tile is special. The last tile of a row may overlap the one before it: an element is
+ * one chain of multiply-adds over its taps, so computing it twice gives it the same bits twice. */
 #include "kernels/vec/vec.h"
 
 /* Columns of the two tiles: as many as the registers hold beside a weight and an input, and about half. */
@@ -12,7 +12,8 @@ enum { WIDE = 4, NARROW = 3 };
 #endif
 
 /* rows (1 or 2) by cols outputs from column ox */
-INLINE void tile(const int kernel, const int stride, const int rows, const int cols, const eff_dwplane *d, int ox, float *y)
+INLINE void tile(const int kernel, const int stride, const int rows, const int cols, const eff_dwplane *d, int ox,
+                 float *y)
 {
     const vf bias = vload(d->bias);
     vf acc[2][WIDE];
@@ -63,26 +64,32 @@ static void single(const eff_dwplane *d, int row, int ox, float *y)
     vf acc = vload(d->bias);
     for (int ky = 0; ky < d->kernel; ky++)
         for (int kx = 0; kx < d->kernel; kx++)
-            acc = vfma(vload(d->x[row * d->stride + ky] + (size_t)(ox * d->stride + kx) * VL), vload(d->w + (size_t)(ky * d->kernel + kx) * VL),
-                       acc);
+            acc = vfma(vload(d->x[row * d->stride + ky] + (size_t)(ox * d->stride + kx) * VL),
+                       vload(d->w + (size_t)(ky * d->kernel + kx) * VL), acc);
     vstore(y, acc);
 }
 
 typedef void tile_fn(const eff_dwplane *d, int ox, float *y);
-#define TILES(K, S) \
-    static void wide1_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 1, WIDE, d, ox, y); } \
-    static void wide2_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 2, WIDE, d, ox, y); } \
-    static void narrow1_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 1, NARROW, d, ox, y); } \
+#define TILES(K, S)                                                                                                    \
+    static void wide1_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 1, WIDE, d, ox, y); }             \
+    static void wide2_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 2, WIDE, d, ox, y); }             \
+    static void narrow1_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 1, NARROW, d, ox, y); }         \
     static void narrow2_##K##s##S(const eff_dwplane *d, int ox, float *y) { tile(K, S, 2, NARROW, d, ox, y); }
-#define NAMES(K, S) { { wide1_##K##s##S, narrow1_##K##s##S }, { wide2_##K##s##S, narrow2_##K##s##S } }
-TILES(3, 1) TILES(3, 2) TILES(5, 1) TILES(5, 2) TILES(7, 1) TILES(7, 2)
-static tile_fn *const tiles[3][2][2][2] = { { NAMES(3, 1), NAMES(3, 2) }, { NAMES(5, 1), NAMES(5, 2) }, { NAMES(7, 1), NAMES(7, 2) } };
+#define NAMES(K, S)                                                                                                    \
+    {                                                                                                                  \
+        { wide1_##K##s##S, narrow1_##K##s##S }, { wide2_##K##s##S, narrow2_##K##s##S }                                 \
+    }
+TILES(3, 1)
+TILES(3, 2) TILES(5, 1) TILES(5, 2) TILES(7, 1) TILES(7, 2) static tile_fn *const tiles[3][2][2][2] = {
+    { NAMES(3, 1), NAMES(3, 2) }, { NAMES(5, 1), NAMES(5, 2) }, { NAMES(7, 1), NAMES(7, 2) }
+};
 
 /* Rows `row` .. row+rows-1, raw. */
 static void convolve(const eff_dwplane *d, int row, int rows)
 {
     float *y = d->y + (size_t)row * (size_t)d->out_w * VL;
-    const int w = d->out_w, tiled = (d->kernel == 3 || d->kernel == 5 || d->kernel == 7) && d->stride <= 2 && w >= NARROW;
+    const int w = d->out_w,
+              tiled = (d->kernel == 3 || d->kernel == 5 || d->kernel == 7) && d->stride <= 2 && w >= NARROW;
     if (!tiled) {
         for (int r = 0; r < rows; r++)
             for (int ox = 0; ox < w; ox++) single(d, row + r, ox, y + (size_t)(r * w + ox) * VL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Portable vectors of EFF_VL floats; the same source is compiled once a CPU level. Only min and max use intrinsics, for their
- * rule on NaN: vmin(a, x) and vmax(a, x) return x when x is NaN. */
+ * rule on NaN: vmin(a, x) and vmax(a, x) return x when x is NaN; and the sigmoid of AVX-512, for its permutation and scaling. */
 #ifndef EFF_KERNELS_VEC_VEC_H
 #define EFF_KERNELS_VEC_VEC_H
 
@@ -127,7 +127,8 @@ INLINE vf vexp(vf x)
 
 INLINE vf vrelu6(vf x) { return vmin(vset1(6.0f), vmax(vset1(0.0f), x)); }
 
-/* 1 / (1 + e^-x) within 6 ulp of itself from -15 up, 40 ulp below (the exponent is rounded). The range is clamped to +-87, which keeps everything in normal numbers. */
+/* 1 / (1 + e^-x) within 6 ulp of itself from -15 up, 40 ulp below (the exponent is rounded). The range is clamped to +-87, which
+ * keeps everything in normal numbers. */
 #if VL == 16 && defined(__AVX512F__) && !defined(EFF_DIVIDE)
 /* e^-x = 2^(k/32) 2^f: a table, a quadratic on |f| <= 1/64 (6e-8) and one scaling; the reciprocal by an estimate of 14 bits and a
  * Newton step. On Intel's cores a 512-bit division takes the multiplier's time of 16 products and more. */
