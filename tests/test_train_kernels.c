@@ -263,20 +263,23 @@ static void test_packing(void **state)
             const int out = shapes[s][0], in = shapes[s][1], taps = shapes[s][2];
             float *w = t_uniform((size_t)(out * in * taps), -1, 1, 9);
             for (int back = 0; back < 2; back++) {
-                const int cols = back ? taps * in : out, depth = back ? out : taps * in, width = k[i].vl * k[i].group;
+                const int cols = back ? taps * in : out, depth = back ? out : taps * in;
                 float *p = t_guarded(eff_gemm_packed_size(&k[i], cols, depth));
                 if (back) eff_gemm_pack_conv_back(&k[i], p, w, out, in, taps);
                 else eff_gemm_pack_conv(&k[i], p, w, out, in, taps);
                 t_guard_check(p, eff_gemm_packed_size(&k[i], cols, depth));
                 const int padded = (int)eff_padded(&k[i], cols);
-                for (int j = 0; j < padded; j++)
+                for (int j = 0, q = 0; j < padded; j++) {
+                    if (j == eff_gemm_group_start(&k[i], cols, q + 1)) q++;
+                    const int g = eff_gemm_group_start(&k[i], cols, q), gw = eff_gemm_group_start(&k[i], cols, q + 1) - g;
+                    assert_true(gw > 0 && gw <= k[i].vl * k[i].group);
                     for (int d = 0; d < depth; d++) {
-                        const int g = j / width * width, gw = padded - g < width ? padded - g : width;
                         const float got = p[(size_t)g * (size_t)depth + (size_t)(d * gw + j - g)];
                         const int o = back ? d : j, e = back ? j : d; /* e = tap * in + channel */
                         const float want = j < cols ? w[(o * in + e % in) * taps + e / in] : 0.0f;
                         assert_true(got == want);
                     }
+                }
                 t_guard_free(p);
             }
             free(w);

@@ -249,7 +249,7 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c);
 typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one caller at a time */
 
 typedef struct eff_engine_opts {
-    int threads;        /* workers; 0 = every CPU the process may use                               */
+    int threads;        /* workers; 0 = every CPU the process may use, which is also the most       */
     int max_batch;      /* images; scratch is sized for it once (default 1)                         */
     const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512" */
     int height, width;  /* input size; 0 = the model's                                              */
@@ -278,7 +278,7 @@ EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths,
                                         eff_result_fn *fn, void *ctx, eff_error *err);
 
 EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512" */
-EFF_API int eff_engine_threads(const eff_engine *e);
+EFF_API int eff_engine_threads(const eff_engine *e); /* workers: never more than CPUs the process may use */
 EFF_API void eff_engine_free(eff_engine *e); /* NULL is fine */
 
 /** CPU levels this machine can run, space-separated and best last ("ref avx2 avx512"); static storage. */

@@ -20,7 +20,9 @@ eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine
     if (!e) return eff_fail_memory(err, sizeof *e);
     e->model = m;
     e->max_batch = o->max_batch;
-    e->threads = o->threads ? o->threads : eff_cpu_count();
+    const int cpus = eff_cpu_count();
+    e->threads = o->threads ? o->threads : cpus;
+    if (e->threads > cpus && e->threads <= EFF_MAX_THREADS) e->threads = cpus; /* more would only take turns; no result depends on it */
     eff_kernels_init(&e->kernels, features);
     s = eff_graph_build(&e->graph, &m->table, o->height, o->width, err);
     if (s == EFF_OK) s = eff_pool_create(&e->pool, e->threads, err);

@@ -123,3 +123,50 @@ end:
     eff_free(l.reader);
     return status;
 }
+
+/* Whether step i alone reads node's value. */
+static bool alone(const eff_step *step, int count, int i, int node)
+{
+    for (int j = 0; j < count; j++)
+        if (j != i && (step[j].in == node || step[j].res == node)) return false;
+    return step[i].in == node && step[i].res != node;
+}
+
+/* Step i reads what step i-1 has put out, and nobody else does. */
+static bool follows(const eff_step *step, int count, int i, eff_step_op op)
+{
+    return i < count && step[i].op == op && alone(step, count, i, step[i - 1].out);
+}
+
+static bool pointwise(const eff_step *s, const eff_graph *g)
+{
+    const eff_node *d = &g->node[s->node];
+    return s->op == EFF_STEP_CONV && d->op == EFF_NODE_CONV && d->kernel == 1 && d->stride == 1;
+}
+
+int eff_block_at(eff_block *b, const eff_step *step, int count, int i, const eff_graph *g)
+{
+    enum { FEW = 4, MOST_TAPS = 16, MOST_STRIDE = 4 }; /* channels and sizes beyond these go layer by layer */
+    const eff_step *s = &step[i];
+    *b = (eff_block){ 0 };
+    if (s->op == EFF_STEP_CONV) {
+        if (g->node[s->node].op != EFF_NODE_CONV || s->res >= 0) return 0;
+        if (!pointwise(s, g) && g->node[s->in].c > FEW) return 0;
+        if (!follows(step, count, i + 1, EFF_STEP_DWCONV)) return 0;
+        b->expand = s;
+        i++;
+    }
+    b->dw = &step[i];
+    const eff_node *d = &g->node[step[i].node];
+    if (b->dw->op != EFF_STEP_DWCONV || d->kernel > MOST_TAPS || d->stride > MOST_STRIDE) return 0;
+    if (follows(step, count, i + 1, EFF_STEP_SE)) b->se = &step[++i];
+    if (!follows(step, count, i + 1, EFF_STEP_CONV) || !pointwise(&step[i + 1], g)) return 0;
+    b->project = &step[i + 1];
+    b->steps = (int)(b->project - s) + 1;
+    return 1;
+}
+
+int eff_mean_after(const eff_step *step, int count, int i, const eff_graph *g)
+{
+    return pointwise(&step[i], g) && step[i].res < 0 && follows(step, count, i + 1, EFF_STEP_MEAN);
+}

@@ -26,6 +26,18 @@ typedef struct eff_step {
     int res_after;  /* the residual is added after the activation                            */
 } eff_step;
 
+/** Steps that can run as one because nobody else reads what is between them. */
+typedef struct eff_block {
+    const eff_step *expand; /* 1x1 convolution, or one of few channels (the stem); NULL: none */
+    const eff_step *dw, *se /* or NULL */, *project;
+    int steps;              /* how many they are                                              */
+} eff_block;
+
+/** The block that begins at step i, if one does. */
+int eff_block_at(eff_block *b, const eff_step *step, int count, int i, const eff_graph *g);
+/** The global mean right after the 1x1 convolution of step i, if it alone reads that. */
+int eff_mean_after(const eff_step *step, int count, int i, const eff_graph *g);
+
 /** Lower `g`. *steps is eff_malloc'ed, *count long. */
 eff_status eff_fold(eff_step **steps, int *count, const eff_graph *g, eff_error *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choice of level, and what is the same at every level: packing, patches, max pooling. */
 #include "kernels/kernels.h"
+#include "kernels/groups.h"
 #include "kernels/train.h"
 
 #include "base/cpu.h"
@@ -28,19 +29,30 @@ void eff_train_kernels_init(eff_train_kernels *k, unsigned features)
     (void)features;
 }
 
-int eff_gemm_groups(const eff_kernels *k, int n)
+int eff_gemm_groups(const eff_kernels *k, int n) { return eff_groups(n, k->vl, k->group); }
+
+int eff_gemm_group_start(const eff_kernels *k, int n, int q) { return eff_group_start(n, k->vl, k->group, q); }
+
+/* Walks the groups of an n-column B: columns j0 .. j0+gw-1. */
+typedef struct walk {
+    const eff_kernels *k;
+    int n, q, j0, gw;
+} walk;
+
+static int walk_next(walk *w)
 {
-    const int width = k->vl * k->group;
-    return (n + width - 1) / width;
+    if (w->q >= eff_gemm_groups(w->k, w->n)) return 0;
+    w->j0 = eff_gemm_group_start(w->k, w->n, w->q++);
+    w->gw = eff_gemm_group_start(w->k, w->n, w->q) - w->j0;
+    return 1;
 }
 
 size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth) { return eff_padded(k, n) * (size_t)depth; }
 
 void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale)
 {
-    const int width = k->vl * k->group, padded = (int)eff_padded(k, n);
-    for (int j0 = 0; j0 < padded; j0 += width) {
-        const int gw = padded - j0 < width ? padded - j0 : width;
+    for (walk g = { .k = k, .n = n }; walk_next(&g);) {
+        const int j0 = g.j0, gw = g.gw;
         for (int d = 0; d < depth; d++)
             for (int j = 0; j < gw; j++) {
                 const int col = j0 + j;
@@ -51,9 +63,8 @@ void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int 
 
 void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)
 {
-    const int width = k->vl * k->group, padded = (int)eff_padded(k, out);
-    for (int j0 = 0; j0 < padded; j0 += width) {
-        const int gw = padded - j0 < width ? padded - j0 : width, real = out - j0 < gw ? out - j0 : gw;
+    for (walk g = { .k = k, .n = out }; walk_next(&g);) {
+        const int j0 = g.j0, gw = g.gw, real = out - j0 < gw ? out - j0 : gw;
         const float *from = w + (size_t)j0 * (size_t)in * (size_t)taps;
         for (int tap = 0; tap < taps; tap++)
             for (int i = 0; i < in; i++, dst += gw) {
@@ -67,9 +78,9 @@ void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int ou
 
 void eff_gemm_pack_conv_back(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)
 {
-    const int n = taps * in, width = k->vl * k->group, padded = (int)eff_padded(k, n);
-    for (int j0 = 0; j0 < padded; j0 += width) {
-        const int gw = padded - j0 < width ? padded - j0 : width;
+    const int n = taps * in;
+    for (walk g = { .k = k, .n = n }; walk_next(&g);) {
+        const int j0 = g.j0, gw = g.gw;
         for (int o = 0; o < out; o++, dst += gw) {
             const float *from = w + (size_t)o * (size_t)n;
             for (int j = 0; j < gw; j++) {

@@ -3,7 +3,7 @@
 target_sources(effnet_objects PRIVATE kernels/ref/ref.c kernels/ref/train_ref.c)
 set_source_files_properties(kernels/ref/ref.c kernels/ref/train_ref.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
 
-set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/elementwise.c kernels/vec/peak.c kernels/vec/train_vec.c)
+set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/dwplane.c kernels/vec/elementwise.c kernels/vec/peak.c kernels/vec/train_vec.c)
 function(eff_vec_level level vl)
   add_library(effnet_${level} OBJECT ${EFF_VEC_SOURCES})
   target_compile_definitions(effnet_${level} PRIVATE EFF_VL=${vl} EFF_LEVEL=${level})

@@ -10,18 +10,25 @@
 #include <stddef.h>
 
 /** C[m][n] = act(bias + A[m][k] * B[k][n] (+ residual)), a range of B's column groups.
- * B is packed by eff_gemm_pack(): groups of up to `group` vectors of `vl` columns, each group [k][vectors * vl], zero-padded. */
+ * B is packed by eff_gemm_pack(): groups of up to `group` vectors of `vl` columns, each group [k][vectors * vl], zero-padded.
+ * A and C need not be plain matrices: a row of A may come in runs, which is how a plane of one vector of channels, or the rows
+ * under a k x k convolution, are read where they lie; and C may be planes. */
 typedef struct eff_gemm {
-    const float *a;    /* row i at a + i * lda                                                           */
+    const float *a;    /* row i, run r at a + i * lda + r * a_step                                       */
     const float *b;    /* packed; 64-byte aligned                                                        */
     const float *bias; /* [n padded to vl]                                                               */
     const float *res;  /* row i at res + i * ldr, or NULL                                                */
-    float *c;          /* row i at c + i * ldc                                                           */
+    float *c;          /* row i, vector v (of the first group computed: 0) at c + i * ldc + v * c_step   */
     size_t lda, ldr, ldc;
+    size_t a_step;
+    size_t c_step;      /* 0: the columns of a row are contiguous; else whole vectors are written, zero-padded */
+    int run;            /* floats of k in a run; the last may be shorter. 0: all of k                    */
     int m, k, n;
     int group0, groups; /* range of column groups to compute                                             */
     eff_act act;
     int res_after;      /* residual is added after the activation (V2's conv blocks), not before (ResNet) */
+    const float *next;  /* what will be read soon, next_floats of it: brought nearer meanwhile. Or NULL  */
+    size_t next_floats;
 } eff_gemm;
 typedef void eff_gemm_fn(const eff_gemm *g);
 
@@ -35,6 +42,25 @@ typedef struct eff_dwconv {
     eff_act act;
 } eff_dwconv;
 typedef void eff_dwconv_fn(const eff_dwconv *d);
+
+/** Depthwise convolution of one plane (one vector of channels): `rows` output rows from input rows that stand anywhere, each
+ * with its padding in it. Each row's sum over its columns, for pooling, comes from the same pass. */
+typedef struct eff_dwplane {
+    const float *const *x; /* kernel + (rows - 1) * stride rows, [cols][vl]           */
+    const float *w, *bias; /* [kernel * kernel][vl], [vl]                             */
+    float *y;              /* row r at y + r * out_w * vl, [out_w][vl]                */
+    float *sum;            /* row r's sum at sum + r * lds, [vl]; NULL: nobody asked  */
+    size_t lds;
+    int rows, out_w, kernel, stride;
+    eff_act act;
+} eff_dwplane;
+typedef void eff_dwplane_fn(const eff_dwplane *d);
+
+/** y[p][0..vl-1] = x[p * ldx ..], n <= vl of them, the rest 0: one vector of channels becomes a plane. */
+typedef void eff_to_plane_fn(float *y, const float *x, size_t ldx, int n, int pixels);
+
+/** y[r][j] = x[r][j] * s[r], j < width. */
+typedef void eff_scale_rows_fn(float *y, const float *x, const float *s, int rows, int width);
 
 /** x[i] = act(x[i]). */
 typedef void eff_act_fn(float *x, size_t n, eff_act act);
@@ -59,6 +85,9 @@ typedef struct eff_kernels {
     int mr;           /* rows of a full tile; row blocks are multiples of it                             */
     eff_gemm_fn *gemm;
     eff_dwconv_fn *dwconv;
+    eff_dwplane_fn *dwplane;
+    eff_to_plane_fn *to_plane;
+    eff_scale_rows_fn *scale_rows;
     eff_act_fn *act;
     eff_add_fn *add;
     eff_mean_fn *mean;
@@ -73,8 +102,10 @@ void eff_kernels_init(eff_kernels *k, unsigned features);
 
 /* ------------------------------------------------------------------ packing, the same code at every level */
 
-/** Column groups of an n-column B. */
+/** Column groups of an n-column B: as few as can be, of as equal width as can be. */
 int eff_gemm_groups(const eff_kernels *k, int n);
+/** First column of group q; of q = groups: n padded to vl. */
+int eff_gemm_group_start(const eff_kernels *k, int n, int q);
 /** Floats of a packed B. */
 size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth);
 /** Pack w[n][depth] (a convolution's or linear layer's weight, output-major) times scale[n] (NULL = 1). */

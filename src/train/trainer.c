@@ -354,11 +354,12 @@ static void pack_conv(const eff_trainer *t, op_state *s, const float *w, int out
     eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps);
     if (!s->wt) return;
     eff_gemm_pack_conv_back(&t->k, s->wt, w, out, in, taps);
-    const size_t padded = eff_padded(&t->k, taps * in), width = (size_t)t->k.vl * (size_t)t->k.group;
     float *p = s->wt;
-    for (size_t j0 = 0; scale && j0 < padded; j0 += width) /* groups of columns, a row an output */
+    for (int q = 0; scale && q < eff_gemm_groups(&t->k, taps * in); q++) { /* groups of columns, a row an output */
+        const int width = eff_gemm_group_start(&t->k, taps * in, q + 1) - eff_gemm_group_start(&t->k, taps * in, q);
         for (int o = 0; o < out; o++)
-            for (size_t j = j0; j < j0 + width && j < padded; j++) *p++ *= scale[o];
+            for (int j = 0; j < width; j++) *p++ *= scale[o];
+    }
 }
 
 /* The backward weights of a convolution of stride 1 are turned round: its gradient is a convolution too. */

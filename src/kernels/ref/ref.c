@@ -7,16 +7,19 @@
 
 static void gemm_ref(const eff_gemm *g)
 {
+    const int run = g->run ? g->run : g->k;
     for (int j = g->group0; j < g->group0 + g->groups && j < g->n; j++) { /* a group is one column here */
         const float *b = g->b + (size_t)j * (size_t)g->k;
+        const size_t column = g->c_step ? (size_t)(j - g->group0) * g->c_step : (size_t)j;
         for (int i = 0; i < g->m; i++) {
             const float *a = g->a + (size_t)i * g->lda;
             float sum = g->bias[j];
             if (g->res && !g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
-            for (int k = 0; k < g->k; k++) sum += a[k] * b[k];
+            for (int k0 = 0; k0 < g->k; k0 += run, a += g->a_step)
+                for (int k = k0; k < k0 + run && k < g->k; k++) sum += a[k - k0] * b[k];
             sum = activate(sum, g->act);
             if (g->res && g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
-            g->c[(size_t)i * g->ldc + (size_t)j] = sum;
+            g->c[(size_t)i * g->ldc + column] = sum;
         }
     }
 }
@@ -37,6 +40,35 @@ static void dwconv_ref(const eff_dwconv *d)
                     }
                 d->y[((size_t)oy * (size_t)d->out_w + (size_t)ox) * c + j] = activate(sum, d->act);
             }
+}
+
+static void dwplane_ref(const eff_dwplane *d)
+{
+    for (int r = 0; r < d->rows; r++) {
+        float total = 0.0f;
+        for (int ox = 0; ox < d->out_w; ox++) {
+            float sum = d->bias[0];
+            for (int ky = 0; ky < d->kernel; ky++)
+                for (int kx = 0; kx < d->kernel; kx++)
+                    sum += d->x[r * d->stride + ky][ox * d->stride + kx] * d->w[ky * d->kernel + kx];
+            sum = activate(sum, d->act);
+            d->y[(size_t)r * (size_t)d->out_w + (size_t)ox] = sum;
+            total += sum;
+        }
+        if (d->sum) d->sum[(size_t)r * d->lds] = total;
+    }
+}
+
+static void to_plane_ref(float *y, const float *x, size_t ldx, int n, int pixels)
+{
+    (void)n; /* 1 */
+    for (int p = 0; p < pixels; p++) y[p] = x[(size_t)p * ldx];
+}
+
+static void scale_rows_ref(float *y, const float *x, const float *s, int rows, int width)
+{
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < width; j++) y[(size_t)r * (size_t)width + (size_t)j] = x[(size_t)r * (size_t)width + (size_t)j] * s[r];
 }
 
 static void act_ref(float *x, size_t n, eff_act act)
@@ -86,7 +118,7 @@ static float read_sum_ref(const float *x, size_t n)
 
 void eff_kernels_init_ref(eff_kernels *k)
 {
-    *k = (eff_kernels){ .name = "ref", .vl = 1, .group = 1, .mr = 8, .gemm = gemm_ref, .dwconv = dwconv_ref, .act = act_ref,
-                        .add = add_ref, .mean = mean_ref, .scale = scale_ref,
-                        .fma_peak = fma_peak_ref, .fma_flops = 16, .read_sum = read_sum_ref };
+    *k = (eff_kernels){ .name = "ref", .vl = 1, .group = 1, .mr = 8, .gemm = gemm_ref, .dwconv = dwconv_ref,
+                        .dwplane = dwplane_ref, .to_plane = to_plane_ref, .scale_rows = scale_rows_ref, .act = act_ref,
+                        .add = add_ref, .mean = mean_ref, .scale = scale_ref, .fma_peak = fma_peak_ref, .fma_flops = 16, .read_sum = read_sum_ref };
 }

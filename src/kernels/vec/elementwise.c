@@ -39,13 +39,25 @@ static void scale(float *x, const float *s, size_t pixels, int c)
     }
 }
 
+static void scale_rows(float *y, const float *x, const float *s, int rows, int width)
+{
+    for (int r = 0; r < rows; r++, x += width, y += width) {
+        const vf f = vset1(s[r]);
+        int j = 0;
+        for (; j + VL <= width; j += VL) vstore(y + j, vload(x + j) * f);
+        for (; j < width; j++) y[j] = x[j] * s[r];
+    }
+}
+
 void LEVEL_NAME(eff_kernels_init)(eff_kernels *k)
 {
     k->name = EFF_TEXT(EFF_LEVEL);
     LEVEL_NAME(eff_gemm_init)(k);
     LEVEL_NAME(eff_dwconv_init)(k);
+    LEVEL_NAME(eff_dwplane_init)(k);
     LEVEL_NAME(eff_peak_init)(k);
     k->add = add;
     k->mean = mean;
     k->scale = scale;
+    k->scale_rows = scale_rows;
 }

@@ -1,49 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pointwise GEMM: a register tile of MR rows by NV vectors, A broadcast straight from NHWC, B in packed groups. An element is
- * one chain of multiply-adds over k from its start value (bias and residual), whatever tile it falls in. */
+/* Pointwise GEMM: a register tile of rows by vectors, A broadcast from where it lies (NHWC, planes of one vector, or the rows under
+ * a convolution), B in packed groups. An element is one chain of multiply-adds over k from its start value (bias and residual),
+ * whatever tile it falls in. */
 #include "kernels/vec/vec.h"
 
-/* Tiles that fill the registers without spilling: 21 of 32 accumulators with AVX-512, 12 of 16 with AVX2. */
+#include "kernels/groups.h"
+
+/* Tiles that fill the registers without spilling: 21 to 24 of 32 accumulators with AVX-512, 12 of 16 with AVX2. */
 #if VL == 16
 enum { NV = 3, MR3 = 7, MR2 = 12, MR1 = 14, ROW_BLOCK = 7 };
 #else
 enum { NV = 2, MR2 = 6, MR1 = 12, ROW_BLOCK = 6 };
 #endif
 
+enum { LINE = 64 }; /* bytes of a cache line */
+
 typedef struct tile_args {
     const float *a, *b, *bias, *res;
     float *c;
-    size_t lda, ldr, ldc;
-    int k, last; /* last: columns of the last vector that exist, VL when all do */
-    eff_act act;
-    int res_after;
+    size_t lda, a_step, ldr, ldc, c_step;
+    int k, run;
+    int last;         /* columns of the last vector that exist, VL when all do        */
+    const char *next; /* a line is fetched a step of k, next_step bytes further on    */
+    size_t next_step;
 } tile_args;
 
-INLINE void tile(const int mr, const int nv, const tile_args *t)
+/* `plane`: the rows of A are one vector apart, which the compiler must know to address them without a register each. */
+INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t)
 {
-    const float *restrict a = t->a, *restrict b = t->b;
-    const size_t lda = t->lda;
-    const int k = t->k, last = t->last;
+    const float *restrict b = t->b;
+    const size_t lda = plane ? VL : t->lda;
+    const int last = t->last;
     vf acc[16][3];
-    const int start_res = t->res && !t->res_after;
     UNROLL for (int i = 0; i < mr; i++)
     {
         UNROLL for (int v = 0; v < nv; v++)
         {
             acc[i][v] = vload(t->bias + v * VL);
-            if (start_res) {
+            if (t->res) {
                 const float *r = t->res + (size_t)i * t->ldr + v * VL;
                 acc[i][v] += v == nv - 1 && last < VL ? vload_part(r, last) : vload(r);
             }
         }
     }
-    for (int p = 0; p < k; p++, b += nv * VL) {
-        vf bv[3];
-        UNROLL for (int v = 0; v < nv; v++) bv[v] = *(const vf *)(b + v * VL);
-        UNROLL for (int i = 0; i < mr; i++)
-        {
-            const vf av = vset1(a[(size_t)i * lda + (size_t)p]);
-            UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
+    const char *next = t->next;
+    const float *from = t->a;
+    for (int left = t->k; left > 0; left -= t->run, from += t->a_step) {
+        const float *a = from, *const end = from + (left < t->run ? left : t->run);
+        for (; a != end; a++, b += nv * VL, next += t->next_step) {
+            vf bv[3];
+            __builtin_prefetch(next, 0, 2);
+            UNROLL for (int v = 0; v < nv; v++) bv[v] = *(const vf *)(b + v * VL);
+            UNROLL for (int i = 0; i < mr; i++)
+            {
+                const vf av = vset1(a[(size_t)i * lda]);
+                UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
+            }
         }
     }
     UNROLL for (int i = 0; i < mr; i++)
@@ -51,89 +63,107 @@ INLINE void tile(const int mr, const int nv, const tile_args *t)
         float *c = t->c + (size_t)i * t->ldc;
         UNROLL for (int v = 0; v < nv; v++)
         {
-            if (v == nv - 1 && last < VL) vstore_part(c + v * VL, acc[i][v], last);
-            else vstore(c + v * VL, acc[i][v]);
+            if (v == nv - 1 && last < VL) vstore_part(c + (size_t)v * t->c_step, acc[i][v], last);
+            else vstore(c + (size_t)v * t->c_step, acc[i][v]);
         }
     }
 }
 
 /* Activation over the rows just written, still in L1: inside the tile it would spill the accumulators. */
-INLINE void finish(const int act, const tile_args *t, int rows, int nv)
+INLINE void finish(const int act, const tile_args *t, const float *res, int rows, int nv)
 {
     for (int i = 0; i < rows; i++) {
         float *c = t->c + (size_t)i * t->ldc;
-        const float *r = t->res && t->res_after ? t->res + (size_t)i * t->ldr : NULL;
-        for (int v = 0; v < nv; v++, c += VL) {
+        for (int v = 0; v < nv; v++, c += t->c_step) {
             const int n = v == nv - 1 ? t->last : VL;
             vf x = n < VL ? vload_part(c, n) : vload(c);
             x = vact(x, (eff_act)act);
-            if (r) x += n < VL ? vload_part(r + v * VL, n) : vload(r + v * VL);
+            if (res) {
+                const float *r = res + (size_t)i * t->ldr + v * VL;
+                x += n < VL ? vload_part(r, n) : vload(r);
+            }
             if (n < VL) vstore_part(c, x, n);
             else vstore(c, x);
         }
     }
 }
 
-static void finish_rows(const tile_args *t, int rows, int nv)
+/* The same for planes: each vector of columns is one stretch. */
+INLINE void finish_plane(const int act, float *c, size_t step, int rows, int nv)
 {
-    switch (t->act) {
-    case EFF_ACT_NONE:
-        if (t->res && t->res_after) finish(EFF_ACT_NONE, t, rows, nv);
-        break;
-    case EFF_ACT_RELU: finish(EFF_ACT_RELU, t, rows, nv); break;
-    case EFF_ACT_RELU6: finish(EFF_ACT_RELU6, t, rows, nv); break;
-    case EFF_ACT_SILU: finish(EFF_ACT_SILU, t, rows, nv); break;
-    case EFF_ACT_HSWISH: finish(EFF_ACT_HSWISH, t, rows, nv); break;
-    case EFF_ACT_SIGMOID: finish(EFF_ACT_SIGMOID, t, rows, nv); break;
-    }
+    for (int v = 0; v < nv; v++, c += step)
+        for (int i = 0; i < rows; i++) vstore(c + i * VL, vact(vload(c + i * VL), (eff_act)act));
 }
 
 #define TILE(MR, NVEC) \
-    static void tile_##MR##x##NVEC(const tile_args *t) { tile(MR, NVEC, t); }
+    static void tile_##MR##x##NVEC(const tile_args *t) { tile(MR, NVEC, 0, t); } \
+    static void plane_##MR##x##NVEC(const tile_args *t) { tile(MR, NVEC, 1, t); }
 #define TILES_6(NVEC) TILE(1, NVEC) TILE(2, NVEC) TILE(3, NVEC) TILE(4, NVEC) TILE(5, NVEC) TILE(6, NVEC)
 #define TILES_12(NVEC) TILES_6(NVEC) TILE(7, NVEC) TILE(8, NVEC) TILE(9, NVEC) TILE(10, NVEC) TILE(11, NVEC) TILE(12, NVEC)
-#define NAMES_6(NVEC) tile_1x##NVEC, tile_2x##NVEC, tile_3x##NVEC, tile_4x##NVEC, tile_5x##NVEC, tile_6x##NVEC
-#define NAMES_12(NVEC) \
-    NAMES_6(NVEC), tile_7x##NVEC, tile_8x##NVEC, tile_9x##NVEC, tile_10x##NVEC, tile_11x##NVEC, tile_12x##NVEC
+#define NAMES_6(P, NVEC) P##_1x##NVEC, P##_2x##NVEC, P##_3x##NVEC, P##_4x##NVEC, P##_5x##NVEC, P##_6x##NVEC
+#define NAMES_12(P, NVEC) \
+    NAMES_6(P, NVEC), P##_7x##NVEC, P##_8x##NVEC, P##_9x##NVEC, P##_10x##NVEC, P##_11x##NVEC, P##_12x##NVEC
 typedef void tile_fn(const tile_args *t);
 #if VL == 16
 TILES_12(1) TILE(13, 1) TILE(14, 1)
 TILES_12(2)
 TILES_6(3) TILE(7, 3)
-static tile_fn *const tiles1[] = { NAMES_12(1), tile_13x1, tile_14x1 };
-static tile_fn *const tiles2[] = { NAMES_12(2) };
-static tile_fn *const tiles3[] = { NAMES_6(3), tile_7x3 };
-static tile_fn *const *const tiles[NV + 1] = { NULL, tiles1, tiles2, tiles3 };
+static tile_fn *const tiles[2][NV + 1][MR1] = {
+    { { NULL }, { NAMES_12(tile, 1), tile_13x1, tile_14x1 }, { NAMES_12(tile, 2) }, { NAMES_6(tile, 3), tile_7x3 } },
+    { { NULL }, { NAMES_12(plane, 1), plane_13x1, plane_14x1 }, { NAMES_12(plane, 2) }, { NAMES_6(plane, 3), plane_7x3 } },
+};
 static const int tile_rows[NV + 1] = { 0, MR1, MR2, MR3 };
 #else
 TILES_12(1)
 TILES_6(2)
-static tile_fn *const tiles1[] = { NAMES_12(1) };
-static tile_fn *const tiles2[] = { NAMES_6(2) };
-static tile_fn *const *const tiles[NV + 1] = { NULL, tiles1, tiles2 };
+static tile_fn *const tiles[2][NV + 1][MR1] = {
+    { { NULL }, { NAMES_12(tile, 1) }, { NAMES_6(tile, 2) } },
+    { { NULL }, { NAMES_12(plane, 1) }, { NAMES_6(plane, 2) } },
+};
 static const int tile_rows[NV + 1] = { 0, MR1, MR2 };
 #endif
 
+/* All rows of one group: as few tiles as can be, of as equal height as can be. */
+static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next, const char *next_end)
+{
+    tile_fn *const *const fn = tiles[t->lda == VL && t->run == VL][nv];
+    const float *after = g->res && g->res_after ? t->res : NULL;
+    if (after) t->res = NULL;
+    /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
+    const int step = tile_rows[nv], tall = (g->m + step - 1) / step;
+    if (next < next_end) {
+        const unsigned steps = (unsigned)tall * (unsigned)t->k, want = (unsigned)(next_end - next);
+        t->next_step = want / steps < LINE ? want / steps + 1 : LINE;
+    }
+    t->next = next ? next : (const char *)t->bias;
+    for (int left = g->m, rows = (left + tall - 1) / tall, higher = tall - (rows * tall - left); left > 0;) {
+        if (higher-- == 0) rows--; /* the first tiles are one row higher than the rest, or all are equal */
+        fn[rows - 1](t);
+        t->next += t->next_step * (size_t)t->k;
+        if (g->c_step && g->ldc == VL) {
+            if (g->act != EFF_ACT_NONE) SWITCH_ACT(g->act, finish_plane, t->c, t->c_step, rows, nv)
+        } else if (g->act != EFF_ACT_NONE || after) SWITCH_ACT(g->act, finish, t, after, rows, nv)
+        t->a += (size_t)rows * t->lda;
+        t->c += (size_t)rows * t->ldc;
+        if (t->res) t->res += (size_t)rows * t->ldr;
+        if (after) after += (size_t)rows * t->ldr;
+        left -= rows;
+    }
+}
+
 static void gemm(const eff_gemm *g)
 {
-    const int width = NV * VL;
-    for (int q = g->group0; q < g->group0 + g->groups; q++) {
-        const int j0 = q * width;
-        if (j0 >= g->n) return;
-        const int cols = g->n - j0 < width ? g->n - j0 : width;
-        const int nv = (cols + VL - 1) / VL, step = tile_rows[nv];
+    if (g->m <= 0 || g->n <= 0) return;
+    const int first = eff_group_start(g->n, VL, NV, g->group0), run = g->run ? g->run : g->k;
+    for (int q = g->group0, j0 = first, end; q < g->group0 + g->groups && j0 < g->n; q++, j0 = end) {
+        end = eff_group_start(g->n, VL, NV, q + 1);
+        const int nv = (end - j0) / VL, last = g->c_step || g->n >= end ? VL : g->n - (end - VL);
+        const size_t before = (size_t)(j0 - first);
         tile_args t = { .a = g->a, .b = g->b + (size_t)j0 * (size_t)g->k, .bias = g->bias + j0, .res = g->res ? g->res + j0 : NULL,
-                        .c = g->c + j0, .lda = g->lda, .ldr = g->ldr, .ldc = g->ldc, .k = g->k,
-                        .last = cols - (nv - 1) * VL, .act = g->act, .res_after = g->res_after };
-        for (int i = 0; i < g->m;) {
-            const int rows = g->m - i < step ? g->m - i : step;
-            tiles[nv][rows - 1](&t);
-            finish_rows(&t, rows, nv);
-            t.a += (size_t)rows * t.lda;
-            t.c += (size_t)rows * t.ldc;
-            if (t.res) t.res += (size_t)rows * t.ldr;
-            i += rows;
-        }
+                        .c = g->c + (g->c_step ? before / VL * g->c_step : (size_t)j0), .lda = g->lda, .a_step = g->a_step,
+                        .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = run, .last = last };
+        const float *next = g->next ? g->next + before * (size_t)g->k : NULL;
+        group_rows(&t, g, nv, (const char *)next, (const char *)(g->next ? g->next + g->next_floats : NULL));
     }
 }
 

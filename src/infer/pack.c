@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights of a plan: batch norm folded in, in the order in which kernels read them, all in one block of memory, launch
+ * after launch: what comes next in memory is what will be read next. */
+#include "infer/plan_internal.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+static const float *param_of(float *const *weights, const eff_node *d, int i) { return weights[d->param[i]]; }
+
+/* Batch norm as a scale and a shift: y = scale * x + shift. In double, rounded once. Without one: 1 and 0. */
+static void fold_bn(float *scale, float *shift, float *const *weights, const eff_plan *p, int bn, int c)
+{
+    const eff_node *d = bn >= 0 ? &p->g->node[bn] : NULL;
+    for (int i = 0; i < c; i++) {
+        const double s =
+            d ? (double)param_of(weights, d, 0)[i] / sqrt((double)param_of(weights, d, 3)[i] + (double)d->eps) : 1.0;
+        scale[i] = (float)s;
+        shift[i] = d ? (float)((double)param_of(weights, d, 1)[i] - (double)param_of(weights, d, 2)[i] * s) : 0.0f;
+    }
+}
+
+/* OIHW weight to [out][ky][kx][in], the order of patches. */
+static void reorder_patches(float *dst, const float *w, int out, int in, int taps)
+{
+    for (int o = 0; o < out; o++)
+        for (int t = 0; t < taps; t++)
+            for (int i = 0; i < in; i++) *dst++ = w[((size_t)o * (size_t)in + (size_t)i) * (size_t)taps + (size_t)t];
+}
+
+/* Takes n floats from the weight block. Everything starts on a cache line. */
+static float *reserve(eff_plan *p, size_t n)
+{
+    float *at = p->weights ? p->weights + p->weight_floats : NULL;
+    p->weight_floats += eff_round_up(n, EFF_ALIGN / sizeof(float));
+    return at;
+}
+
+/* A dense convolution or linear layer `node` with `in` inputs. */
+static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, float *const *weights, eff_error *err)
+{
+    const eff_node *d = &p->g->node[node];
+    const bool linear = d->op == EFF_NODE_LINEAR;
+    const int taps = linear ? 1 : d->kernel * d->kernel;
+    const size_t padded = eff_padded(&p->k, d->c);
+    float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, taps * in));
+    if (!b) return EFF_OK;
+    const size_t bytes = ((size_t)d->c * (size_t)taps * (size_t)in + (size_t)d->c) * sizeof(float);
+    float *ordered = eff_malloc(bytes);
+    if (!ordered) return eff_fail_memory(err, bytes);
+    float *scale = ordered + (size_t)d->c * (size_t)taps * (size_t)in;
+    memset(bias, 0, padded * sizeof *bias);
+    fold_bn(scale, bias, weights, p, bn, d->c);
+    if (linear) memcpy(bias, param_of(weights, d, 1), (size_t)d->c * sizeof *bias);
+    reorder_patches(ordered, param_of(weights, d, 0), d->c, in, taps);
+    eff_gemm_pack(&p->k, b, ordered, d->c, taps * in, scale);
+    eff_free(ordered);
+    *out = (packed){ b, bias };
+    return EFF_OK;
+}
+
+/* Depthwise weights of channels c0 .. c0+c-1, padded to whole vectors: [taps][c], or by_vector [c / vl][taps][vl]. */
+static void fill_dwconv(const eff_plan *p, float *b, float *bias, const float *w, const float *scale,
+                        const float *shift, int c0, int c, int kernel, bool by_vector)
+{
+    const size_t padded = eff_padded(&p->k, c), taps = (size_t)kernel * (size_t)kernel, vl = (size_t)p->k.vl;
+    memset(bias, 0, padded * sizeof *bias);
+    memset(b, 0, padded * taps * sizeof *b);
+    memcpy(bias, shift + c0, (size_t)c * sizeof *bias);
+    for (size_t t = 0; t < taps; t++)
+        for (size_t i = 0; i < (size_t)c; i++)
+            b[by_vector ? (i / vl * taps + t) * vl + i % vl : t * padded + i] =
+                w[((size_t)c0 + i) * taps + t] * scale[(size_t)c0 + i];
+}
+
+static eff_status pack_dwconv(eff_plan *p, packed *out, int node, int bn, float *const *weights, eff_error *err)
+{
+    const eff_node *d = &p->g->node[node];
+    const size_t padded = eff_padded(&p->k, d->c), bytes = 2 * (size_t)d->c * sizeof(float);
+    float *bias = reserve(p, padded), *b = reserve(p, padded * (size_t)d->kernel * (size_t)d->kernel);
+    if (!b) return EFF_OK;
+    float *scale = eff_malloc(bytes);
+    if (!scale) return eff_fail_memory(err, bytes);
+    fold_bn(scale, scale + d->c, weights, p, bn, d->c);
+    fill_dwconv(p, b, bias, param_of(weights, d, 0), scale, scale + d->c, 0, d->c, d->kernel, false);
+    eff_free(scale);
+    *out = (packed){ b, bias };
+    return EFF_OK;
+}
+
+/* What a block's groups of channels need, group after group. */
+static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_error *err)
+{
+    const channel_group last = eff_block_group(p, b, b->groups - 1);
+    float *own = reserve(p, last.at + last.floats);
+    if (!own) return EFF_OK;
+    const eff_step *e = b->part.expand;
+    const eff_node *en = e ? &p->g->node[e->node] : NULL;
+    const size_t mid = (size_t)b->mid, depth = (size_t)b->depth, bytes = mid * (depth + 4) * sizeof(float);
+    float *scale = eff_malloc(
+        bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
+    if (!scale) return eff_fail_memory(err, bytes);
+    float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid, *ordered = dshift + mid;
+    fold_bn(dscale, dshift, weights, p, b->part.dw->bn, b->mid);
+    if (e) {
+        const int taps = en->kernel * en->kernel;
+        fold_bn(scale, shift, weights, p, e->bn, b->mid);
+        reorder_patches(ordered, param_of(weights, en, 0), b->mid, b->depth / taps, taps);
+    }
+    for (int i = 0; i < b->groups; i++) {
+        const channel_group g = eff_block_group(p, b, i);
+        float *at = own + g.at;
+        if (e) {
+            memset(at, 0, eff_padded(&p->k, g.c) * sizeof *at);
+            memcpy(at, shift + g.c0, (size_t)g.c * sizeof *at);
+            eff_gemm_pack(&p->k, at + g.b, ordered + (size_t)g.c0 * depth, g.c, b->depth, scale + g.c0);
+        }
+        fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel,
+                    true);
+    }
+    eff_free(scale);
+    b->own = own;
+    return EFF_OK;
+}
+
+/* One of SE's layers: 0 squeezes, 1 excites. */
+static void pack_se(eff_plan *p, packed *to, const eff_node *d, int layer, float *const *weights)
+{
+    const int out = layer ? d->c : d->squeeze, in = layer ? d->squeeze : d->c;
+    const size_t padded = eff_padded(&p->k, out);
+    float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, out, in));
+    if (!b) return;
+    eff_gemm_pack(&p->k, b, param_of(weights, d, 2 * layer), out, in, NULL);
+    memset(bias, 0, padded * sizeof *bias);
+    memcpy(bias, param_of(weights, d, 2 * layer + 1), (size_t)out * sizeof *bias);
+    *to = (packed){ b, bias };
+}
+
+static eff_status pack_block(eff_plan *p, launch *l, float *const *weights, eff_error *err)
+{
+    block *b = l->block;
+    const eff_step *j = b->part.project;
+    eff_status s = pack_groups(p, b, weights, err);
+    const size_t start = p->weight_floats;
+    if (s != EFF_OK) return s;
+    if (b->se) {
+        pack_se(p, &b->squeeze, b->se, 0, weights);
+        pack_se(p, &b->excite, b->se, 1, weights);
+    }
+    b->late = p->weight_floats - start + (size_t)eff_gemm_group_start(&p->k, l->node->c, 1) * (size_t)b->mid;
+    return pack_conv(p, &l->conv, j->node, j->bn, b->mid, weights, err);
+}
+
+eff_status eff_plan_pack_weights(eff_plan *p, float *const *weights, eff_error *err)
+{
+    p->weight_floats = 0;
+    for (int i = 0; i < p->nlaunches; i++) {
+        launch *l = &p->launch[i];
+        eff_status s = EFF_OK;
+        if (l->block)
+            s = pack_block(p, l, weights, err);
+        else if (l->s.op == EFF_STEP_CONV)
+            s = pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
+                          weights, err);
+        else if (l->s.op == EFF_STEP_DWCONV)
+            s = pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
+        else if (l->s.op == EFF_STEP_SE) {
+            pack_se(p, &l->conv, l->node, 0, weights);
+            pack_se(p, &l->excite, l->node, 1, weights);
+        }
+        if (s != EFF_OK) return s;
+    }
+    return EFF_OK;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a plan layer by layer: what is not part of a fused block. Every task writes its own part of the output, and
+ * no sum crosses a cut, so the cut may depend on the number of workers and the bits do not. */
+#include "infer/plan_internal.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum {
+    ROWS_A_TASK = 112,       /* about this many pixels: the block of A stays in L2                          */
+    BAND_BYTES = 256 * 1024, /* padded rows a task, likewise                                                */
+    SMALL_MAP = 64,          /* maps up to this many pixels are cut by columns: no weight is read twice     */
+    CHANNELS_A_TASK = 64,
+    PIXELS_A_TASK = 256
+};
+
+/* ------------------------------------------------------------------------------------------- cutting */
+
+/* Floats of the padded rows under `rows` output rows of a k x k convolution. */
+static size_t band_floats(const launch *l, int rows)
+{
+    const eff_node *d = l->node;
+    const size_t cols = (size_t)max_int(d->pad_left + l->w, (d->w - 1) * d->stride + d->kernel);
+    return (size_t)((rows - 1) * d->stride + d->kernel) * cols * (size_t)l->c;
+}
+
+void eff_step_cut(eff_plan *p, launch *l)
+{
+    const eff_node *d = l->node;
+    if (l->s.op != EFF_STEP_CONV) {
+        l->rows = d->w > 0 ? div_up(PIXELS_A_TASK, d->w) : 1;
+        return;
+    }
+    /* in rows of the GEMM: pixels, or whole rows of the image where each needs its own rows of the input */
+    const int m = l->direct ? d->h * d->w : d->h, pixels = d->h * d->w;
+    l->row_tasks = l->col_tasks = 1;
+    if (pixels <= SMALL_MAP || l->mean)
+        l->col_tasks = min_int(p->parts, eff_gemm_groups(&p->k, d->c));
+    else {
+        l->row_tasks = div_up(pixels, ROWS_A_TASK);
+        if (!l->direct)
+            while (l->row_tasks < m && band_floats(l, div_up(m, l->row_tasks)) * sizeof(float) > BAND_BYTES)
+                l->row_tasks++;
+        l->row_tasks = min_int(m, (int)eff_round_up((size_t)l->row_tasks, (size_t)p->parts));
+    }
+    l->rows = div_up(m, l->row_tasks);
+    if (l->mean)
+        need_scratch(p, (size_t)pixels * (size_t)(p->k.group * p->k.vl));
+    else if (!l->direct)
+        need_scratch(p, band_floats(l, l->rows));
+}
+
+/* ------------------------------------------------------------------------------------------- tasks */
+
+eff_gemm eff_step_gemm(const eff_plan *p, const launch *l, int row0, int rows, int group0, int groups)
+{
+    const eff_node *d = l->node;
+    const float *res = residual_of(p, l);
+    const size_t first = (size_t)row0 * (size_t)d->c;
+    return (eff_gemm){ .b = l->conv.b,
+                       .bias = l->conv.bias,
+                       .m = rows,
+                       .n = d->c,
+                       .group0 = group0,
+                       .groups = groups,
+                       .act = l->s.act,
+                       .res_after = l->s.res_after,
+                       .ldc = (size_t)d->c,
+                       .ldr = (size_t)d->c,
+                       .c = p->value[l->s.out] + first,
+                       .res = res ? res + first : NULL };
+}
+
+/* The panels after these ones are fetched while they are used: those that the same worker will come to. */
+static void fetch_ahead(const eff_plan *p, eff_gemm *g)
+{
+    const int from = eff_gemm_group_start(&p->k, g->n, g->group0),
+              to = eff_gemm_group_start(&p->k, g->n, g->group0 + g->groups);
+    const size_t floats = (size_t)(to - from) / (size_t)g->groups * (size_t)g->k;
+    g->next = g->b + (size_t)from * (size_t)g->k + floats;
+    g->next_floats = (size_t)(to - from) * (size_t)g->k;
+}
+
+void eff_pad_rows(float *dst, const float *x, int h, int w, int c, int pad_left, int cols, int y0, int count)
+{
+    const size_t row = (size_t)cols * (size_t)c, lead = (size_t)pad_left * (size_t)c, body = (size_t)w * (size_t)c;
+    for (int y = y0; y < y0 + count; y++, dst += row) {
+        if (y < 0 || y >= h) {
+            memset(dst, 0, row * sizeof *dst);
+            continue;
+        }
+        memset(dst, 0, lead * sizeof *dst);
+        memcpy(dst + lead, x + (size_t)y * body, body * sizeof *dst);
+        memset(dst + lead + body, 0, (row - lead - body) * sizeof *dst);
+    }
+}
+
+/* The columns of a task. @return how many groups from *group0 */
+static int task_groups(const eff_plan *p, const launch *l, int task, int *group0)
+{
+    int end;
+    part_of(eff_gemm_groups(&p->k, l->node->c), l->col_tasks, task % l->col_tasks, group0, &end);
+    return end - *group0;
+}
+
+static void task_pointwise(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const eff_node *d = l->node;
+    const int k = d->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c, m = d->h * d->w;
+    const int row0 = task / l->col_tasks * l->rows, rows = min_int(m - row0, l->rows);
+    int group0;
+    const int groups = task_groups(p, l, task, &group0);
+    if (rows <= 0) return;
+    eff_gemm g = eff_step_gemm(p, l, row0, rows, group0, groups);
+    g.k = k;
+    g.lda = (size_t)k;
+    g.a = input_of(p, l) + (size_t)row0 * (size_t)k;
+    fetch_ahead(p, &g);
+    p->k.gemm(&g);
+}
+
+/* A 1x1 convolution whose output only the mean wants: a few channels at a time, never the whole. */
+static void task_mean_of_conv(void *ctx, int task, int worker)
+{
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const eff_node *d = l->node;
+    const int vl = p->k.vl, m = d->h * d->w;
+    float *planes = scratch_of(p, worker), *mean = p->value[l->s.out];
+    int group0;
+    const int groups = task_groups(p, l, task, &group0);
+    for (int q = group0; q < group0 + groups; q++) {
+        eff_gemm g = { .a = input_of(p, l),
+                       .b = l->conv.b,
+                       .bias = l->conv.bias,
+                       .c = planes,
+                       .lda = (size_t)l->c,
+                       .ldc = (size_t)vl,
+                       .c_step = (size_t)(m * vl),
+                       .m = m,
+                       .k = l->c,
+                       .n = d->c,
+                       .group0 = q,
+                       .groups = 1,
+                       .act = l->s.act };
+        fetch_ahead(p, &g);
+        p->k.gemm(&g);
+        const int first = eff_gemm_group_start(&p->k, d->c, q),
+                  end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
+        for (int c = first; c < end; c += vl, planes += m * vl)
+            p->k.mean(mean + c, planes, d->h, d->w, vl, 0, min_int(vl, end - c));
+        planes = scratch_of(p, worker);
+    }
+}
+
+/* k x k, or a stride: each row of the output from padded rows of the input, multiplied where they lie. */
+static void task_conv(void *ctx, int task, int worker)
+{
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const eff_node *d = l->node;
+    const int row0 = task / l->col_tasks * l->rows, rows = min_int(d->h - row0, l->rows);
+    const int cols = max_int(d->pad_left + l->w, (d->w - 1) * d->stride + d->kernel);
+    const size_t line = (size_t)cols * (size_t)l->c;
+    int group0;
+    const int groups = task_groups(p, l, task, &group0);
+    if (rows <= 0) return;
+    const float *band = scratch_of(p, worker);
+    eff_pad_rows(scratch_of(p, worker), input_of(p, l), l->h, l->w, l->c, d->pad_left, cols,
+                 row0 * d->stride - d->pad_top, (rows - 1) * d->stride + d->kernel);
+    for (int q = group0; q < group0 + groups; q++) /* a panel of weights stays near for all rows */
+        for (int r = 0; r < rows; r++) {
+            eff_gemm g = eff_step_gemm(p, l, (row0 + r) * d->w, d->w, q, 1);
+            g.k = d->kernel * d->kernel * l->c;
+            g.a = band + (size_t)(r * d->stride) * line;
+            g.lda = (size_t)(d->stride * l->c);
+            g.run = d->kernel * l->c;
+            g.a_step = line;
+            fetch_ahead(p, &g);
+            const size_t share = eff_round_up(g.next_floats / (size_t)rows + 1, EFF_ALIGN / sizeof(float));
+            g.next += (size_t)r * share;
+            g.next_floats = share;
+            p->k.gemm(&g);
+        }
+}
+
+static void task_dwconv(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const eff_node *d = l->node;
+    const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
+    const eff_dwconv a = { .x = input_of(p, l),
+                           .w = l->conv.b,
+                           .bias = l->conv.bias,
+                           .y = p->value[l->s.out],
+                           .h = l->h,
+                           .w_in = l->w,
+                           .c = l->c,
+                           .out_h = d->h,
+                           .out_w = d->w,
+                           .kernel = d->kernel,
+                           .stride = d->stride,
+                           .pad_top = d->pad_top,
+                           .pad_left = d->pad_left,
+                           .row0 = row0,
+                           .rows = rows,
+                           .act = l->s.act };
+    p->k.dwconv(&a);
+}
+
+static void task_maxpool(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const eff_node *d = l->node;
+    const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
+    eff_maxpool(p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, d->w, d->kernel, d->stride, d->pad_top,
+                d->pad_left, row0, rows);
+}
+
+static void task_mean(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const int c0 = task * CHANNELS_A_TASK, n = min_int(l->c - c0, CHANNELS_A_TASK);
+    p->k.mean(l->s.op == EFF_STEP_SE ? p->se_mean : p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, c0, n);
+}
+
+static void task_scale(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const size_t pixels = (size_t)l->h * (size_t)l->w, first = (size_t)task * PIXELS_A_TASK;
+    const size_t count = pixels - first < PIXELS_A_TASK ? pixels - first : PIXELS_A_TASK;
+    p->k.scale(p->value[l->s.out] + first * (size_t)l->c, p->se_mean, count, l->c);
+}
+
+static void task_elementwise(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    const size_t total = (size_t)l->h * (size_t)l->w * (size_t)l->c, span = (size_t)PIXELS_A_TASK * (size_t)l->c;
+    const size_t first = (size_t)task * span, n = total - first < span ? total - first : span;
+    if (l->s.op == EFF_STEP_ADD) p->k.add(p->value[l->s.out] + first, residual_of(p, l) + first, n);
+    if (l->s.act != EFF_ACT_NONE) p->k.act(p->value[l->s.out] + first, n, l->s.act);
+}
+
+/* ------------------------------------------------------------------------------------------- running */
+
+void eff_step_vector(const eff_plan *p, const eff_node *se, const packed *w, bool excite)
+{
+    const int in = excite ? se->squeeze : se->c, out = excite ? se->c : se->squeeze;
+    const eff_gemm g = { .a = excite ? p->se_mid : p->se_mean,
+                         .b = w->b,
+                         .bias = w->bias,
+                         .c = excite ? p->se_mean : p->se_mid,
+                         .m = 1,
+                         .k = in,
+                         .n = out,
+                         .groups = eff_gemm_groups(&p->k, out),
+                         .act = excite ? EFF_ACT_SIGMOID : se->act };
+    p->k.gemm(&g);
+}
+
+static void copy_unless_in_place(const eff_plan *p, const launch *l)
+{
+    float *to = p->value[l->s.out];
+    const float *from = input_of(p, l);
+    if (to != from) memcpy(to, from, node_floats(&p->g->node[l->s.in]) * sizeof *to);
+}
+
+void eff_step_run(eff_plan *p, const launch *l, eff_pool *pool)
+{
+    const int pixel_tasks = div_up(l->h * l->w, PIXELS_A_TASK);
+    eff_task_fn *const conv = l->mean ? task_mean_of_conv : l->direct ? task_pointwise : task_conv;
+    switch (l->s.op) {
+    case EFF_STEP_CONV: eff_pool_run(pool, conv, p, l->row_tasks * l->col_tasks); break;
+    case EFF_STEP_DWCONV: eff_pool_run(pool, task_dwconv, p, div_up(l->node->h, l->rows)); break;
+    case EFF_STEP_MAXPOOL: eff_pool_run(pool, task_maxpool, p, div_up(l->node->h, l->rows)); break;
+    case EFF_STEP_MEAN: eff_pool_run(pool, task_mean, p, div_up(l->c, CHANNELS_A_TASK)); break;
+    case EFF_STEP_SE:
+        eff_pool_run(pool, task_mean, p, div_up(l->c, CHANNELS_A_TASK));
+        eff_step_vector(p, l->node, &l->conv, false);
+        eff_step_vector(p, l->node, &l->excite, true);
+        copy_unless_in_place(p, l);
+        eff_pool_run(pool, task_scale, p, pixel_tasks);
+        break;
+    case EFF_STEP_ACT:
+    case EFF_STEP_ADD:
+        copy_unless_in_place(p, l);
+        eff_pool_run(pool, task_elementwise, p, pixel_tasks);
+        break;
+    }
+    eff_plan_tick(p, l, 0);
+}

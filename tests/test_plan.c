@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fused blocks against the same network layer by layer at the reference level: kernels, strides, activations, paddings,
+ * squeeze and skip drawn at random, on small images of awkward sizes, at every CPU level; and the same bits however
+ * many workers there are. */
+#include "support.h"
+
+#include "base/cpu.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "infer/plan.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_LEVELS = 4, ROUNDS = 40, CLASSES = 5 };
+
+static int find_levels(eff_kernels k[MAX_LEVELS])
+{
+    unsigned have;
+    eff_error err;
+    int n = 0;
+    eff_kernels_init(&k[n++], 0);
+    T_OK(eff_cpu_select(NULL, &have, &err), err);
+    if (have & EFF_CPU_AVX2) eff_kernels_init(&k[n++], EFF_CPU_AVX2);
+    if (have & EFF_CPU_AVX512) eff_kernels_init(&k[n++], have);
+    return n;
+}
+
+static int pick(uint64_t seed, int i, int n) { return (int)(eff_rng_bits(seed, 77, (uint64_t)i) % (uint64_t)n); }
+
+/* B0's table with two stages of its own, drawn by `seed`. */
+static eff_table random_table(uint64_t seed, int *h, int *w)
+{
+    static const eff_act acts[] = { EFF_ACT_SILU, EFF_ACT_RELU, EFF_ACT_RELU6, EFF_ACT_HSWISH };
+    eff_error err = { 0 };
+    eff_table t;
+    T_OK(eff_table_builtin(&t, "efficientnet-b0", &err), err);
+    t.nstages = 2;
+    t.classes = CLASSES;
+    t.stem_channels = 8 + 5 * pick(seed, 0, 6);
+    t.head_channels = 10 + 7 * pick(seed, 1, 9);
+    t.act = acts[pick(seed, 2, 4)];
+    t.pad = pick(seed, 3, 2) ? EFF_PAD_SAME : EFF_PAD_SYMMETRIC;
+    t.divisor = 1;
+    for (int i = 0; i < 2; i++) {
+        eff_stage *s = &t.stage[i];
+        const int at = 10 + 10 * i;
+        s->op = pick(seed, at, 5) ? EFF_OP_MBCONV : EFF_OP_DSCONV;
+        s->kernel = 3 + 2 * pick(seed, at + 1, 3);
+        s->stride = 1 + pick(seed, at + 2, 3) / 2 + (pick(seed, at + 2, 9) == 8);
+        s->expand = s->op == EFF_OP_DSCONV ? 1 : (double[]){ 1, 3, 4, 6 }[pick(seed, at + 3, 4)];
+        s->se = s->op == EFF_OP_DSCONV ? 0 : (double[]){ 0, 0.25, 0.5 }[pick(seed, at + 4, 3)];
+        s->channels = 6 + 11 * pick(seed, at + 5, 6);
+        s->repeats = 1 + pick(seed, at + 6, 2);
+        s->act = acts[pick(seed, at + 7, 4)];
+        s->skip = s->op == EFF_OP_MBCONV && pick(seed, at + 8, 3) > 0;
+    }
+    *h = 9 + pick(seed, 4, 50);
+    *w = 9 + pick(seed, 5, 50);
+    return t;
+}
+
+static double largest(const float *v, int n)
+{
+    double m = 0;
+    for (int i = 0; i < n; i++) m = fmax(m, fabs((double)v[i]));
+    return m;
+}
+
+/* Logits of a plan; the features behind them in f where wanted. */
+static void run(const eff_model *m, const eff_graph *g, const eff_kernels *k, int threads, int keep_all, const float *x,
+                float *logits, float *f, int nf)
+{
+    eff_error err = { 0 };
+    eff_plan *p;
+    eff_pool *pool;
+    T_OK(eff_plan_create(&p, g, m->weights, k, threads, keep_all, &err), err);
+    T_OK(eff_pool_create(&pool, threads, &err), err);
+    T_OK(eff_plan_profile(p, &err), err);
+    for (int i = 0; i < 2; i++) eff_plan_run(p, pool, x, logits); /* the second run finds what the first has left */
+    memcpy(f, eff_plan_features(p), (size_t)nf * sizeof *f);
+    const eff_plan_layer *rows;
+    for (int i = 0, n = eff_plan_layers(p, &rows); i < n; i++) assert_int_equal(rows[i].runs, 2);
+    eff_pool_free(pool);
+    eff_plan_free(p);
+}
+
+static void check(const eff_table *t, int h, int w, const eff_kernels *levels, int nlevels, const char *what)
+{
+    eff_error err = { 0 };
+    eff_model *m;
+    eff_graph *g;
+    T_OK(eff_table_check(t, &err), err);
+    T_OK(eff_model_new(&m, t, &err), err);
+    T_OK(eff_model_init(m, 3, &err), err);
+    T_OK(eff_graph_build(&g, t, h, w, &err), err);
+    const int classes = t->classes,
+              nf = g->node[g->nnodes - 1].in[0] >= 0 ? g->node[g->node[g->nnodes - 1].in[0]].c : 0;
+    float *x = t_uniform((size_t)h * (size_t)w * 3, -2, 2, 11), *v = malloc(6 * (size_t)(classes + nf) * sizeof *v);
+    float *want = v, *got = v + classes, *again = got + classes, *fwant = again + classes, *fgot = fwant + nf,
+          *fagain = fgot + nf;
+    run(m, g, &levels[0], 1, 1, x, want, fwant, nf);
+    for (int l = 0; l < nlevels; l++) {
+        run(m, g, &levels[l], 1, 0, x, got, fgot, nf);
+        for (int i = 0; i < nf; i++) /* float32 noise through a few layers, not a wrong operator */
+            if (!(fabs((double)fgot[i] - (double)fwant[i]) <= 5e-5 * largest(fwant, nf)))
+                fail_msg("%s at %dx%d, %s: feature %d is %.9g, layer by layer %.9g", what, h, w, levels[l].name, i,
+                         (double)fgot[i], (double)fwant[i]);
+        assert_true(fabs((double)got[0] - (double)want[0]) <= 1e-4 * largest(want, classes));
+        for (int threads = 2; threads <= 8; threads += threads < 4 ? 1 : 4) {
+            run(m, g, &levels[l], threads, 0, x, again, fagain, nf);
+            assert_memory_equal(got, again, (size_t)classes * sizeof *got);
+            assert_memory_equal(fgot, fagain, (size_t)nf * sizeof *fgot);
+        }
+    }
+    free(v), free(x);
+    eff_graph_free(g);
+    eff_model_free(m);
+}
+
+static void random_blocks(void **state)
+{
+    (void)state;
+    eff_kernels k[MAX_LEVELS];
+    const int n = find_levels(k);
+    for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
+        char what[32];
+        int h, w;
+        const eff_table t = random_table(seed, &h, &w);
+        snprintf(what, sizeof what, "random table %d", (int)seed);
+        check(&t, h, w, k, n, what);
+    }
+}
+
+/* Every kind of block of the built-in tables. */
+static void families(void **state)
+{
+    (void)state;
+    static const char *const specs[] = { "efficientnet-b0@width=0.5,depth=0.5,classes=9",
+                                         "efficientnet-edgetpu-s@width=0.25,classes=9",
+                                         "efficientnet-v2-b0@width=0.5,padding=symmetric,classes=9",
+                                         "resnet18@width=0.25,classes=9",
+                                         "resnet50@width=0.125,classes=9",
+                                         "mobilenetv1-0.25@classes=9",
+                                         "mobilenetv2-0.35@classes=9",
+                                         "mnasnet-a1@width=0.5,classes=9",
+                                         "efficientnet-lite0@width=0.5,classes=9" };
+    eff_kernels k[MAX_LEVELS];
+    const int n = find_levels(k);
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        eff_error err = { 0 };
+        eff_table t;
+        T_OK(eff_table_builtin(&t, specs[i], &err), err);
+        check(&t, 65 - 16 * (int)(i % 2), 49 + 16 * (int)(i % 3), k, n, specs[i]);
+    }
+}
+
+/* What runs as one has less in memory than layer by layer, and keep_all hands out values. */
+static void memory_and_values(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_table t;
+    eff_model *m;
+    eff_kernels k;
+    eff_plan *fused, *whole;
+    T_OK(eff_table_builtin(&t, "efficientnet-b0@resolution=64,classes=9", &err), err);
+    T_OK(eff_model_new(&m, &t, &err), err);
+    T_OK(eff_model_init(m, 3, &err), err);
+    eff_kernels_init(&k, eff_cpu_detect());
+    T_OK(eff_plan_create(&fused, m->graph, m->weights, &k, 1, 0, &err), err);
+    T_OK(eff_plan_create(&whole, m->graph, m->weights, &k, 1, 1, &err), err);
+    assert_true(2 * eff_plan_activation_bytes(fused) < eff_plan_activation_bytes(whole));
+    int kept = 0;
+    for (int i = 0; i < m->graph->nnodes; i++) kept += eff_plan_value(whole, i) != NULL;
+    assert_true(kept > m->graph->blocks * 3);
+    eff_plan_free(fused);
+    eff_plan_free(whole);
+    eff_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(random_blocks), cmocka_unit_test(families),
+                                        cmocka_unit_test(memory_and_values) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
