@@ -66,12 +66,15 @@ class Bench:
         for path in (self.library, self.program):
             if not os.path.exists(path):
                 sys.exit("compare: %s: not there; build effnet, or say --build" % path)
-        self.hash = hashlib.sha256(open(self.library, "rb").read() + open(self.program, "rb").read()).hexdigest()[:12]
+        self.hash = self.hash_now()
         self.cpus = sorted(os.sched_getaffinity(0))
         os.makedirs(a.out, exist_ok=True)
         os.makedirs(self.work, exist_ok=True)
         self.log = os.path.join(a.out, "rounds.jsonl")
         self.records = tables.read(self.log)
+
+    def hash_now(self):
+        return hashlib.sha256(open(self.library, "rb").read() + open(self.program, "rb").read()).hexdigest()[:12]
 
     # ------------------------------------------------------------------------------------------ records
 
@@ -220,7 +223,16 @@ class Bench:
                     results = {}
                     for name in order:
                         time.sleep(SETTLE)
-                        results[name] = turns.turn(name)
+                        try:
+                            results[name] = turns.turn(name)
+                        except RuntimeError as e:
+                            if name == "effnet":
+                                sys.exit("compare: effnet: %s" % e)
+                            say("%s left out from here on: %s" % (name, e))
+                            self.keep(kind="out", case=case.key, runtime=name, reason=str(e))
+                            turns.names.remove(name)
+                    if self.hash_now() != self.hash:
+                        sys.exit("compare: %s was built anew meanwhile; this round is not kept" % self.library)
                     self.keep(kind="round", case=case.key, row=case.row, model=case.model, threads=case.threads, batch=case.batch,
                               seconds=self.a.seconds, order=order, results=results, versions=turns.versions, load=os.getloadavg()[0],
                               when=time.strftime("%Y-%m-%d %H:%M", time.gmtime()))
@@ -236,20 +248,26 @@ class Workers:
 
     def __init__(self, bench, case, names, out):
         self.bench, self.case, self.process, self.versions, self.differ = bench, case, {}, {}, False
-        for name in names:
-            say("loading %s" % name)
-            p = start_worker(bench, case, name)
-            hello = ask(p, None, LOAD_LIMIT)
-            if "error" in hello:
-                out[name] = hello["error"]
-                stop(p)
-            else:
-                self.process[name] = p
-                self.versions[name] = hello["version"] + (" " + hello["level"] if hello.get("level") else "")
-        self.names = list(self.process)
-        if "effnet" not in self.process:
-            sys.exit("compare: effnet: %s" % out.get("effnet", "not there"))
-        self.check()
+        try:
+            for name in names:
+                self.load(name, out)
+            self.names = list(self.process)
+            if "effnet" not in self.process:
+                sys.exit("compare: effnet: %s" % out.get("effnet", "not there"))
+            self.check()
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, name, out):
+        say("loading %s" % name)
+        p = self.process[name] = start_worker(self.bench, self.case, name)
+        hello = ask(p, None, LOAD_LIMIT)
+        if "error" in hello:
+            out[name] = hello["error"]
+            stop(self.process.pop(name))
+        else:
+            self.versions[name] = hello["version"] + (" " + hello["level"] if hello.get("level") else "")
 
     def check(self):
         import numpy as np
@@ -257,7 +275,9 @@ class Workers:
         logits = {}
         for name, p in self.process.items():
             path = os.path.join(self.bench.work, "logits-%s.npy" % name)
-            ask(p, "check " + path, LOAD_LIMIT)
+            r = ask(p, "check " + path, LOAD_LIMIT)
+            if "error" in r:
+                sys.exit("compare: %s: %s" % (name, r["error"]))
             logits[name] = np.load(path)
         ours = logits["effnet"]
         found = {}
@@ -274,6 +294,8 @@ class Workers:
 
     def turn(self, name):
         r = ask(self.process[name], "go %g" % self.bench.a.seconds, 60 + 100 * self.bench.a.seconds)
+        if "error" in r:
+            raise RuntimeError(r["error"])
         return dict(value=r["median"], least=r["least"], p90=r["p90"], runs=r["runs"])
 
     def close(self):
@@ -307,6 +329,8 @@ class Memory:
             self.versions[name] = hello["version"]
             ask(p, "go 0.1", LOAD_LIMIT)
             r = ask(p, "memory", 60)
+            if "error" in r:
+                raise RuntimeError(r["error"])
             return dict(value=r["peak"], least=r["peak"], base=r["base"])
         finally:
             stop(p)
@@ -419,6 +443,11 @@ def chosen(text, known, what):
     return names
 
 
+def on_term(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the tables are still written
+    sys.exit(143)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--env", required=True, help="what setup.sh made")
@@ -437,7 +466,7 @@ def main():
     models, rows = chosen(a.only, prepare.MODELS, "--only"), chosen(a.rows, ROWS, "--rows")
     a.peers = chosen(a.peers, runtimes.ALL, "--peers") if a.peers else None
     bench = Bench(a)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, on_term)
     bad = False
     try:
         if not a.tables:
