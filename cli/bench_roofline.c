@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run of the network could take at best here: step by step the longer of its multiply-adds at the measured peak and
- * its bytes at the measured bandwidth. The bandwidth is that of a block as large as the network's weights and activations,
- * read again and again: from whichever cache, or from memory, such a block comes. */
+/* What a run of the network could take at best here: step by step the longer of its multiply-adds at the measured peak
+ * and its bytes at the measured bandwidth. The bandwidth is that of a block as large as the network's weights and
+ * activations, read again and again: from whichever cache, or from memory, such a block comes. */
 #include "bench_parts.h"
 
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #define PEAK_SECONDS      0.2
 #define BANDWIDTH_SECONDS 0.2
 
-/* The step that a parameter belongs to: that with the longest name which begins the parameter's, as "blocks.3.1.project" does
- * "blocks.3.1.project.conv.weight"; -1 when there is none. */
+/* The step that a parameter belongs to: that with the longest name which begins the parameter's, as
+ * "blocks.3.1.project" does "blocks.3.1.project.conv.weight"; -1 when there is none. */
 static int step_of(const char *parameter, const eff_engine *e, int n)
 {
     int found = -1;
