@@ -139,14 +139,14 @@ eff_status eff_model_init_weights(eff_model *m, uint64_t seed, eff_error *err)
  * compiler makes vectors of it, and without a way out, which it could not. */
 static size_t finite_runs(const float *v, size_t n)
 {
+    typedef uint32_t bits __attribute__((may_alias));
     enum { RUN = 256 };
     const uint32_t largest = 0x7f7fffff; /* bits of the largest finite float */
     size_t done = 0;
     for (; n - done >= RUN; done += RUN) {
-        uint32_t bits[RUN];
+        const bits *b = (const bits *)(const void *)(v + done);
         int32_t wrong = 0;
-        memcpy(bits, v + done, sizeof bits);
-        for (int i = 0; i < RUN; i++) wrong |= (int32_t)(bits[i] & 0x7fffffff) > (int32_t)largest;
+        for (int i = 0; i < RUN; i++) wrong |= (int32_t)(b[i] & 0x7fffffff) > (int32_t)largest;
         if (wrong) break;
     }
     return done;
