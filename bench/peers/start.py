@@ -13,9 +13,9 @@ def prepared(path, side):
     from PIL import Image
 
     image = Image.open(path).convert("RGB")
-    scale = side * 8 / 7 / min(image.size)
-    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
+    short, least = side * 8 // 7, min(image.size)
+    image = image.resize((short * image.width // least, short * image.height // least), Image.Resampling.BICUBIC)
+    left, top = round((image.width - side) / 2), round((image.height - side) / 2)
     x = np.asarray(image.crop((left, top, left + side, top + side)), dtype=np.float32)
     mean, std = np.array([123.675, 116.28, 103.53], np.float32), np.array([58.395, 57.12, 57.375], np.float32)
     return ((x - mean) / std)[None]
