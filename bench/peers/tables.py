@@ -99,7 +99,7 @@ def summary(rows):
         best = min(peers, key=lambda r: r["ratio"])
         lines.append([row, network, str(threads), str(batch), "%s %s" % (text(ours[0]["median"]), ours[0]["unit"]), best["runtime"],
                       text(best["median"]), "%.2f" % best["ratio"], "%.2f to %.2f" % (best["ratio_low"], best["ratio_high"]),
-                      "%.2f, %.2f" % (best["ratio_ours_first"], best["ratio_ours_second"])])
+                      ", ".join("-" if x != x else "%.2f" % x for x in (best["ratio_ours_first"], best["ratio_ours_second"]))])
     head = ("row", "network", "threads", "batch", "effnet", "fastest peer", "its median", "peer / effnet", "in the rounds",
             "effnet before it, after it")
     return markdown_table(head, lines)
