@@ -6,6 +6,8 @@
 #include "options.h"
 #include "output.h"
 
+#include <effnet/bench.h>
+
 /** n values in -2..2 from a fixed sequence; release with free(). */
 float *bench_input(size_t n);
 /** Ascending; and the median of what is sorted, n above 0. */
@@ -17,9 +19,19 @@ double bench_rss_mb(void);
 /** bench --machine: measure and print. @return the exit status */
 int bench_machine(const cli_args *a);
 
-/* bench --profile, of an engine that ran since eff_engine_profile(). `run` is the mean time of one image in seconds. */
-eff_status bench_profile_print(const eff_engine *e, double run, eff_error *err);
-/** Adds "peak_gflops", "layers" and "operators" to *j. */
-eff_status bench_profile_json(const eff_engine *e, json_t *j, eff_error *err);
+/** What bounds a run on this machine, with the engine's level and threads. */
+typedef struct bench_ceiling {
+    double gflops;  /* multiply-adds in registers, two operations each            */
+    double gb;      /* 1e9 bytes a second, of a block of the network's size       */
+    double seconds; /* of a run at best: the sum of its steps' bounds             */
+} bench_ceiling;
+/** Measure, for about half a second. An engine that was not profiled is from now on. */
+eff_status bench_find_ceiling(bench_ceiling *c, const eff_model *m, eff_engine *e, int batch, eff_error *err);
+
+/* bench --profile, of an engine that ran since eff_engine_profile(). `run` is the mean time of one image in seconds,
+ * `peak` the ceiling's GFLOP/s. */
+void bench_profile_print(const eff_engine *e, double peak, double run);
+/** Adds "layers" and "operators" to *j. */
+void bench_profile_json(const eff_engine *e, double peak, json_t *j);
 
 #endif

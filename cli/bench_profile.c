@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet bench --profile: time by layer, in the order in which they run, and by kind of layer. A rate is held against
- * the multiply-adds that this level reaches in registers with as many threads, measured here and now. */
+ * the multiply-adds that this level reaches in registers with as many threads, measured in the same run. */
 #include "bench_parts.h"
-
-#include <effnet/bench.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PEAK_SECONDS 0.2
 
 enum { MAX_KINDS = 32 };
 
@@ -55,12 +51,9 @@ static int slowest_first(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-static eff_status read_profile(profile *p, const eff_engine *e, eff_error *err)
+static void read_profile(profile *p, const eff_engine *e, double peak)
 {
-    eff_peak peak;
-    const eff_status s = eff_peak_measure(&peak, eff_engine_cpu(e), eff_engine_threads(e), PEAK_SECONDS, err);
-    if (s != EFF_OK) return s;
-    *p = (profile){ .n = eff_engine_layer(e, 0, NULL), .peak = peak.gflops_all };
+    *p = (profile){ .n = eff_engine_layer(e, 0, NULL), .peak = peak };
     p->layer = cli_alloc((size_t)p->n, sizeof *p->layer);
     for (int i = 0; i < p->n; i++) {
         eff_engine_layer(e, i, &p->layer[i]);
@@ -68,7 +61,6 @@ static eff_status read_profile(profile *p, const eff_engine *e, eff_error *err)
         add_to_kind(p, &p->layer[i]);
     }
     qsort(p->kind, (size_t)p->kinds, sizeof p->kind[0], slowest_first);
-    return EFF_OK;
 }
 
 static double share_of(const profile *p, double ms) { return p->ms > 0 ? ms / p->ms : 0; }
@@ -132,11 +124,10 @@ static void print_kinds(const profile *p)
     cli_table_end(&t, 2);
 }
 
-eff_status bench_profile_print(const eff_engine *e, double run, eff_error *err)
+void bench_profile_print(const eff_engine *e, double peak, double run)
 {
-    profile p = { 0 };
-    const eff_status s = read_profile(&p, e, err);
-    if (s != EFF_OK) return s;
+    profile p;
+    read_profile(&p, e, peak);
     putchar('\n');
     print_layers(&p);
     putchar('\n');
@@ -146,7 +137,6 @@ eff_status bench_profile_print(const eff_engine *e, double run, eff_error *err)
            run > 0 ? p.ms / 10 / run : 0, 1e3 * run, eff_engine_cpu(e), eff_engine_threads(e),
            eff_engine_threads(e) == 1 ? "" : "s", p.peak);
     free(p.layer);
-    return EFF_OK;
 }
 
 /* ------------------------------------------------------------------------------------------ for scripts */
@@ -167,11 +157,10 @@ static json_t *shape_json(const int s[3])
     return a;
 }
 
-eff_status bench_profile_json(const eff_engine *e, json_t *j, eff_error *err)
+void bench_profile_json(const eff_engine *e, double peak, json_t *j)
 {
-    profile p = { 0 };
-    const eff_status s = read_profile(&p, e, err);
-    if (s != EFF_OK) return s;
+    profile p;
+    read_profile(&p, e, peak);
     json_t *layers = cli_json_array(), *operators = cli_json_array();
     for (int i = 0; i < p.n; i++) {
         const eff_layer *l = &p.layer[i];
@@ -192,9 +181,7 @@ eff_status bench_profile_json(const eff_engine *e, json_t *j, eff_error *err)
         set_cost(row, &p, p.kind[i].macs, p.kind[i].ms);
         cli_json_add(operators, row);
     }
-    cli_json_set(j, "peak_gflops", cli_json_number(p.peak));
     cli_json_set(j, "layers", layers);
     cli_json_set(j, "operators", operators);
     free(p.layer);
-    return EFF_OK;
 }

@@ -67,24 +67,23 @@ static eff_status measure(const cli_args *a, eff_engine *e, int batch, const flo
     return s;
 }
 
-/* The profile's part of the result: in *j, or printed when that is NULL. */
-static int add_profile(const cli_args *a, const eff_engine *e, int batch, const timing *t, json_t *j)
+static double mean(const timing *t)
 {
-    eff_error err = { 0 };
-    if (!cli_flag(a, "profile")) return CLI_OK;
     double sum = 0;
     for (int i = 0; i < t->n; i++) sum += t->seconds[i];
-    const eff_status s = j ? bench_profile_json(e, j, &err) : bench_profile_print(e, sum / t->n / batch, &err);
-    return s == EFF_OK ? CLI_OK : cli_fail(&err, "bench");
+    return sum / t->n;
 }
 
-static int print_result(const cli_args *a, const eff_model *m, const eff_engine *e, int batch, const timing *t)
+static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, int batch, const timing *t)
 {
     const eff_model_info *i = eff_model_get_info(m);
+    eff_error err = { 0 };
+    bench_ceiling c;
     const double min = t->seconds[0];
     const double median = bench_median(t->seconds, t->n);
     const double p99 = t->seconds[(int)ceil(0.99 * t->n) - 1];
     const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = bench_rss_mb();
+    if (bench_find_ceiling(&c, m, e, batch, &err) != EFF_OK) return cli_fail(&err, "bench"); /* after the memory was read */
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "model", cli_json_text(i->name));
@@ -100,8 +99,13 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
         cli_json_set(j, "images_per_s", cli_json_number(rate));
         cli_json_set(j, "gflops", cli_json_number(gflops));
         cli_json_set(j, "rss_mb", cli_json_number(mb));
-        const int status = add_profile(a, e, batch, t, j);
-        return !cli_json_print(j) && status == CLI_OK ? CLI_FAILED : status;
+        cli_json_set(j, "peak_gflops", cli_json_number(c.gflops));
+        cli_json_set(j, "of_peak", cli_json_number(gflops / c.gflops));
+        cli_json_set(j, "bandwidth_gb", cli_json_number(c.gb));
+        cli_json_set(j, "roofline_ms", cli_json_number(1e3 * c.seconds));
+        cli_json_set(j, "of_roofline", cli_json_number(c.seconds / median));
+        if (cli_flag(a, "profile")) bench_profile_json(e, c.gflops, j);
+        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     printf("%s at %dx%d, batch %d, %s, %d thread%s, kernels %s\n", cli_clean(i->name), i->height, i->width_px, batch,
            cli_text(a, "dtype"), eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
@@ -109,7 +113,10 @@ static int print_result(const cli_args *a, const eff_model *m, const eff_engine 
            1e3 * min, 1e3 * p99, t->n);
     printf("  throughput      %.1f images/s, %.1f GFLOP/s (two to a multiply-add)\n", rate, gflops);
     printf("  memory          %.0f MB at the peak\n", mb);
-    return add_profile(a, e, batch, t, NULL);
+    printf("  ceilings        %.0f %% of this machine's %.1f GFLOP/s, %.0f %% of the roofline over the steps, %.2f ms\n",
+           100 * gflops / c.gflops, c.gflops, 100 * c.seconds / median, 1e3 * c.seconds);
+    if (cli_flag(a, "profile")) bench_profile_print(e, c.gflops, mean(t) / batch);
+    return CLI_OK;
 }
 
 /* The input is the model's own size, not that of its preprocessing, which only differs when someone asked for it. */

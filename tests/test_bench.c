@@ -147,6 +147,10 @@ static void machine_is_measured(void **state)
     assert_int_equal(eff_peak_measure(&p, "ref", 2, 0.01, NULL), EFF_OK);
     assert_string_equal(p.level, "ref");
     assert_true(p.gflops_one > 0 && p.gflops_all > 0);
+    eff_bandwidth b;
+    assert_int_equal(eff_bandwidth_measure(&b, "ref", 2, 100000, 0.01, NULL), EFF_OK);
+    assert_string_equal(b.where, "block");
+    assert_true(b.bytes >= 100000 && b.bytes < 101000 && b.gb_one > 0 && b.gb_all > 0);
 }
 
 static void impossible_questions(void **state)
@@ -164,6 +168,11 @@ static void impossible_questions(void **state)
     assert_int_equal(eff_peak_measure(NULL, NULL, 1, 1, &err), EFF_EARG);
     assert_int_equal(eff_peak_measure(&p, NULL, 1, -1, &err), EFF_EARG);
     assert_int_equal(eff_peak_measure(&p, "sse9", 1, 1, &err), EFF_EARG);
+    eff_bandwidth b;
+    assert_int_equal(eff_bandwidth_measure(NULL, NULL, 1, 4096, 1, &err), EFF_EARG);
+    assert_int_equal(eff_bandwidth_measure(&b, NULL, 1, 0, 1, &err), EFF_EARG);
+    assert_int_equal(eff_bandwidth_measure(&b, NULL, 1, SIZE_MAX, 1, &err), EFF_EARG);
+    assert_int_equal(eff_bandwidth_measure(&b, "sse9", 1, 4096, 1, &err), EFF_EARG);
 }
 
 int main(void)

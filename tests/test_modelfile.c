@@ -161,6 +161,55 @@ static void test_round_trip(void **state)
 }
 
 /* What the public setters take, refuse by one line (and then change nothing), and put into the file. */
+/* The weights of a model file are its own bytes in memory. What is done to them stays in memory; the file may be
+ * replaced and removed meanwhile; values are checked wherever they lie in a tensor. */
+static void test_mapped(void **state)
+{
+    (void)state;
+    const char *path = t_tmp("mapped.effnet");
+    eff_error err = { 0 };
+    size_t n, again;
+    eff_model *made = small_model(), *m;
+    T_OK(eff_formats_save(made, path, &err), err);
+    char *before = slurp(path, &n);
+    T_OK(load(&m, path, &err), err);
+    assert_non_null(m->map.base);
+    assert_null(m->weight_block);
+    for (int i = 0; i < m->graph->nparams; i++) {
+        const size_t count = m->graph->param[i].count;
+        assert_memory_equal(m->weights[i], made->weights[i], count * sizeof(float));
+        for (size_t j = 0; j < count; j++) m->weights[i][j] += 1;
+    }
+    char *after = slurp(path, &again);
+    assert_int_equal(again, n);
+    assert_memory_equal(before, after, n);
+    T_OK(eff_formats_save(m, path, &err), err); /* over the file that it is mapped from */
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < m->graph->nparams; i++)
+        for (size_t j = 0; j < m->graph->param[i].count; j++)
+            assert_true(m->weights[i][j] == made->weights[i][j] + 1);
+    eff_model_destroy(m);
+    free(before);
+    free(after);
+
+    int largest = 0;
+    for (int i = 0; i < made->graph->nparams; i++)
+        if (made->graph->param[i].count > made->graph->param[largest].count) largest = i;
+    const size_t count = made->graph->param[largest].count, at[] = { 0, 255, 256, count / 2, count - 1 };
+    assert_true(count > 512);
+    for (size_t k = 0; k < sizeof at / sizeof *at; k++) {
+        char says[64];
+        float *v = &made->weights[largest][at[k]];
+        const float was = *v;
+        *v = k % 2 ? -INFINITY : NAN;
+        T_OK(eff_formats_save(made, path, &err), err);
+        snprintf(says, sizeof says, "element %zu: expected a finite value, found %s", at[k], k % 2 ? "-inf" : "nan");
+        fails(path, EFF_EFORMAT, says);
+        *v = was;
+    }
+    eff_model_destroy(made);
+}
+
 static void test_records(void **state)
 {
     (void)state;
@@ -676,6 +725,7 @@ int main(void)
         cmocka_unit_test(test_own_file_against_claims), cmocka_unit_test(test_save_failures),
         cmocka_unit_test(test_no_memory),      cmocka_unit_test(test_model_argument),
         cmocka_unit_test(test_class_files), cmocka_unit_test(test_records),
+        cmocka_unit_test(test_mapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ typedef struct eff_peak {
 } eff_peak;
 
 typedef struct eff_bandwidth {
-    const char *where;     /* "L1", "L2", "L3", "memory"                                      */
+    const char *where;     /* "L1", "L2", "L3", "memory", "block"                                  */
     size_t bytes;          /* read again and again: by each thread in L1 and L2, by all together elsewhere */
     double gb_one, gb_all; /* 1e9 bytes a second read                                         */
 } eff_bandwidth;
@@ -35,6 +35,11 @@ EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int th
 
 /** Measure the one peak of the level that an engine with this cap uses, for about `seconds`. */
 EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads, double seconds, eff_error *err);
+
+/** Measure reading a block of `bytes` again and again, for about `seconds`: each thread its part of it. out->where is
+ * "block", and gb_one is what one thread alone reads of all of it. */
+EFF_API eff_status eff_bandwidth_measure(eff_bandwidth *out, const char *cpu, int threads, size_t bytes, double seconds,
+                                         eff_error *err);
 
 /** One step of an engine's plan, times summed over the images since eff_engine_profile(). */
 typedef struct eff_layer {

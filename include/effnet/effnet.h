@@ -141,6 +141,8 @@ EFF_API void eff_model_opts_init(eff_model_opts *o);
 
 /** Load a model: a path to a model file or checkpoint, a table (.json), or a built-in name, which may carry
  * changes ("efficientnet-b0@width=0.35,depth=0.5,resolution=64,classes=10"). A built-in or a table is untrained.
+ * The weights of a model file are not copied but mapped: it may be replaced or removed while the model lives, as every
+ * save of effnet does it, but must not be written over in place.
  * @return EFF_EARG for an unknown name (the nearest is suggested), EFF_EFORMAT for a missing or malformed file */
 EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_model_opts *o, eff_error *err);
 EFF_API void eff_model_free(eff_model *m);

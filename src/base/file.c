@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +82,32 @@ end:
     eff_free(buf);
     close(fd);
     return s;
+}
+
+bool eff_file_map(eff_map *out, int fd, uint64_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    *out = (eff_map){ 0 };
+    if (!size || size > SIZE_MAX / 2) return false;
+    /* first an empty range with a page to spare, then the file over its beginning */
+    const size_t bytes = eff_round_up((size_t)size, page) + page;
+    char *const base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return false;
+    if (mmap(base, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        munmap(base, bytes);
+        return false;
+    }
+#ifdef MADV_POPULATE_READ
+    madvise(base, (size_t)size, MADV_POPULATE_READ); /* a wish: one call instead of a page fault for every few pages */
+#endif
+    *out = (eff_map){ base, bytes };
+    return true;
+}
+
+void eff_file_unmap(eff_map *m)
+{
+    if (m->base) munmap(m->base, m->bytes);
+    *m = (eff_map){ 0 };
 }
 
 eff_status eff_save_begin(eff_save *s, const char *path, eff_error *err)

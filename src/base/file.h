@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /** Open a regular file for reading. A missing or unreadable file, a directory or a device is EFF_EFORMAT.
@@ -16,6 +17,18 @@ eff_status eff_file_read_at(int fd, void *buf, size_t n, uint64_t offset, eff_er
 
 /** Read a whole file of at most `limit` bytes; *out is eff_malloc'ed with a NUL after the last byte. */
 eff_status eff_file_read_all(const char *path, size_t limit, unsigned char **out, size_t *size, eff_error *err);
+
+/** A file in memory: its pages come from the page cache as they are read, and a page that is written to becomes the
+ * process's own, so that the file never changes. */
+typedef struct eff_map {
+    void *base;   /* NULL: nothing is mapped */
+    size_t bytes; /* of the address range    */
+} eff_map;
+/** Map the first `size` bytes of a file; at least a page of zeros follows them. False where that cannot be done: read
+ * the file then. Whoever cuts the file short while it is mapped ends the process (SIGBUS). */
+bool eff_file_map(eff_map *out, int fd, uint64_t size);
+/** Safe on a zeroed struct. */
+void eff_file_unmap(eff_map *m);
 
 /** A save in progress: written to a temporary beside `path`, which appears under its name only on commit. */
 typedef struct eff_save {

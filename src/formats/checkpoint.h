@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+
 typedef enum eff_dtype {
     EFF_F32, EFF_F16, EFF_BF16, EFF_F64, EFF_I64, EFF_I32, EFF_I16, EFF_I8, EFF_U8, EFF_BOOL
 } eff_dtype;
@@ -37,6 +39,8 @@ struct eff_checkpoint {
     void *impl;                   /* of the format                                                           */
     /** Bytes of `tensor`, converted to float32 row-major. */
     eff_status (*read)(const struct eff_checkpoint *c, const eff_tensor *t, float *out, eff_error *err);
+    /** Whether the bytes of `tensor` lie in the file as row-major float32, aligned to 4, and where. NULL: never. */
+    bool (*place)(const struct eff_checkpoint *c, const eff_tensor *t, uint64_t *at);
     void (*close)(struct eff_checkpoint *c);
 };
 

@@ -205,7 +205,7 @@ static eff_status load_own(eff_model **out, const eff_index *x, const eff_model_
     if (s == EFF_OK) s = eff_modelfile_meta(*out, root, err);
     if (s == EFF_OK) s = check_claims(*out, o, err);
     if (s == EFF_OK) s = eff_fit_make(&fit, x, EFF_FAMILY_NEUTRAL, &t, (*out)->graph, err);
-    if (s == EFF_OK) s = eff_weights_read(*out, x, &fit, err);
+    if (s == EFF_OK) s = eff_weights_map(*out, x, &fit, err);
     if (s == EFF_OK) {
         if (o->height || o->width) eff_preprocess_resize(&(*out)->meta.preprocess, t.height, t.width_px);
         (*out)->meta.format = "effnet";

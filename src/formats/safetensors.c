@@ -51,6 +51,13 @@ static eff_status st_read(const eff_checkpoint *c, const eff_tensor *t, float *o
     return eff_tensor_gather(t, read_storage, (void *)(uintptr_t)c, out, err);
 }
 
+static bool st_place(const eff_checkpoint *c, const eff_tensor *t, uint64_t *at)
+{
+    const reader *const r = c->impl;
+    *at = r->data + r->begin[t->storage];
+    return t->dtype == EFF_F32 && *at % sizeof(float) == 0; /* strides are row-major always */
+}
+
 static void st_close(eff_checkpoint *c)
 {
     reader *const r = c->impl;
@@ -256,6 +263,7 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
 {
     c->format = "safetensors";
     c->read = st_read;
+    c->place = st_place;
     c->close = st_close;
     reader *const r = eff_calloc(1, sizeof *r);
     if (!r) return eff_fail_memory(err, sizeof *r);

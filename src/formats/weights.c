@@ -172,6 +172,38 @@ static eff_status check_values(const eff_tensor *t, eff_param_kind kind, const f
     return eff_check_values(name, kind, v, t->count, err);
 }
 
+/* Let the weights point into the file where all of them lie there as they are needed; false: nothing was done. */
+static bool map_weights(eff_model *m, const eff_checkpoint *c, const eff_fit *fit)
+{
+    const uint64_t size = file_bytes(c); /* now: it may have been cut since its header was read */
+    uint64_t at;
+    if (!c->place) return false;
+    for (int p = 0; p < fit->nparams; p++) {
+        const eff_tensor *t = fit->tensor[p];
+        if (!c->place(c, t, &at) || at > size || t->count > (size - at) / sizeof(float)) return false;
+    }
+    float **const weights = eff_calloc((size_t)fit->nparams + 1, sizeof *weights);
+    if (!weights || !eff_file_map(&m->map, c->fd, size)) {
+        eff_free(weights);
+        return false;
+    }
+    for (int p = 0; p < fit->nparams; p++) {
+        c->place(c, fit->tensor[p], &at);
+        weights[p] = (float *)(void *)((char *)m->map.base + at);
+    }
+    m->weights = weights;
+    return true;
+}
+
+eff_status eff_weights_map(eff_model *m, const eff_index *x, const eff_fit *fit, eff_error *err)
+{
+    if (!map_weights(m, x->file, fit)) return eff_weights_read(m, x, fit, err);
+    eff_status s = EFF_OK;
+    for (int p = 0; s == EFF_OK && p < fit->nparams; p++)
+        s = check_values(fit->tensor[p], m->graph->param[p].kind, m->weights[p], err);
+    return s;
+}
+
 eff_status eff_weights_read(eff_model *m, const eff_index *x, const eff_fit *fit, eff_error *err)
 {
     eff_status s = eff_model_alloc_weights(m, err);

@@ -35,6 +35,10 @@ void eff_fit_free(eff_fit *fit);
 /** Allocate the weights of `m` and read them, tensor by tensor, checking the values. */
 eff_status eff_weights_read(eff_model *m, const eff_index *x, const eff_fit *fit, eff_error *err);
 
+/** The same without a copy where the file allows it: the weights lie in m->map. Each is changed for itself and never in the
+ * file. For files that are replaced and not written over. */
+eff_status eff_weights_map(eff_model *m, const eff_index *x, const eff_fit *fit, eff_error *err);
+
 /** Check the values of every floating-point tensor of the file, whatever it is. EFF_OK when all are sound. */
 eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err);
 

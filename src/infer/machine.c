@@ -121,6 +121,26 @@ static void measure_peaks(eff_machine *m, trial *t, eff_pool *pool, unsigned all
     }
 }
 
+/* Reading b->bytes, rounded up; each thread so many, or where they are shared all together. */
+static eff_status measure_bandwidth(eff_bandwidth *b, trial *t, eff_pool *pool, int threads, bool shared, double budget,
+                                    eff_error *err)
+{
+    const size_t n = (size_t)threads, line = 128, one = eff_round_up(b->bytes / sizeof(float), line);
+    const size_t each = shared ? eff_round_up(one / n, line) : one;
+    const size_t floats = each * n > one ? each * n : one;
+    t->buffer = eff_malloc_aligned(floats * sizeof(float));
+    if (!t->buffer) return eff_fail_memory(err, floats * sizeof(float));
+    for (size_t j = 0; j < floats; j++) t->buffer[j] = (float)(j & 3);
+    b->bytes = one * sizeof(float);
+    t->floats = one;
+    b->gb_one = b->gb_all = rate(t, NULL, 1, (double)(t->floats * sizeof(float)), budget / 2);
+    t->floats = each;
+    if (n > 1) b->gb_all = rate(t, pool, threads, (double)(t->floats * sizeof(float)), budget / 2);
+    eff_free(t->buffer);
+    t->buffer = NULL;
+    return EFF_OK;
+}
+
 static eff_status measure_bandwidths(eff_machine *m, trial *t, eff_pool *pool, unsigned allowed, double budget,
                                      eff_error *err)
 {
@@ -135,25 +155,14 @@ static eff_status measure_bandwidths(eff_machine *m, trial *t, eff_pool *pool, u
                  { "L2", m->l2 ? m->l2 / 2 : 128u << 10, false },
                  { "L3", l3 / 2, true },
                  { "memory", past, true } };
-    const size_t n = (size_t)m->threads;
+    eff_status s = EFF_OK;
     eff_kernels_init(&t->k, allowed);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const size_t line = 128, one = eff_round_up(rows[i].bytes / sizeof(float), line);
-        const size_t each = rows[i].shared ? eff_round_up(one / n, line) : one;
-        const size_t floats = each * n > one ? each * n : one;
-        t->buffer = eff_malloc_aligned(floats * sizeof(float));
-        if (!t->buffer) return eff_fail_memory(err, floats * sizeof(float));
-        for (size_t j = 0; j < floats; j++) t->buffer[j] = (float)(j & 3);
+    for (size_t i = 0; s == EFF_OK && i < sizeof rows / sizeof *rows; i++) {
         eff_bandwidth *b = &m->bandwidth[m->nbandwidths++];
-        *b = (eff_bandwidth){ .where = rows[i].where, .bytes = one * sizeof(float) };
-        t->floats = one;
-        b->gb_one = b->gb_all = rate(t, NULL, 1, (double)(t->floats * sizeof(float)), budget / 2);
-        t->floats = each;
-        if (n > 1) b->gb_all = rate(t, pool, m->threads, (double)(t->floats * sizeof(float)), budget / 2);
-        eff_free(t->buffer);
-        t->buffer = NULL;
+        *b = (eff_bandwidth){ .where = rows[i].where, .bytes = rows[i].bytes };
+        s = measure_bandwidth(b, t, pool, m->threads, rows[i].shared, budget, err);
     }
-    return EFF_OK;
+    return s;
 }
 
 /* What every measurement needs: the level's features, workers, a trial. */
@@ -201,6 +210,26 @@ EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads,
     if (s == EFF_OK) {
         eff_kernels_init(&t.k, allowed);
         *out = measure_peak(&t, pool, threads, seconds);
+    }
+    eff_free((void *)t.sink);
+    eff_pool_free(pool);
+    return s;
+}
+
+EFF_API eff_status eff_bandwidth_measure(eff_bandwidth *out, const char *cpu, int threads, size_t bytes, double seconds,
+                                         eff_error *err)
+{
+    if (!out || threads < 0 || !bytes || bytes > SIZE_MAX / 4 || !(seconds > 0))
+        return eff_fail(err, EFF_EARG, "eff_bandwidth_measure: out, threads from 0, bytes and a time above 0 are needed");
+    if (!threads) threads = eff_cpu_count();
+    eff_pool *pool = NULL;
+    trial t = { 0 };
+    unsigned allowed;
+    eff_status s = prepare(&t, &pool, &allowed, cpu, threads, err);
+    if (s == EFF_OK) {
+        eff_kernels_init(&t.k, allowed);
+        *out = (eff_bandwidth){ .where = "block", .bytes = bytes };
+        s = measure_bandwidth(out, &t, pool, threads, true, seconds, err);
     }
     eff_free((void *)t.sink);
     eff_pool_free(pool);

@@ -54,6 +54,7 @@ void eff_model_destroy(eff_model *m)
     eff_free(m->meta.extra);
     eff_free(m->weights);
     eff_free(m->weight_block);
+    eff_file_unmap(&m->map);
     eff_graph_free(m->graph);
     eff_free(m);
 }
@@ -134,9 +135,26 @@ eff_status eff_model_init_weights(eff_model *m, uint64_t seed, eff_error *err)
     return s;
 }
 
+/* How many values from the first on are finite for sure, in whole runs: of a length that is known here, so that the
+ * compiler makes vectors of it, and without a way out, which it could not. */
+static size_t finite_runs(const float *v, size_t n)
+{
+    typedef uint32_t bits __attribute__((may_alias));
+    enum { RUN = 256 };
+    const uint32_t largest = 0x7f7fffff; /* bits of the largest finite float */
+    size_t done = 0;
+    for (; n - done >= RUN; done += RUN) {
+        const bits *b = (const bits *)(const void *)(v + done);
+        int32_t wrong = 0;
+        for (int i = 0; i < RUN; i++) wrong |= (int32_t)(b[i] & 0x7fffffff) > (int32_t)largest;
+        if (wrong) break;
+    }
+    return done;
+}
+
 eff_status eff_check_values(const char *name, eff_param_kind kind, const float *v, size_t n, eff_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = kind == EFF_PARAM_BN_VAR ? 0 : finite_runs(v, n); i < n; i++) {
         if (!isfinite(v[i]))
             return eff_fail(err, EFF_EFORMAT, "%s: element %zu: expected a finite value, found %s", name, i,
                             isnan(v[i]) ? "nan" : v[i] > 0 ? "inf" : "-inf");

@@ -3,6 +3,7 @@
 #ifndef EFF_MODEL_MODEL_H
 #define EFF_MODEL_MODEL_H
 
+#include "base/file.h"
 #include "model/count.h"
 #include "model/graph.h"
 #include "model/table.h"
@@ -25,8 +26,9 @@ typedef struct eff_meta {
 struct eff_model {
     eff_table table;
     eff_graph *graph;     /* at the table's input size                                        */
-    float **weights;      /* [graph->nparams], each 64-byte aligned, or NULL when untrained   */
-    float *weight_block;  /* what they point into                                             */
+    float **weights;      /* [graph->nparams], or NULL when untrained                         */
+    float *weight_block;  /* what they point into, each 64-byte aligned; or NULL              */
+    eff_map map;          /* the file that they point into instead, aligned as floats are     */
     eff_meta meta;
     eff_model_info info;  /* filled by eff_model_refresh_info()                               */
     eff_stage_info rows[EFF_MAX_STAGES + 3];
