@@ -3,7 +3,7 @@ synth model small.effnet
 effnet bench small.effnet --min-time 0 --json | grep -o '"[a-z0-9_]*":' | tr '\n' ' '; echo
 effnet bench small.effnet --min-time 0 --threads 1 --cpu ref | sed 's/[0-9][0-9.]*/N/g'
 # --profile: every layer in the order of the network, then the operators.
-effnet bench small.effnet --min-time 0 --threads 1 --cpu ref --profile | awk '/by operator/ { exit } /blocks.6/,0 { print $1, $2, $3, $4 }'
+effnet bench small.effnet --min-time 0 --threads 1 --cpu ref --profile | awk '/by operator/ { done = 1 } done { next } /blocks.6/,0 { print $1, $2, $3, $4 }'
 effnet bench small.effnet --min-time 0 --cpu ref --profile | grep -c '^  all '
 effnet bench small.effnet --min-time 0 --profile --json | grep -o '"[a-z0-9_]*":' | awk '!seen[$0]++' | tr '\n' ' '; echo
 effnet bench small.effnet --min-time 0 --profile --json | grep -o '"name": "blocks.0.0[a-z.]*"'
