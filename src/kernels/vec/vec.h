@@ -131,7 +131,7 @@ INLINE vf vrelu6(vf x) { return vmin(vset1(6.0f), vmax(vset1(0.0f), x)); }
  * keeps everything in normal numbers. */
 #if VL == 16 && defined(__AVX512F__) && !defined(EFF_DIVIDE)
 /* e^-x = 2^(k/32) 2^f: a table, a quadratic on |f| <= 1/64 (6e-8) and one scaling; the reciprocal by an estimate of 14 bits and a
- * Newton step. On Intel's cores a 512-bit division takes the multiplier's time of 16 products and more. */
+ * Newton step. 512-bit division is slow on Intel's cores; -DEFF_DIVIDE keeps it where it is not. */
 INLINE vf vsigmoid(vf x)
 {
     static const float power[32] __attribute__((aligned(64))) = {
