@@ -45,7 +45,8 @@ static eff_status measure_children(eff_search *s, eff_error *err)
         eff_recipe r = s->recipe;
         const eff_trial_job j = eff_search_trial(s, &t, &r, 0, 0);
         double a, b;
-        e = eff_trial_measure(&a, &b, &j, 50, MEASURE_SECONDS, err);
+        const long most = (long)eff_search_epochs(s, 0) * s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH) / 20;
+        e = eff_trial_measure(&a, &b, &j, most, MEASURE_SECONDS, err); /* short trials need less */
         step += a;
         scored += b;
         macs += cost[EFF_COST_MACS];
