@@ -2,9 +2,12 @@
 /* Decoding and resizing are tasks of the trainer's own pool: nothing else runs meanwhile. */
 #include "scale/pictures.h"
 
+#include "base/clock.h"
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "data/dataset.h"
 #include "image/image.h"
 #include "image/resize.h"
 
@@ -207,4 +210,26 @@ void eff_view_free(eff_view *v)
 size_t eff_view_bytes(const eff_pictures *p, int height, int width)
 {
     return p->first[PARTS] * (size_t)height * (size_t)width * 3;
+}
+
+eff_status eff_pictures_measure(double *seconds, const eff_dataset *d, int height, int width, size_t bytes, int threads,
+                                eff_error *err)
+{
+    enum { DECODED = 48 };
+    eff_pictures *p = NULL;
+    eff_view v = { 0 };
+    eff_pool *pool = NULL;
+    const double began = eff_clock();
+    eff_dataset few = *d; /* the first images of the set, borrowed */
+    const size_t train = eff_dataset_count(d, EFF_PART_TRAIN), val = eff_dataset_count(d, EFF_PART_VAL),
+                 some = train < DECODED ? train : DECODED;
+    few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
+    eff_status e = eff_pool_create(&pool, threads ? threads : eff_cpu_count(), err);
+    if (e == EFF_OK) e = eff_pictures_create(&p, &few, height, width, bytes, err);
+    if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, height, width, pool, err);
+    if (e == EFF_OK) *seconds = (eff_clock() - began) / (double)some * (double)(train + val);
+    eff_view_free(&v);
+    eff_pictures_free(p);
+    eff_pool_free(pool);
+    return e;
 }

@@ -4,16 +4,12 @@
 #include "scale/study_internal.h"
 
 #include "base/clock.h"
-#include "base/cpu.h"
 #include "base/mem.h"
-#include "base/pool.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { DECODED = 48 }; /* pictures decoded to tell how long all will take */
 
 #define MEASURE_SECONDS 0.12 /* of each network */
 #define SLOW_STEP       1.0  /* seconds: networks that cost more are scaled by their MACs from the one that took it */
@@ -191,26 +187,6 @@ static eff_status measure_networks(eff_study *s, eff_error *err)
     return e;
 }
 
-/* How long the whole set takes to decode, from some of it. */
-static eff_status measure_decoding(eff_study *s, eff_error *err)
-{
-    eff_pictures *p = NULL;
-    eff_view v = { 0 };
-    eff_pool *pool = NULL;
-    const double began = eff_clock();
-    eff_dataset few = *s->d; /* the first images of the set, borrowed */
-    const size_t all = eff_dataset_count(s->d, EFF_PART_TRAIN), some = all < DECODED ? all : DECODED;
-    few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
-    eff_status e = eff_pool_create(&pool, s->o.threads ? s->o.threads : eff_cpu_count(), err);
-    if (e == EFF_OK) e = eff_pictures_create(&p, &few, s->source_h, s->source_w, s->o.cache, err);
-    if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, s->source_h, s->source_w, pool, err);
-    if (e == EFF_OK) s->decode = (eff_clock() - began) / (double)some * ((double)s->images + s->scored);
-    eff_view_free(&v);
-    eff_pictures_free(p);
-    eff_pool_free(pool);
-    return e;
-}
-
 double eff_study_total(const eff_study *s, int epochs)
 {
     double sum = 0;
@@ -227,7 +203,8 @@ static void estimate(eff_study *s)
 eff_status eff_study_measure(eff_study *s, eff_error *err)
 {
     eff_status e = measure_networks(s, err);
-    if (e == EFF_OK) e = measure_decoding(s, err);
+    if (e == EFF_OK)
+        e = eff_pictures_measure(&s->decode, s->d, s->source_h, s->source_w, s->o.cache, s->o.threads, err);
     estimate(s);
     return e;
 }

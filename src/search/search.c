@@ -74,6 +74,11 @@ static eff_status copy_text(char **out, const char *text, eff_error *err)
     return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
 }
 
+int eff_search_supernet_epochs(const eff_search *s)
+{
+    return s->o.supernet_epochs ? s->o.supernet_epochs : 10 * eff_search_epochs(s, 0);
+}
+
 void eff_search_plain(eff_table *t)
 {
     snprintf(t->name, sizeof t->name, "child");

@@ -113,7 +113,7 @@ double eff_search_reward(const eff_search *s, int i)
 
 /* -------------------------------------------------------------------------------------------------- chance */
 
-static void draw(eff_child *c, const eff_space *space, uint64_t seed, uint64_t stream)
+void eff_search_draw_child(eff_child *c, const eff_space *space, uint64_t seed, uint64_t stream)
 {
     *c = (eff_child){ { 0 } };
     for (int i = 0; i < space->ndecisions; i++)
@@ -177,7 +177,7 @@ eff_status eff_search_reach(const eff_search *s, eff_error *err)
     double least = INFINITY, b;
     eff_status e;
     for (int i = 0; i < LOOKED_AT && least > 1; i++) {
-        draw(&c, &s->space, s->o.seed, STREAM_REACH | (uint64_t)i);
+        eff_search_draw_child(&c, &s->space, s->o.seed, STREAM_REACH | (uint64_t)i);
         if ((e = beyond(&b, &which, s, &c, err))) return e;
         if (b < least) least = b, best = c, at = which;
     }
@@ -299,7 +299,7 @@ eff_status eff_search_propose(eff_search *s, eff_error *err)
         if (!s->drawn) *t = (eff_try){ .control = by_chance(s, n), .number = -1 };
         if (t->control) {
             for (uint64_t k = 0; k < REDRAWS; k++) {
-                draw(&t->child, &s->space, s->o.seed, STREAM_CONTROL | ((uint64_t)n * REDRAWS + k));
+                eff_search_draw_child(&t->child, &s->space, s->o.seed, STREAM_CONTROL | ((uint64_t)n * REDRAWS + k));
                 if (earlier(s, &t->child) < 0) break;
             }
         } else if (!s->drawn) {

@@ -38,6 +38,7 @@ typedef struct eff_job {
     eff_child child; /* SCORE                                   */
     int level;       /* TRAIN: 0 brief, the last one to the full */
     uint64_t seed;
+    double macs;    /* of its network: asked for at every step */
     char what[112]; /* for people */
     int64_t id;     /* in the store                            */
     bool over, failed;
@@ -118,10 +119,13 @@ struct eff_search {
 /* search.c */
 bool eff_search_tell(eff_search *s, const eff_study_event *e);
 int eff_search_epochs(const eff_search *s, int level);
+int eff_search_supernet_epochs(const eff_search *s);
 /** Without name and coefficients, which do not tell networks apart. */
 void eff_search_plain(eff_table *t);
 
 /* search_children.c */
+/** A child drawn uniformly, canonical. */
+void eff_search_draw_child(eff_child *c, const eff_space *space, uint64_t seed, uint64_t stream);
 /** Costs of a table that can be counted; latency is NaN. EFF_EARG when it cannot be built. */
 eff_status eff_search_count(double cost[EFF_COSTS], const eff_table *t, eff_error *err);
 /** The table of a child and its costs. *can: it can be built at all. EFF_ENOMEM, nothing else. */

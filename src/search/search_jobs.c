@@ -25,17 +25,12 @@ static json_t *seed_json(uint64_t seed)
     return json_string(text);
 }
 
-static int supernet_epochs(const eff_search *s)
-{
-    return s->o.supernet_epochs ? s->o.supernet_epochs : 10 * eff_search_epochs(s, 0);
-}
-
 /* What decides the weights of a supernet. */
 static json_t *supernet_json(const eff_search *s)
 {
     json_t *const j = json_object();
     if (j && eff_json_put(j, "space", eff_space_to_json(&s->space)) && eff_json_put(j, "seed", seed_json(s->o.seed)) &&
-        eff_json_put(j, "epochs", json_integer(supernet_epochs(s))))
+        eff_json_put(j, "epochs", json_integer(eff_search_supernet_epochs(s))))
         return j;
     json_decref(j);
     return NULL;
@@ -86,7 +81,9 @@ eff_status eff_search_add_job(eff_search *s, const eff_job *job, int *index, eff
         s->jobs = more;
         s->jobs_room = room;
     }
-    eff_status e = key_text(&key, s, job, err);
+    double cost[EFF_COSTS] = { 0 };
+    eff_status e = job->kind == EFF_JOB_SUPERNET ? EFF_OK : eff_search_count(cost, &job->table, err);
+    if (e == EFF_OK) e = key_text(&key, s, job, err);
     if (e == EFF_OK) e = eff_store_add(s->store, (const char *const *)&key, 1, &id, err);
     free(key);
     if (e != EFF_OK) return e;
@@ -95,6 +92,7 @@ eff_status eff_search_add_job(eff_search *s, const eff_job *job, int *index, eff
     eff_job *const j = &s->jobs[s->njobs++];
     *j = *job;
     j->id = id;
+    j->macs = cost[EFF_COST_MACS];
     j->top1 = j->latency = NAN;
     return EFF_OK;
 }
@@ -264,7 +262,7 @@ static eff_status supernet_path(char **out, const eff_search *s, eff_error *err)
 static eff_supernet_opts supernet_opts(const eff_search *s, eff_recipe *recipe)
 {
     const eff_trial_job j = eff_search_trial(s, &s->space.base, recipe, 0, s->o.seed);
-    recipe->v[EFF_KEY_EPOCHS] = supernet_epochs(s);
+    recipe->v[EFF_KEY_EPOCHS] = eff_search_supernet_epochs(s);
     return (eff_supernet_opts){
         .space = &s->space, .recipe = recipe, .pixels = j.pixels, .seed = j.seed, .threads = j.threads, .cpu = j.cpu
     };

@@ -4,16 +4,12 @@
 #include "search/search_internal.h"
 
 #include "base/clock.h"
-#include "base/cpu.h"
-#include "base/mem.h"
-#include "base/pool.h"
-#include "base/rng.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TIMED = 6, LOOKED_AT = 60, DECODED = 48, LEAST_TRIALS = 8 };
+enum { TIMED = 6, LOOKED_AT = 60, LEAST_TRIALS = 8 };
 
 #define STREAM_TIMED    ((uint64_t)0x74696d65 << 32)
 #define MEASURE_SECONDS 0.2
@@ -25,13 +21,12 @@ static eff_status measure_children(eff_search *s, eff_error *err)
     int timed = 0, looked = 0;
     eff_status e = EFF_OK;
     for (uint64_t k = 0; e == EFF_OK && looked < LOOKED_AT && k < 100 * LOOKED_AT; k++) {
-        eff_child c = { { 0 } };
+        eff_child c;
         eff_table t;
         double cost[EFF_COSTS];
         eff_cost which;
         bool can;
-        for (int i = 0; i < s->space.ndecisions; i++)
-            c.choice[i] = (uint8_t)(eff_rng_uniform(s->o.seed, STREAM_TIMED | k, (uint64_t)i) * s->space.decision[i].n);
+        eff_search_draw_child(&c, &s->space, s->o.seed, STREAM_TIMED | k);
         if ((e = eff_search_build(&t, cost, &can, &s->space, &c, err)) || !can ||
             (!eff_objective_allows(&s->objective, cost, &which) && k < 50 * LOOKED_AT))
             continue;
@@ -60,30 +55,11 @@ static eff_status measure_children(eff_search *s, eff_error *err)
     return e;
 }
 
-/* How long the whole set takes to decode, from some of it. */
-static eff_status measure_decoding(eff_search *s, eff_error *err)
-{
-    eff_pictures *p = NULL;
-    eff_view v = { 0 };
-    eff_pool *pool = NULL;
-    const double began = eff_clock();
-    eff_dataset few = *s->d; /* the first images of the set, borrowed */
-    const size_t some = s->images < DECODED ? (size_t)s->images : DECODED;
-    few.first[EFF_PART_VAL] = few.first[EFF_PART_VAL + 1] = few.first[EFF_PART_TRAIN] + some;
-    eff_status e = eff_pool_create(&pool, s->o.threads ? s->o.threads : eff_cpu_count(), err);
-    if (e == EFF_OK) e = eff_pictures_create(&p, &few, s->source_h, s->source_w, s->o.cache, err);
-    if (e == EFF_OK) e = eff_view_make(&v, p, EFF_PART_TRAIN, s->source_h, s->source_w, pool, err);
-    if (e == EFF_OK) s->decode = (eff_clock() - began) / (double)some * ((double)s->images + s->scored);
-    eff_view_free(&v);
-    eff_pictures_free(p);
-    eff_pool_free(pool);
-    return e;
-}
-
 eff_status eff_search_measure(eff_search *s, eff_error *err)
 {
     const eff_status e = measure_children(s, err);
-    return e == EFF_OK ? measure_decoding(s, err) : e;
+    if (e != EFF_OK) return e;
+    return eff_pictures_measure(&s->decode, s->d, s->source_h, s->source_w, s->o.cache, s->o.threads, err);
 }
 
 static double train_seconds(const eff_search *s, double macs, int epochs)
@@ -95,16 +71,13 @@ static double train_seconds(const eff_search *s, double macs, int epochs)
 /* Of the supernet's training, whose steps are those of children; scoring one is some steps and the images. */
 static double supernet_seconds(const eff_search *s)
 {
-    return train_seconds(s, s->mean_macs, s->o.supernet_epochs ? s->o.supernet_epochs : 10 * eff_search_epochs(s, 0));
+    return train_seconds(s, s->mean_macs, eff_search_supernet_epochs(s));
 }
 
 double eff_search_job_seconds(const eff_search *s, const eff_job *j)
 {
-    double cost[EFF_COSTS] = { s->mean_macs };
     if (j->kind == EFF_JOB_SUPERNET) return supernet_seconds(s);
-    eff_search_count(cost, &j->table, NULL);
-    return j->kind == EFF_JOB_SCORE ? train_seconds(s, cost[EFF_COST_MACS], 0)
-                                    : train_seconds(s, cost[EFF_COST_MACS], eff_search_epochs(s, j->level));
+    return train_seconds(s, j->macs, j->kind == EFF_JOB_SCORE ? 0 : eff_search_epochs(s, j->level));
 }
 
 static int least(int a, int b) { return a < b ? a : b; }
