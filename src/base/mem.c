@@ -80,3 +80,10 @@ void eff_spare_free(eff_spare *s)
     for (int i = 0; i < EFF_SPARES; i++) free(s->block[i]);
     *s = (eff_spare){ { NULL } };
 }
+
+eff_status eff_copy_text(char **out, const char *text, eff_error *err)
+{
+    if (!text) return EFF_OK;
+    *out = eff_strdup(text);
+    return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
+}

@@ -3,6 +3,8 @@
 #ifndef EFF_BASE_MEM_H
 #define EFF_BASE_MEM_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,5 +56,8 @@ void eff_spare_free(eff_spare *s);
 void eff_alloc_fail_after(long n);
 /** Allocations asked for since the last eff_alloc_fail_after(). */
 long eff_alloc_count(void);
+
+/** A copy of `text` in *out, which stays as it is for NULL. */
+eff_status eff_copy_text(char **out, const char *text, eff_error *err);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine. Files are decoded a chunk at a time on all workers, then scored in order: results do not depend on who decoded. */
+/* The engine. Files are decoded a chunk at a time on all workers, then scored in order: results do not depend on who
+ * decoded. */
 #include "infer/engine.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "image/preprocess.h"
+
+#include <math.h>
 
 enum { CHUNK_BYTES = 48 << 20, CHUNK_MAX = 64 }; /* prepared images that wait to be scored */
 
@@ -22,7 +26,8 @@ eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine
     e->max_batch = o->max_batch;
     const int cpus = eff_cpu_count();
     e->threads = o->threads ? o->threads : cpus;
-    if (e->threads > cpus && e->threads <= EFF_MAX_THREADS) e->threads = cpus; /* more would only take turns; no result depends on it */
+    if (e->threads > cpus && e->threads <= EFF_MAX_THREADS)
+        e->threads = cpus; /* more would only take turns; no result depends on it */
     eff_kernels_init(&e->kernels, features);
     s = eff_graph_build(&e->graph, &m->table, o->height, o->width, err);
     if (s == EFF_OK) s = eff_pool_create(&e->pool, e->threads, err);
@@ -62,6 +67,32 @@ void eff_engine_score(eff_engine *e, const float *x, int n, float *logits)
         eff_plan_run(e->plan, e->pool, x + (size_t)i * image, logits + (size_t)i * (size_t)e->graph->classes);
 }
 
+eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int most_runs, double *least, double *mean,
+                           eff_error *err)
+{
+    const size_t floats = (size_t)e->graph->node[0].h * (size_t)e->graph->node[0].w * 3;
+    float *const x = eff_calloc(floats, sizeof *x), *const logits =
+                                                        eff_malloc((size_t)e->graph->classes * sizeof *logits);
+    const eff_status s = x && logits ? EFF_OK : eff_fail_memory(err, floats * sizeof *x);
+    if (s == EFF_OK) {
+        double sum = 0;
+        int n = 0;
+        *least = INFINITY;
+        eff_engine_score(e, x, 1, logits); /* caches and clocks settle */
+        for (; n < least_runs || (sum < seconds && n < most_runs); n++) {
+            const double before = eff_clock();
+            eff_engine_score(e, x, 1, logits);
+            const double took = eff_clock() - before;
+            sum += took;
+            *least = fmin(*least, took);
+        }
+        *mean = sum / n;
+    }
+    eff_free(logits);
+    eff_free(x);
+    return s;
+}
+
 typedef struct chunk {
     const char *const *paths;
     const eff_preprocess *rule;
@@ -85,7 +116,8 @@ eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_
     const eff_node *in = &e->graph->node[0];
     if (!p) p = &e->model->meta.preprocess;
     if (p->height != in->h || p->width != in->w)
-        return eff_fail(err, EFF_EARG, "preprocessing gives %dx%d, the network takes %dx%d", p->height, p->width, in->h, in->w);
+        return eff_fail(err, EFF_EARG, "preprocessing gives %dx%d, the network takes %dx%d", p->height, p->width, in->h,
+                        in->w);
     const size_t image = (size_t)in->h * (size_t)in->w * 3;
     size_t many = CHUNK_BYTES / (image * sizeof(float));
     many = many < (size_t)e->threads ? (size_t)e->threads : many > CHUNK_MAX ? CHUNK_MAX : many;

@@ -21,6 +21,11 @@ void eff_engine_score(eff_engine *e, const float *x, int n, float *logits);
 eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                   eff_result_fn *fn, void *ctx, eff_error *err);
 
+/** Time single images (of zeros: speed does not depend on what they show) for about `seconds`, at least and at most so
+ * many; least and mean seconds of one. */
+eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int most_runs, double *least, double *mean,
+                           eff_error *err);
+
 /** Peak activation memory of the inference plan for one image of `g`; 0 when it cannot be planned. */
 size_t eff_activation_peak(const eff_graph *g);
 

@@ -64,8 +64,7 @@ eff_status eff_advise_latency(eff_advice *a, eff_candidate *c, double seconds, e
     const eff_model *start;
     eff_model *own = NULL, *blank = NULL;
     eff_engine *e = NULL;
-    float *x = NULL, *logits = NULL;
-    const size_t side = (size_t)c->v.resolution;
+    double least, mean;
     eff_status s = eff_advise_start(&start, &own, a, c, err);
     if (s == EFF_OK && !start->weights) {
         s = blank_weights(own, err);
@@ -75,26 +74,8 @@ eff_status eff_advise_latency(eff_advice *a, eff_candidate *c, double seconds, e
         .threads = a->o.threads, .cpu = a->o.cpu, .max_batch = 1, .height = c->v.resolution, .width = c->v.resolution
     };
     if (s == EFF_OK) s = eff_engine_new(&e, blank ? blank : start, &o, err);
-    if (s == EFF_OK) {
-        x = eff_calloc(side * side * 3, sizeof *x);
-        logits = eff_malloc((size_t)start->table.classes * sizeof *logits);
-        if (!x || !logits) s = eff_fail_memory(err, side * side * 3 * sizeof *x);
-    }
-    if (s == EFF_OK) {
-        double least = INFINITY, sum = 0;
-        eff_engine_score(e, x, 1, logits); /* caches and clocks settle */
-        int n = 0;
-        for (; n < LEAST_RUNS || (sum < seconds && n < MOST_RUNS); n++) {
-            const double before = eff_clock();
-            eff_engine_score(e, x, 1, logits);
-            const double took = eff_clock() - before;
-            sum += took;
-            least = fmin(least, took);
-        }
-        c->v.latency_ms = 1e3 * fmin(sum / n, 2 * least); /* the mean, unless something else ran meanwhile */
-    }
-    eff_free(logits);
-    eff_free(x);
+    if (s == EFF_OK) s = eff_engine_time(e, seconds, LEAST_RUNS, MOST_RUNS, &least, &mean, err);
+    if (s == EFF_OK) c->v.latency_ms = 1e3 * fmin(mean, 2 * least); /* unless something else ran meanwhile */
     eff_engine_destroy(e);
     eff_model_destroy(own);
     return s;

@@ -85,13 +85,6 @@ static eff_status check(const eff_study_opts *o, const eff_dataset *d, eff_error
     return EFF_OK;
 }
 
-static eff_status copy_text(char **out, const char *text, eff_error *err)
-{
-    if (!text) return EFF_OK;
-    *out = eff_strdup(text);
-    return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
-}
-
 static eff_status take_options(eff_study *s, const eff_model *base, const eff_dataset *d, const eff_recipe *r,
                                eff_error *err)
 {
@@ -99,8 +92,8 @@ static eff_status take_options(eff_study *s, const eff_model *base, const eff_da
     eff_kernels k;
     eff_network n;
     eff_status e;
-    if ((e = copy_text(&s->store_path, s->o.store, err)) || (e = copy_text(&s->base_name, s->o.base, err)) ||
-        (e = copy_text(&s->data_name, s->o.data, err)) || (e = copy_text(&s->cpu, s->o.cpu, err)) ||
+    if ((e = eff_copy_text(&s->store_path, s->o.store, err)) || (e = eff_copy_text(&s->base_name, s->o.base, err)) ||
+        (e = eff_copy_text(&s->data_name, s->o.data, err)) || (e = eff_copy_text(&s->cpu, s->o.cpu, err)) ||
         (e = eff_trial_check_recipe(r, err)) || (e = eff_cpu_select(s->cpu, &features, err)))
         return e;
     eff_kernels_init(&k, features);

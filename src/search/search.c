@@ -67,13 +67,6 @@ static const char *controller_at(int i) { return eff_controller_name((eff_contro
 static const char *cost_at(int i) { return eff_cost_name((eff_cost)i); }
 static const char *evaluator_at(int i) { return i ? "supernet" : "proxy"; }
 
-static eff_status copy_text(char **out, const char *text, eff_error *err)
-{
-    if (!text) return EFF_OK;
-    *out = eff_strdup(text);
-    return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
-}
-
 int eff_search_supernet_epochs(const eff_search *s)
 {
     return s->o.supernet_epochs ? s->o.supernet_epochs : 10 * eff_search_epochs(s, 0);
@@ -123,8 +116,8 @@ static eff_status take_options(eff_search *s, const eff_model *base, const eff_d
     eff_kernels k;
     int controller = 0, evaluator = 0;
     eff_status e;
-    if ((e = copy_text(&s->space_spec, s->o.space, err)) || (e = copy_text(&s->store_path, s->o.store, err)) ||
-        (e = copy_text(&s->data_name, s->o.data, err)) || (e = copy_text(&s->cpu, s->o.cpu, err)) ||
+    if ((e = eff_copy_text(&s->space_spec, s->o.space, err)) || (e = eff_copy_text(&s->store_path, s->o.store, err)) ||
+        (e = eff_copy_text(&s->data_name, s->o.data, err)) || (e = eff_copy_text(&s->cpu, s->o.cpu, err)) ||
         (e = choose(&controller, "controller", s->o.controller, controller_at, EFF_CONTROLLER_PPO + 1, err)) ||
         (e = choose(&evaluator, "evaluator", s->o.evaluator, evaluator_at, 2, err)) ||
         (e = eff_trial_check_recipe(r, err)) || (e = eff_cpu_select(s->cpu, &features, err)))

@@ -5,7 +5,6 @@
  * search would have had. */
 #include "search/search_internal.h"
 
-#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -59,32 +58,14 @@ eff_status eff_search_latency(const eff_search *s, const eff_table *t, double *s
 {
     eff_model *m = NULL;
     eff_engine *g = NULL;
-    float *x = NULL, *logits = NULL;
+    double mean;
     const eff_engine_opts o = { .threads = 1, .cpu = s->cpu, .max_batch = 1 };
-    const size_t floats = (size_t)t->height * (size_t)t->width_px * 3;
     eff_status e = eff_model_new(&m, t, err);
     if (e == EFF_OK) e = eff_model_alloc_weights(m, err);
     if (e == EFF_OK) e = eff_model_init_weights(m, 0, err);
     if (e == EFF_OK) e = eff_engine_new(&g, m, &o, err);
-    if (e == EFF_OK) {
-        x = eff_calloc(floats, sizeof *x);
-        logits = eff_malloc((size_t)t->classes * sizeof *logits);
-        if (!x || !logits) e = eff_fail_memory(err, floats * sizeof *x);
-    }
-    if (e == EFF_OK) {
-        double least = INFINITY, sum = 0;
-        eff_engine_score(g, x, 1, logits); /* caches and clocks settle */
-        for (int n = 0; n < LATENCY_RUNS || (sum < LATENCY_SECONDS && n < LATENCY_MOST); n++) {
-            const double before = eff_clock();
-            eff_engine_score(g, x, 1, logits);
-            const double took = eff_clock() - before;
-            sum += took;
-            least = fmin(least, took);
-        }
-        *seconds = least; /* what else the machine does only adds to it */
-    }
-    eff_free(logits);
-    eff_free(x);
+    /* the least: what else the machine does only adds to it */
+    if (e == EFF_OK) e = eff_engine_time(g, LATENCY_SECONDS, LATENCY_RUNS, LATENCY_MOST, seconds, &mean, err);
     eff_engine_destroy(g);
     eff_model_destroy(m);
     return e;
