@@ -96,14 +96,17 @@ static eff_status make_recipe(eff_recipe **out, const eff_advice *a, const eff_c
 }
 
 /* The least that training can take, where it does not fit. */
-static double least_memory(const eff_advice *a, const eff_model *start, const eff_recipe *recipe, eff_run_opts o)
+static eff_status least_memory(size_t *bytes, const eff_advice *a, const eff_model *start, const eff_recipe *recipe,
+                               eff_run_opts o, eff_error *err)
 {
-    eff_run_needs needs;
+    eff_run_needs least = { 0 };
     eff_recipe small = *recipe;
-    (void)eff_recipe_set(&small, "micro-batch=1,recompute=1", NULL);
+    eff_status s = eff_recipe_set(&small, "micro-batch=1,recompute=1", err);
     o.memory = 0;
     o.cache = 0;
-    return eff_run_plan(&needs, start, a->d, &small, &o, NULL) == EFF_OK ? (double)needs.memory : INFINITY;
+    if (s == EFF_OK) s = eff_run_plan(&least, start, a->d, &small, &o, err);
+    *bytes = least.memory;
+    return s;
 }
 
 eff_status eff_advise_needs(eff_advice *a, eff_candidate *c, eff_error *err)
@@ -134,7 +137,8 @@ eff_status eff_advise_needs(eff_advice *a, eff_candidate *c, eff_error *err)
         } else {
             c->v.fits_memory = 0;
             needs.cache = 0;
-            needs.memory = (size_t)fmin(least_memory(a, start, recipe, o), 1e18);
+            s = least_memory(&needs.memory, a, start, recipe, o, err);
+            if (s != EFF_OK) goto end;
         }
     }
     c->macs = needs.macs;
