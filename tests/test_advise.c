@@ -351,7 +351,8 @@ static void test_whole(void **state)
         eff_alloc_fail_after(-1);
         if (s == EFF_OK) { /* at most the images of batches that nobody came for were not made */
             eff_advice_free(a);
-            if (refused > EFF_LOADER_BATCHES * 30) fail_msg("%ld allocations from %ld on failed unnoticed", refused, at);
+            if (refused > EFF_LOADER_BATCHES * 30)
+                fail_msg("%ld allocations from %ld on failed unnoticed", refused, at);
             break;
         }
         assert_int_equal(s, EFF_ENOMEM);
