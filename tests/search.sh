@@ -5,6 +5,7 @@
 set -u
 program=$1
 kills=$2
+command -v sqlite3 > /dev/null || { echo "sqlite3 is needed: sh tools/setup.sh test"; exit 1; }
 work=$(mktemp -d "${TMPDIR:-/tmp}/effnet-search-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -24,6 +25,9 @@ begin() # replaces the shell: for the background, where $! must be the program
 }
 search() { (begin "$@") > /dev/null; }
 results() { cut -d, -f1-7,9- < "$1/search.csv"; } # all but the seconds
+ask() { sqlite3 -cmd ".timeout 5000" "$1/trials.db" "$2" 2> /dev/null; }
+held_by() { ask "$1" "SELECT count(*) FROM trial JOIN worker ON worker.id = trial.worker WHERE trial.state = 1 AND worker.pid = $2"; }
+begun_again() { ask "$1" "SELECT count(*) FROM trial WHERE claims > 1"; }
 done_jobs() { sed -n 's/^ "jobs_done": \([0-9]*\),$/\1/p' "$1/search.json"; }
 check() # name, what it was
 {
@@ -45,13 +49,17 @@ two=$!
 begin both --threads 1 > /dev/null 2>&1 &
 three=$!
 i=0
-while [ $i -lt 100 ] && [ ! -s both/trials.db ]; do sleep 0.1; i=$((i + 1)); done
-sleep 0.3
+while [ "$(held_by both $three)" != 1 ]; do
+    [ $i -lt 1000 ] && kill -0 $three 2> /dev/null || fail "the third never had a trial"
+    sleep 0.02
+    i=$((i + 1))
+done
 kill -KILL $three 2> /dev/null
 wait $three 2> /dev/null
 wait $one || fail "the first of two"
 wait $two || fail "the second of two"
 check both "two processes"
+[ "$(begun_again both)" -ge 1 ] || fail "two processes: the killed one's trial was not begun again"
 
 # Killed at moments spread over it, so that nothing can be tidied up.
 i=0
@@ -64,6 +72,7 @@ while [ $i -lt "$kills" ]; do
     i=$((i + 1))
 done
 search killed --threads 2 || fail "after $kills kills"
+[ "$(begun_again killed)" -ge 1 ] || fail "no kill met a trial"
 check killed "killed"
 search killed --threads 2 || fail "once more"
 check killed "once more"

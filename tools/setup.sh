@@ -37,11 +37,13 @@ need_fetch()
     [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates
 }
 
-# For the tests beyond what building takes: an emulator of older CPUs, valgrind, and what linking libzip statically asks for.
+# For the tests beyond what building takes: an emulator of older CPUs, valgrind, what looks into a store of trials, and what
+# linking libzip statically asks for.
 need_test()
 {
     program qemu-x86_64 qemu-user
     program valgrind valgrind
+    program sqlite3 sqlite3
     [ -e /usr/include/bzlib.h ] || need libbz2-dev
 }
 
