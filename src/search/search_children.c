@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The children of a search: what they cost, which come next, what they are worth. A try is proposed when the results of
  * all tries but the last `ahead` are known, and by these alone, so that the row of tries is the same for any number of
- * processes. Some of it is drawn by chance, unknown to the controller: a fair sample of the space, and what random
- * search would have had. */
+ * processes. Some of it is drawn by chance, unknown to the controller: a fair sample of the children that keep to the
+ * limits, and what random search would have had. */
 #include "search/search_internal.h"
 
 #include "base/cpu.h"
@@ -19,7 +19,7 @@
 #define STREAM_REACH   ((uint64_t)0x72656163 << 32)
 
 enum {
-    REDRAWS = 100,     /* of a child by chance that was there before                      */
+    REDRAWS = 100,     /* of a child by chance that was there before or keeps not to limits */
     STALE = 400,       /* proposals in a row without a new network: the space is used up */
     LOOKED_AT = 500,   /* children by chance, to see whether limits can be kept           */
     LATENCY_RUNS = 15, /* at least, and up to ...                                         */
@@ -200,6 +200,18 @@ static int earlier(const eff_search *s, const eff_child *c)
 /* Whether try i is one of those drawn by chance: their part is `control` of any beginning of the row. */
 static bool by_chance(const eff_search *s, int i) { return floor((i + 1) * s->o.control) > floor(i * s->o.control); }
 
+static eff_status draw_by_chance(const eff_search *s, eff_try *t, uint64_t n, eff_error *err)
+{
+    eff_status e = EFF_OK;
+    eff_cost which;
+    double above = INFINITY;
+    for (uint64_t k = 0; e == EFF_OK && k < REDRAWS && above > 1; k++) {
+        eff_search_draw_child(&t->child, &s->space, s->o.seed, STREAM_CONTROL | (n * REDRAWS + k));
+        if (earlier(s, &t->child) < 0) e = beyond(&above, &which, s, &t->child, err);
+    }
+    return e;
+}
+
 static eff_status enter(eff_search *s, eff_try *t, eff_error *err)
 {
     eff_cost which;
@@ -279,10 +291,7 @@ eff_status eff_search_propose(eff_search *s, eff_error *err)
         eff_try *const t = &s->tries[n];
         if (!s->drawn) *t = (eff_try){ .control = by_chance(s, n), .number = -1 };
         if (t->control) {
-            for (uint64_t k = 0; k < REDRAWS; k++) {
-                eff_search_draw_child(&t->child, &s->space, s->o.seed, STREAM_CONTROL | ((uint64_t)n * REDRAWS + k));
-                if (earlier(s, &t->child) < 0) break;
-            }
+            if ((e = draw_by_chance(s, t, (uint64_t)n, err))) break;
         } else if (!s->drawn) {
             tell_controller(s, n - s->o.ahead, &known);
             if (!known) break;

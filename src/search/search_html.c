@@ -199,7 +199,7 @@ static void drawings(eff_text *t, const json_t *r)
 {
     const char *const winner = text_at(r, "winner");
     const json_t *rows = at(r, "finalists"), *v;
-    size_t i;
+    const size_t n = json_array_size(rows);
     int drawn = 0;
     char title[120], macs[24];
     if (!json_object_size(at(r, "tables"))) return;
@@ -208,14 +208,14 @@ static void drawings(eff_text *t, const json_t *r)
         "Input on the left. Boxes are as high as their feature maps (by the logarithm); in them the channels, "
         "below operator with expansion, kernel and stride, squeeze-and-excitation, layers, pixels. Blue: "
         "MBConv; vermillion: fused; green: other operators; grey: stem and head.");
-    json_array_foreach(rows, i, v)
-    {
+    for (size_t i = 0; i < 2 * n && drawn < DRAWN; i++) { /* twice over them: the winner, then the others */
+        v = json_array_get(rows, i % n);
         const char *const child = text_at(v, "child");
         const json_t *const table = at(at(r, "tables"), child);
-        if (!table || drawn == DRAWN) continue;
+        const bool won = strcmp(child, winner) == 0;
+        if (!table || won != (i < n)) continue;
         eff_amount_count(macs, sizeof macs, number(v, "macs"));
-        snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", strcmp(child, winner) == 0 ? "The winner: " : "",
-                 child, macs);
+        snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", won ? "The winner: " : "", child, macs);
         eff_search_draw(t, table, title);
         drawn++;
     }
