@@ -5,10 +5,13 @@
 #include "support.h"
 
 #include "base/cpu.h"
+#include "base/mem.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "infer/plan.h"
 #include "model/model.h"
+
+#include <effnet/bench.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -84,6 +87,16 @@ static void run(const eff_model *m, const eff_graph *g, const eff_kernels *k, in
     memcpy(f, eff_plan_features(p), (size_t)nf * sizeof *f);
     const eff_plan_layer *rows;
     for (int i = 0, n = eff_plan_layers(p, &rows); i < n; i++) assert_int_equal(rows[i].runs, 2);
+    if (!keep_all) { /* the same bits with memory of its own */
+        eff_plan *lane;
+        float *again = malloc((size_t)g->classes * sizeof *again);
+        T_OK(eff_plan_share(&lane, p, &err), err);
+        eff_plan_run(lane, NULL, x, again);
+        assert_memory_equal(again, logits, (size_t)g->classes * sizeof *again);
+        assert_memory_equal(eff_plan_features(lane), f, (size_t)nf * sizeof *f);
+        eff_plan_free(lane);
+        free(again);
+    }
     eff_pool_free(pool);
     eff_plan_free(p);
 }
@@ -182,9 +195,57 @@ static void memory_and_values(void **state)
     eff_model_free(m);
 }
 
+/* Several images at once, each by a worker, and what does not go round by all: the bits of one after another. */
+static void images_apart(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    eff_error err = { 0 };
+    eff_model *m;
+    eff_engine *e, *one;
+    eff_engine_opts o;
+    T_OK(eff_model_load(&m, "b0@width=0.2,depth=0.3,resolution=40", NULL, &err), err);
+    T_OK(eff_model_init(m, 3, &err), err);
+    const size_t image = (size_t)40 * 40 * 3, classes = (size_t)eff_model_get_info(m)->classes;
+    float *x = t_uniform(N * image, -2, 2, 12), *want = malloc(N * classes * sizeof *want),
+          *got = malloc(N * classes * sizeof *got);
+    eff_engine_opts_init(&o);
+    o.threads = 1;
+    T_OK(eff_engine_create(&one, m, &o, &err), err);
+    for (size_t i = 0; i < N; i++) T_OK(eff_engine_run(one, x + i * image, 1, want + i * classes, &err), err);
+    eff_engine_free(one);
+    o.max_batch = N;
+    for (o.threads = 1; o.threads <= 4; o.threads++) {
+        T_OK(eff_engine_create(&e, m, &o, &err), err);
+        for (int n = 1; n <= N; n++) {
+            memset(got, 0, N * classes * sizeof *got);
+            T_OK(eff_engine_run(e, x, n, got, &err), err);
+            assert_memory_equal(got, want, (size_t)n * classes * sizeof *got);
+        }
+        T_OK(eff_engine_profile(e, &err), err);
+        T_OK(eff_engine_run(e, x, N, got, &err), err);
+        assert_memory_equal(got, want, N * classes * sizeof *got);
+        eff_layer row;
+        assert_true(eff_engine_layer(e, 0, &row) > 0 && row.ms > 0);
+        eff_engine_free(e);
+    }
+    o.threads = 2;
+    for (long at = 0;; at++) { /* memory that ends anywhere */
+        eff_alloc_fail_after(at);
+        const eff_status s = eff_engine_create(&e, m, &o, &err);
+        eff_alloc_fail_after(-1);
+        if (s == EFF_OK) break;
+        assert_int_equal(s, EFF_ENOMEM);
+        assert_null(e);
+    }
+    eff_engine_free(e);
+    free(got), free(want), free(x);
+    eff_model_free(m);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(random_blocks), cmocka_unit_test(families),
-                                        cmocka_unit_test(memory_and_values) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(images_apart), cmocka_unit_test(random_blocks),
+                                        cmocka_unit_test(families), cmocka_unit_test(memory_and_values) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,7 +252,7 @@ typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one ca
 
 typedef struct eff_engine_opts {
     int threads;        /* workers; 0 = every CPU the process may use, which is also the most       */
-    int max_batch;      /* images; scratch is sized for it once (default 1)                         */
+    int max_batch;      /* images a run (default 1); of as many as workers, each computes its own   */
     const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512" */
     int height, width;  /* input size; 0 = the model's                                              */
     uint8_t reserved[32];

@@ -23,7 +23,7 @@ EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *l
 {
     if (!e || !x || !logits) return eff_fail(err, EFF_EARG, "eff_engine_run: engine, x and logits are needed");
     if (n < 1 || n > e->max_batch) return eff_fail(err, EFF_EARG, "batch: expected 1..%d images, found %d", e->max_batch, n);
-    eff_engine_score(e, x, n, logits);
+    eff_engine_score(e, x, n, logits, NULL);
     return EFF_OK;
 }
 

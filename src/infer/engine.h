@@ -12,12 +12,17 @@ struct eff_engine {
     eff_kernels kernels;
     eff_pool *pool;
     eff_plan *plan;
+    eff_plan **lane; /* [threads]: for several images, one a worker; NULL: none */
+    const float *features; /* what the classifier read of the image that a callback of score_files is told of */
     int threads, max_batch;
 };
 
 eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
 void eff_engine_destroy(eff_engine *e);
-void eff_engine_score(eff_engine *e, const float *x, int n, float *logits);
+/* features: what the classifier read of each image, [n][eff_engine_features()], or NULL. */
+void eff_engine_score(eff_engine *e, const float *x, int n, float *logits, float *features);
+/** How many features the network has. */
+int eff_engine_features(const eff_engine *e);
 eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                   eff_result_fn *fn, void *ctx, eff_error *err);
 

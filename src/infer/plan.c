@@ -163,13 +163,43 @@ fail:
     return s;
 }
 
+eff_status eff_plan_share(eff_plan **out, const eff_plan *of, eff_error *err)
+{
+    *out = NULL;
+    eff_plan *p = eff_malloc(sizeof *p);
+    if (!p) return eff_fail_memory(err, sizeof *p);
+    *p = *of;
+    p->lead = of;
+    p->arena = NULL;
+    p->scratch = NULL;
+    p->value = NULL;
+    p->profile = NULL;
+    p->threads = p->parts = 1;
+    const size_t bytes = (size_t)p->nlaunches * sizeof *p->launch;
+    p->launch = eff_malloc(bytes);
+    eff_status s = p->launch ? EFF_OK : eff_fail_memory(err, bytes);
+    if (s == EFF_OK) {
+        memcpy(p->launch, of->launch, bytes);
+        for (int i = 0; i < p->nlaunches; i++) eff_step_cut(p, &p->launch[i]);
+        s = place(p, 0, err);
+    }
+    if (s == EFF_OK) s = place_scratch(p, err);
+    if (s == EFF_OK)
+        *out = p;
+    else
+        eff_plan_free(p);
+    return s;
+}
+
 void eff_plan_free(eff_plan *p)
 {
     if (!p) return;
-    for (int i = 0; p->launch && i < p->nlaunches; i++) eff_free(p->launch[i].block);
+    if (!p->lead) {
+        for (int i = 0; p->launch && i < p->nlaunches; i++) eff_free(p->launch[i].block);
+        eff_free(p->step);
+        eff_free(p->weights);
+    }
     eff_free(p->launch);
-    eff_free(p->step);
-    eff_free(p->weights);
     eff_free(p->arena);
     eff_free(p->scratch);
     eff_free(p->value);
@@ -244,6 +274,8 @@ eff_status eff_plan_profile(eff_plan *p, eff_error *err)
     for (int i = 0; i < p->nlaunches; i++) make_rows(p, &p->launch[i], p->profile + p->launch[i].first_row);
     return EFF_OK;
 }
+
+int eff_plan_profiled(const eff_plan *p) { return p->profile != NULL; }
 
 int eff_plan_layers(const eff_plan *p, const eff_plan_layer **rows)
 {

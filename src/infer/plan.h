@@ -17,6 +17,10 @@ typedef struct eff_plan eff_plan;
 eff_status eff_plan_create(eff_plan **out, const eff_graph *g, float *const *weights, const eff_kernels *k, int threads,
                            int keep_all, eff_error *err);
 
+/** A plan with memory of its own for one worker, and the weights of `of`, which must outlive it: so that several images
+ * are computed at once. Not of one with keep_all. */
+eff_status eff_plan_share(eff_plan **out, const eff_plan *of, eff_error *err);
+
 /** One image: x float32 [h][w][3], logits [classes]. `pool` may be NULL. */
 void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits);
 
@@ -38,6 +42,7 @@ typedef struct eff_plan_layer {
 
 /** Measure every step from now on (about 50 ns a step); again: start from zero. */
 eff_status eff_plan_profile(eff_plan *p, eff_error *err);
+int eff_plan_profiled(const eff_plan *p); /* whether it does */
 /** Rows measured, borrowed until the plan is freed; 0 when eff_plan_profile() was not called. */
 int eff_plan_layers(const eff_plan *p, const eff_plan_layer **rows);
 

@@ -49,6 +49,7 @@ typedef struct launch {
 
 struct eff_plan {
     const eff_graph *g;
+    const eff_plan *lead; /* whose schedule and weights these are; NULL: its own */
     eff_kernels k;
     int nlaunches, threads;
     int parts;      /* pieces that work is cut into where no sum crosses the cut */

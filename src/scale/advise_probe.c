@@ -142,7 +142,7 @@ static eff_status probe(eff_advice *a, eff_candidate *c, eff_error *err)
     const eff_engine_opts o = { .threads = a->o.threads, .cpu = a->o.cpu, .max_batch = 1 };
     s = eff_engine_new(&e, m, &o, err);
     if (s != EFF_OK) goto end;
-    const size_t d = (size_t)eff_feature_count(e);
+    const size_t d = (size_t)eff_engine_features(e);
     x = eff_malloc(n * d * sizeof *x);
     w = eff_malloc((size_t)classes * (d + 1) * sizeof *w);
     if (!x || !w) {

@@ -57,7 +57,7 @@ eff_status eff_run_head_first(eff_run *r, eff_error *err)
     }
     if (s == EFF_OK) s = eff_engine_new(&e, r->m, &o, err);
     if (s != EFF_OK) goto end;
-    const int d = eff_feature_count(e);
+    const int d = eff_engine_features(e);
     x = eff_malloc(n * (size_t)d * sizeof *x);
     weight = image_weights(r, label, n);
     if (!x || (r->class_weight && !weight)) {

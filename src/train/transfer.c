@@ -66,20 +66,14 @@ static int on_image(void *ctx, size_t index, const eff_error *failure, const flo
         eff_fail(&g->failure, failure->code, "%s: %s", g->paths[index], failure->msg);
         return 1;
     }
-    memcpy(g->out + index * (size_t)g->d, eff_plan_features(g->e->plan), (size_t)g->d * sizeof(float));
+    memcpy(g->out + index * (size_t)g->d, g->e->features, (size_t)g->d * sizeof(float));
     return g->progress && g->progress(g->ctx, index + 1);
-}
-
-int eff_feature_count(const eff_engine *e)
-{
-    const eff_graph *g = e->graph;
-    return g->node[g->node[g->nnodes - 1].in[0]].c;
 }
 
 eff_status eff_features(float *out, eff_engine *e, const char *const *paths, size_t n,
                         int (*progress)(void *ctx, size_t done), void *ctx, eff_error *err)
 {
-    gather g = { .out = out, .e = e, .paths = paths, .d = eff_feature_count(e), .progress = progress, .ctx = ctx };
+    gather g = { .out = out, .e = e, .paths = paths, .d = eff_engine_features(e), .progress = progress, .ctx = ctx };
     const eff_status s = eff_engine_score_files(e, paths, n, NULL, on_image, &g, err);
     if (s == EFF_ECANCELLED && g.failure.code != EFF_OK) {
         if (err) *err = g.failure;

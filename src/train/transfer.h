@@ -19,8 +19,6 @@ eff_status eff_model_adapt(eff_model **out, const eff_model *from, int classes, 
  * @return EFF_EFORMAT naming the file that cannot be read */
 eff_status eff_features(float *out, eff_engine *e, const char *const *paths, size_t n,
                         int (*progress)(void *ctx, size_t done), void *ctx, eff_error *err);
-/** How many features an engine's network has. */
-int eff_feature_count(const eff_engine *e);
 
 typedef struct eff_linear_fit {
     double l2;       /* chosen by cross-validation inside the training images */
