@@ -130,8 +130,8 @@ class Bench:
     def our_model(self, model):
         path = os.path.join(self.folder(model), "model.effnet")
         if not os.path.exists(path):
-            subprocess.run([self.program, "convert", os.path.join(self.folder(model), prepare.WEIGHTS), path], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run([self.program, "convert", os.path.join(self.folder(model), prepare.WEIGHTS), path, "--family",
+                            prepare.MODELS[model][0]], check=True, stdout=subprocess.DEVNULL)
         return path
 
     def images(self, model, n):
