@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "formats/bundle.h"
 #include "formats/defaults.h"
 #include "formats/modelfile.h"
 #include "formats/recognise.h"
@@ -21,7 +22,8 @@
 
 enum { MAX_TABLE_FILE = 1 << 20, HEAD = 4096 };
 
-static const char *const suffixes[] = { ".effnet", ".json", ".pth", ".pt", ".safetensors", ".h5", ".keras", ".onnx" };
+static const char *const suffixes[] = { ".effnet", ".json", ".pth", ".pt", ".safetensors", ".h5", ".keras", ".onnx",
+                                        ".index", ".ckpt" };
 
 #define TRY(call)                     \
     do {                              \
@@ -252,7 +254,7 @@ static eff_status load_path(eff_model **out, const char *path, const eff_model_o
         return s == EFF_OK ? untrained(out, &t, "table", o, err) : s;
     }
     eff_checkpoint *c;
-    TRY(eff_checkpoint_open_fd(&c, fd, size, err));
+    TRY(eff_checkpoint_open_fd(&c, fd, size, path, err));
     s = load_checkpoint(out, c, o, err);
     eff_checkpoint_close(c);
     return s;
@@ -262,7 +264,13 @@ eff_status eff_formats_load(eff_model **out, const char *spec, const eff_model_o
 {
     *out = NULL;
     TRY(check_options(o, err));
-    if (exists(spec)) return load_path(out, spec, o, err);
+    if (exists(spec) || eff_bundle_is_prefix(spec)) {
+        char *file;
+        TRY(eff_bundle_find(&file, spec, err));
+        const eff_status s = load_path(out, file, o, err);
+        eff_free(file);
+        return s;
+    }
     if (looks_like_path(spec)) return eff_fail(err, EFF_EFORMAT, "no such file");
     eff_table t;
     TRY(eff_table_builtin(&t, spec, err));

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { NAME_SHOWN = 90 }; /* bytes of a file's tensor name in a message: a hostile one may be long */
 
@@ -55,12 +54,6 @@ const eff_tensor *eff_index_find(const eff_index *x, const char *name)
 
 /* --------------------------------------------------------------------------------------------- fit */
 
-static uint64_t file_bytes(const eff_checkpoint *c)
-{
-    struct stat st;
-    return fstat(c->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 static bool is_float(eff_dtype t) { return t == EFF_F32 || t == EFF_F16 || t == EFF_BF16 || t == EFF_F64; }
 
 static bool same_shape(const eff_param *q, const eff_tensor *t)
@@ -74,7 +67,7 @@ static bool same_shape(const eff_param *q, const eff_tensor *t)
 /* Tensors may be views of shared memory, so a small file can claim to hold a huge network. */
 static eff_status check_size(const eff_fit *fit, const eff_checkpoint *c, eff_error *err)
 {
-    const uint64_t limit = file_bytes(c);
+    const uint64_t limit = c->bytes;
     uint64_t claimed = 0;
     for (int p = 0; p < fit->nparams; p++) {
         const eff_tensor *t = fit->tensor[p];
@@ -194,7 +187,7 @@ eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err)
     eff_status s = EFF_OK;
     float *v = NULL;
     size_t room = 0;
-    uint64_t left = file_bytes(c);
+    uint64_t left = c->bytes;
     for (size_t i = 0; s == EFF_OK && i < c->count; i++) {
         const eff_tensor *t = &c->tensor[i];
         const uint64_t bytes = (uint64_t)t->count * eff_dtype_size(t->dtype);
