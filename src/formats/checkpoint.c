@@ -383,6 +383,7 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c)
     eff_free(c->tensor);
     eff_free(c->effnet_json);
     eff_free(c->arch_hint);
+    eff_free(c->note);
     if (c->fd >= 0) close(c->fd);
     eff_free(c);
 }

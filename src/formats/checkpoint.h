@@ -34,6 +34,7 @@ struct eff_checkpoint {
     eff_tensor *tensor;
     char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */
+    char *note;                   /* of a view (unwrap.h): what was chosen for it, or NULL                   */
     int fd;                       /* of the file, owned; -1: there is none                                   */
     uint64_t bytes;               /* of its files together                                                   */
     void *impl;                   /* of the format                                                           */

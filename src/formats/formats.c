@@ -10,6 +10,7 @@
 #include "formats/defaults.h"
 #include "formats/modelfile.h"
 #include "formats/recognise.h"
+#include "formats/unwrap.h"
 #include "image/preprocess.h"
 #include "model/table_json.h"
 
@@ -61,6 +62,8 @@ static eff_status check_options(const eff_model_opts *o, eff_error *err)
     if (o->height < 0 || o->width < 0 || o->height > EFF_MAX_SIDE || o->width > EFF_MAX_SIDE)
         return eff_fail(err, EFF_EARG, "resolution: expected sides of 1..%d, found %dx%d", EFF_MAX_SIDE, o->height,
                         o->width);
+    if (o->channels != 0 && o->channels != 3)
+        return eff_fail(err, EFF_EARG, "channels: expected 3, found %d: networks here take colour images", o->channels);
     return o->family ? eff_family_parse(&f, o->family, err) : EFF_OK;
 }
 
@@ -165,6 +168,7 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     if (s == EFF_OK) {
         (*out)->meta.preprocess = p;
         (*out)->meta.format = x->file->format;
+        if (x->file->note && !((*out)->meta.note = eff_strdup(x->file->note))) s = eff_fail_memory(err, 300);
     }
     eff_recognised_free(&r);
     return s;
@@ -221,9 +225,14 @@ static eff_status load_checkpoint(eff_model **out, const eff_checkpoint *c, cons
 {
     eff_index x;
     eff_error bad = { 0 };
-    TRY(eff_index_build(&x, c, err));
-    const eff_status s = c->effnet_json ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
-    eff_index_free(&x);
+    eff_checkpoint *view = NULL;
+    if (!c->effnet_json) TRY(eff_unwrap(&view, c, o->channels, err));
+    eff_status s = eff_index_build(&x, view ? view : c, err);
+    if (s == EFF_OK) {
+        s = c->effnet_json ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
+        eff_index_free(&x);
+    }
+    eff_checkpoint_close(view);
     if (s == EFF_OK) {
         eff_model_refresh_info(*out);
         return EFF_OK;

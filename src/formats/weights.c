@@ -89,6 +89,10 @@ static eff_status fail_shape(const eff_param *q, const eff_tensor *t, eff_error 
         return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected floating point, found %s", NAME_SHOWN, t->name,
                         eff_dtype_name(t->dtype));
     for (int i = 0; i < q->ndim; i++) dim[i] = q->dim[i];
+    if (strcmp(q->name, "stem.conv.weight") == 0 && t->ndim == 4 && t->dim[0] == dim[0] && t->dim[2] == dim[2] &&
+        t->dim[3] == dim[3])
+        return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected %d input channels, found %lld: --channels %d adapts the stem",
+                        NAME_SHOWN, t->name, (int)dim[1], (long long)t->dim[1], (int)dim[1]);
     eff_shape_text(want, sizeof want, dim, q->ndim);
     eff_shape_text(found, sizeof found, t->dim, t->ndim);
     return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected shape %s, found %s", NAME_SHOWN, t->name, want, found);
