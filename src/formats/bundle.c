@@ -204,8 +204,7 @@ static eff_status bundle_read(const eff_checkpoint *c, const eff_tensor *t, floa
     /* a tensor fills its bytes, whatever the order of its axes, so that a gather has seen all of them */
     const uint32_t found = eff_crc32c_mask(p.crc);
     if (p.done != p.at->size || found != p.at->crc)
-        return eff_fail(err, EFF_EFORMAT, "tensor %.90s: damaged: checksum %08x expected, %08x found", t->name, p.at->crc,
-                        found);
+        return eff_fail(err, EFF_EFORMAT, "damaged: checksum %08x expected, %08x found", p.at->crc, found);
     return EFF_OK;
 }
 
@@ -225,6 +224,8 @@ static bool has_suffix(const char *s, const char *suffix)
     const size_t n = strlen(s), k = strlen(suffix);
     return n > k && strcmp(s + n - k, suffix) == 0;
 }
+
+bool eff_bundle_is_index_name(const char *path) { return has_suffix(path, index_suffix); }
 
 eff_status eff_bundle_open(eff_checkpoint *c, const char *path, uint64_t size, eff_error *err)
 {

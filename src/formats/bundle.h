@@ -15,7 +15,9 @@ eff_status eff_bundle_find(char **file, const char *path, eff_error *err);
 /** Does `path` name no file itself, but a checkpoint whose index is PATH.index? */
 bool eff_bundle_is_prefix(const char *path);
 
+/** By content: does the file end as an index does? By name: does it end in ".index"? */
 bool eff_bundle_is_index(int fd, uint64_t size);
+bool eff_bundle_is_index_name(const char *path);
 
 /** Fill `c` (its fd set) from the index of `size` bytes that lies at `path`. On failure the caller closes `c`. */
 eff_status eff_bundle_open(eff_checkpoint *c, const char *path, uint64_t size, eff_error *err);

@@ -337,6 +337,7 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path
     if (n >= 2 && h[0] == 0x80 && h[1] <= 5) return eff_pytorch_open_legacy(c, size, err);
     if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, err);
     if (n < 9) return eff_fail(err, EFF_EFORMAT, "the file has %zu bytes, too few for any checkpoint", n);
+    if (path && eff_bundle_is_index_name(path)) return eff_bundle_open(c, path, size, err); /* says what is wrong with it */
     return refuse(h, n, err);
 }
 

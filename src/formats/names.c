@@ -221,13 +221,14 @@ static int code_value(char code, const eff_place *p)
     }
 }
 
-/* TensorFlow's word for a leaf of this layer. */
+/* TensorFlow's word for a leaf of this layer, or NULL. */
 static const char *tf_leaf(const char *layer, const char *leaf)
 {
     const bool norm = strstr(layer, "batch_normalization") != NULL;
     if (strcmp(leaf, "running_mean") == 0) return "moving_mean";
     if (strcmp(leaf, "running_var") == 0) return "moving_variance";
     if (strcmp(leaf, "bias") == 0) return norm ? "beta" : "bias";
+    if (strcmp(leaf, "weight") != 0) return NULL;
     return norm ? "gamma" : strstr(layer, "depthwise") ? "depthwise_kernel" : "kernel";
 }
 
@@ -247,8 +248,8 @@ static bool expand_codes(char name[EFF_TENSOR_NAME], const char *pattern, const 
         if (n >= EFF_TENSOR_NAME - 1) return false;
     }
     name[n] = '\0';
-    return snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "%c%s", slashes ? '/' : '.',
-                    slashes ? tf_leaf(name, leaf) : leaf) < EFF_TENSOR_NAME - n;
+    if (slashes && !(leaf = tf_leaf(name, leaf))) return false;
+    return snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "%c%s", slashes ? '/' : '.', leaf) < EFF_TENSOR_NAME - n;
 }
 
 bool eff_name_format(char name[EFF_TENSOR_NAME], eff_family f, const eff_place *p, const char *part, const char *leaf)

@@ -169,12 +169,19 @@ static eff_status check_values(const eff_tensor *t, eff_param_kind kind, const f
     return eff_check_values(name, kind, v, t->count, err);
 }
 
+static eff_status read_tensor(const eff_checkpoint *c, const eff_tensor *t, float *out, eff_error *err)
+{
+    const eff_status s = c->read(c, t, out, err);
+    if (s != EFF_OK) eff_error_prefix(err, "tensor %.*s", NAME_SHOWN, t->name);
+    return s;
+}
+
 eff_status eff_weights_read(eff_model *m, const eff_index *x, const eff_fit *fit, eff_error *err)
 {
     eff_status s = eff_model_alloc_weights(m, err);
     for (int p = 0; s == EFF_OK && p < fit->nparams; p++) {
         const eff_tensor *t = fit->tensor[p];
-        s = x->file->read(x->file, t, m->weights[p], err);
+        s = read_tensor(x->file, t, m->weights[p], err);
         if (s == EFF_OK) s = check_values(t, m->graph->param[p].kind, m->weights[p], err);
     }
     return s;
@@ -204,7 +211,7 @@ eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err)
             room = v ? t->count : 0;
             if (!v) return eff_fail_memory(err, t->count);
         }
-        s = c->read(c, t, v, err);
+        s = read_tensor(c, t, v, err);
         const bool var = ends_with(t->name, "running_var") || ends_with(t->name, "moving_variance");
         if (s == EFF_OK) s = check_values(t, var ? EFF_PARAM_BN_VAR : EFF_PARAM_CONV, v, err);
     }
