@@ -28,7 +28,7 @@ void t_put_le(t_bytes *b, uint64_t v, int bytes)
 
 void t_put_varint(t_bytes *b, uint64_t v)
 {
-    for (; v > 127; v >>= 7) t_put_le(b, v & 127 | 128, 1);
+    for (; v > 127; v >>= 7) t_put_le(b, (v & 127) | 128, 1);
     t_put_le(b, v, 1);
 }
 

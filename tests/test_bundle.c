@@ -381,7 +381,7 @@ static void bad_keys(t_bundle *b, int which)
     case 23: b->data[0].n -= 30; break;
     case 24: rename_key(b, 1, "\xff", 1); b->n = 2; break;
     case 25: b->n = 0; break;
-    case 26: v->n = 0; t_put_le(v, 0x0318021208, 5); break; /* a shape of unknown rank */
+    case 26: v->n = 0; t_put_le(v, 0x01180212, 4); break; /* a shape of unknown rank */
     default: fail();
     }
 }
@@ -454,7 +454,7 @@ static void test_bad_keys(void **state)
     }
 }
 
-/* The table itself, byte by byte: every byte of a block is under a checksum, so whichever changes is missed; a file cut anywhere has
+/* The table itself, byte by byte: every byte of a block is under a checksum, so whichever changes is noticed; a file cut anywhere has
  * no footer. The padding of the footer alone is free. */
 static void test_bad_table(void **state)
 {
@@ -488,7 +488,7 @@ static void test_bad_table(void **state)
             assert_true(strlen(err.msg) > 8 && !strchr(err.msg, '\n'));
         }
     }
-    assert_true(passed > 20 && passed <= 40); /* padding, and the place of a block that nobody reads */
+    assert_true(passed > 20 && passed < 40);
     t_put_free(&whole);
 }
 
@@ -507,7 +507,7 @@ static void test_bad_blocks(void **state)
         { "\1\0\0\0", 4, 0, EFF_EFORMAT, "restart points do not fit" },
         { "\5\0\0\0\1\0\0\0", 8, 0, EFF_EFORMAT, "restart points are not in order" },
         { "\0\0\0\0", 4, 0, EFF_EFORMAT, "it is empty" },
-        { "\0\1\2a\0\0\0\0\0\0", 10, 0, EFF_EFORMAT, "an entry reaches past its end" },
+        { "\0\1\5a\0\0\0\0\0\0", 10, 0, EFF_EFORMAT, "an entry reaches past its end" },
         { "\1\0\0\0\0\0\0", 7, 0, EFF_EFORMAT, "an entry reaches past its end" }, /* shares what is not there */
         { "\0\1\0a\0\0\0\0", 8, 0, EFF_EFORMAT, "an entry that is no place of a block" },
         { "\0\1\2a\0\177\0\0\0\0", 10, 0, EFF_EFORMAT, "a block of 127 bytes at byte 0 reaches past the end" },
@@ -522,10 +522,10 @@ static void test_bad_blocks(void **state)
         t_put_le(&file, (uint64_t)cases[i].compression, 1);
         t_put_le(&file, eff_crc32c_mask(eff_crc32c(0, file.p, file.n)), 4);
         const size_t footer = file.n;
-        t_put_varint(&file, 0);
-        t_put_varint(&file, 0);
-        t_put_varint(&file, 0);
-        t_put_varint(&file, cases[i].n);
+        for (int k = 0; k < 2; k++) {
+            t_put_varint(&file, 0);
+            t_put_varint(&file, cases[i].n);
+        }
         while (file.n < footer + 40) t_put_le(&file, 0, 1);
         t_put_le(&file, 0xdb4775248b80fb57u, 8);
         const char *const path = t_tmp("block.index");

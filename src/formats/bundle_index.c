@@ -309,8 +309,10 @@ eff_status eff_bundle_index_read(const unsigned char *bytes, size_t n, eff_bundl
 
     reading r = { .add = add, .ctx = ctx };
     key separator = { .len = 0 };
-    block list;
+    block list, unused;
     uint64_t end = 0; /* of the last block */
+    TRY(open_block(&unused, bytes, n, &meta, err)); /* TensorFlow writes nothing into it; damage is damage */
+    eff_free(unused.own);
     TRY(open_block(&list, bytes, n, &index, err));
     eff_status s = EFF_OK;
     while (s == EFF_OK && list.entries.p < list.entries.end) {
