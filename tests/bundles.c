@@ -10,7 +10,7 @@
 
 /* -------------------------------------------------------------------------------------------------- bytes */
 
-void t_put(t_bytes *b, const void *p, size_t n)
+void t_add_bytes(t_bytes *b, const void *p, size_t n)
 {
     if (b->n + n > b->room) {
         b->room = 2 * (b->n + n) + 64;
@@ -21,31 +21,31 @@ void t_put(t_bytes *b, const void *p, size_t n)
     b->n += n;
 }
 
-void t_put_le(t_bytes *b, uint64_t v, int bytes)
+void t_add_le(t_bytes *b, uint64_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++) t_put(b, &(unsigned char){ (unsigned char)(v >> 8 * i) }, 1);
+    for (int i = 0; i < bytes; i++) t_add_bytes(b, &(unsigned char){ (unsigned char)(v >> 8 * i) }, 1);
 }
 
-void t_put_varint(t_bytes *b, uint64_t v)
+void t_add_varint(t_bytes *b, uint64_t v)
 {
-    for (; v > 127; v >>= 7) t_put_le(b, (v & 127) | 128, 1);
-    t_put_le(b, v, 1);
+    for (; v > 127; v >>= 7) t_add_le(b, (v & 127) | 128, 1);
+    t_add_le(b, v, 1);
 }
 
-void t_put_field(t_bytes *b, int field, uint64_t v)
+void t_add_field(t_bytes *b, int field, uint64_t v)
 {
-    t_put_varint(b, (uint64_t)field << 3);
-    t_put_varint(b, v);
+    t_add_varint(b, (uint64_t)field << 3);
+    t_add_varint(b, v);
 }
 
-void t_put_message(t_bytes *b, int field, const t_bytes *m)
+void t_add_message(t_bytes *b, int field, const t_bytes *m)
 {
-    t_put_varint(b, (uint64_t)field << 3 | 2);
-    t_put_varint(b, m->n);
-    t_put(b, m->p, m->n);
+    t_add_varint(b, (uint64_t)field << 3 | 2);
+    t_add_varint(b, m->n);
+    t_add_bytes(b, m->p, m->n);
 }
 
-void t_put_free(t_bytes *b)
+void t_bytes_free(t_bytes *b)
 {
     free(b->p);
     *b = (t_bytes){ 0 };
@@ -80,10 +80,10 @@ void t_bundle_begin(t_bundle *b, int shards)
 {
     *b = (t_bundle){ .shards = shards };
     t_bytes header = { 0 }, version = { 0 };
-    t_put_field(&header, 1, (uint64_t)shards);
-    t_put_field(&version, 1, 1); /* producer */
-    t_put_message(&header, 3, &version);
-    t_put_free(&version);
+    t_add_field(&header, 1, (uint64_t)shards);
+    t_add_field(&version, 1, 1); /* producer */
+    t_add_message(&header, 3, &version);
+    t_bytes_free(&version);
     add_key(b, "", header);
 }
 
@@ -92,19 +92,19 @@ void t_bundle_add(t_bundle *b, const char *name, int type, int ndim, const int64
     t_bytes value = { 0 }, shape = { 0 };
     for (int i = 0; i < ndim; i++) {
         t_bytes d = { 0 };
-        t_put_field(&d, 1, (uint64_t)dim[i]);
-        t_put_message(&shape, 2, &d);
-        t_put_free(&d);
+        t_add_field(&d, 1, (uint64_t)dim[i]);
+        t_add_message(&shape, 2, &d);
+        t_bytes_free(&d);
     }
-    t_put_field(&value, 1, (uint64_t)type);
-    t_put_message(&value, 2, &shape);
-    if (shard) t_put_field(&value, 3, (uint64_t)shard);
-    if (b->data[shard].n) t_put_field(&value, 4, b->data[shard].n);
-    t_put_field(&value, 5, size);
-    t_put_varint(&value, 6 << 3 | 5);
-    t_put_le(&value, masked(data, size), 4);
-    t_put(&b->data[shard], data, size);
-    t_put_free(&shape);
+    t_add_field(&value, 1, (uint64_t)type);
+    t_add_message(&value, 2, &shape);
+    if (shard) t_add_field(&value, 3, (uint64_t)shard);
+    if (b->data[shard].n) t_add_field(&value, 4, b->data[shard].n);
+    t_add_field(&value, 5, size);
+    t_add_varint(&value, 6 << 3 | 5);
+    t_add_le(&value, masked(data, size), 4);
+    t_add_bytes(&b->data[shard], data, size);
+    t_bytes_free(&shape);
     add_key(b, name, value);
 }
 
@@ -120,9 +120,9 @@ void t_bundle_free(t_bundle *b)
 {
     for (int i = 0; i < b->n; i++) {
         free(b->key[i].name);
-        t_put_free(&b->key[i].value);
+        t_bytes_free(&b->key[i].value);
     }
-    for (int i = 0; i < 4; i++) t_put_free(&b->data[i]);
+    for (int i = 0; i < 4; i++) t_bytes_free(&b->data[i]);
 }
 
 void t_bundle_add_model(t_bundle *b, const eff_model *m, const char *scope, float scale, int averages)
@@ -167,19 +167,19 @@ void t_bundle_add_model(t_bundle *b, const eff_model *m, const char *scope, floa
 static t_bytes squeeze(const t_bytes *in)
 {
     t_bytes out = { 0 };
-    t_put_varint(&out, in->n);
+    t_add_varint(&out, in->n);
     for (size_t i = 0; i < in->n;) {
         if (i >= 4 && in->n - i >= 4 && !memcmp(in->p + i, in->p + i - 4, 4)) {
             size_t n = 4;
             while (n < 11 && i + n < in->n && in->p[i + n] == in->p[i + n - 4]) n++; /* overlaps itself */
-            t_put_le(&out, (n - 4) << 2 | 1, 1);
-            t_put_le(&out, 4, 1);
+            t_add_le(&out, (n - 4) << 2 | 1, 1);
+            t_add_le(&out, 4, 1);
             i += n;
             continue;
         }
         const size_t n = in->n - i < 60 ? in->n - i < 4 ? in->n - i : 4 : 4;
-        t_put_le(&out, (n - 1) << 2, 1);
-        t_put(&out, in->p + i, n);
+        t_add_le(&out, (n - 1) << 2, 1);
+        t_add_bytes(&out, in->p + i, n);
         i += n;
     }
     return out;
@@ -193,36 +193,36 @@ static place put_block(t_bytes *file, const t_bytes *block, int snappy)
 {
     t_bytes body = { 0 };
     if (snappy) body = squeeze(block);
-    else t_put(&body, block->p, block->n);
+    else t_add_bytes(&body, block->p, block->n);
     const place where = { file->n, body.n };
-    t_put_le(&body, snappy ? 1 : 0, 1);
-    t_put(file, body.p, body.n);
-    t_put_le(file, masked(body.p, body.n), 4);
-    t_put_free(&body);
+    t_add_le(&body, snappy ? 1 : 0, 1);
+    t_add_bytes(file, body.p, body.n);
+    t_add_le(file, masked(body.p, body.n), 4);
+    t_bytes_free(&body);
     return where;
 }
 
 static void put_handle(t_bytes *b, place h)
 {
-    t_put_varint(b, h.at);
-    t_put_varint(b, h.size);
+    t_add_varint(b, h.at);
+    t_add_varint(b, h.size);
 }
 
 static void put_entry(t_bytes *block, const t_bundle_key *before, const char *name, size_t len, const t_bytes *value)
 {
     size_t shared = 0;
     while (before && shared < before->len && shared < len && before->name[shared] == name[shared]) shared++;
-    t_put_varint(block, shared);
-    t_put_varint(block, len - shared);
-    t_put_varint(block, value->n);
-    t_put(block, name + shared, len - shared);
-    t_put(block, value->p, value->n);
+    t_add_varint(block, shared);
+    t_add_varint(block, len - shared);
+    t_add_varint(block, value->n);
+    t_add_bytes(block, name + shared, len - shared);
+    t_add_bytes(block, value->p, value->n);
 }
 
 static void put_restarts(t_bytes *block, const uint32_t *at, int n)
 {
-    for (int i = 0; i < n; i++) t_put_le(block, at[i], 4);
-    t_put_le(block, (uint64_t)n, 4);
+    for (int i = 0; i < n; i++) t_add_le(block, at[i], 4);
+    t_add_le(block, (uint64_t)n, 4);
 }
 
 t_bytes t_bundle_index(const t_bundle *b)
@@ -242,8 +242,8 @@ t_bytes t_bundle_index(const t_bundle *b)
         put_restarts(&block, restart, restarts);
         put_handle(&value, put_block(&file, &block, b->snappy));
         put_entry(&list, NULL, b->key[last].name, b->key[last].len, &value);
-        t_put_free(&block);
-        t_put_free(&value);
+        t_bytes_free(&block);
+        t_bytes_free(&value);
     }
     put_restarts(&meta, &(uint32_t){ 0 }, 1);
     put_restarts(&list, &(uint32_t){ 0 }, 1); /* every key is written whole, so the others may be left out */
@@ -251,10 +251,10 @@ t_bytes t_bundle_index(const t_bundle *b)
     const size_t footer = file.n;
     put_handle(&file, m);
     put_handle(&file, l);
-    while (file.n < footer + 40) t_put_le(&file, 0, 1);
-    t_put_le(&file, 0xdb4775248b80fb57u, 8);
-    t_put_free(&list);
-    t_put_free(&meta);
+    while (file.n < footer + 40) t_add_le(&file, 0, 1);
+    t_add_le(&file, 0xdb4775248b80fb57u, 8);
+    t_bytes_free(&list);
+    t_bytes_free(&meta);
     return file;
 }
 
@@ -272,7 +272,7 @@ void t_bundle_write(const t_bundle *b, const char *base)
     t_bytes index = t_bundle_index(b);
     snprintf(path, sizeof path, "%s.index", base);
     write_file(path, &index);
-    t_put_free(&index);
+    t_bytes_free(&index);
     for (int i = 0; i < b->shards && i < 4; i++) {
         snprintf(path, sizeof path, "%s.data-%05d-of-%05d", base, i, b->shards);
         write_file(path, &b->data[i]);

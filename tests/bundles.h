@@ -11,13 +11,13 @@ typedef struct t_bytes {
     unsigned char *p;
     size_t n, room;
 } t_bytes;
-void t_put(t_bytes *b, const void *p, size_t n);
-void t_put_le(t_bytes *b, uint64_t v, int bytes);
-void t_put_varint(t_bytes *b, uint64_t v);
+void t_add_bytes(t_bytes *b, const void *p, size_t n);
+void t_add_le(t_bytes *b, uint64_t v, int bytes);
+void t_add_varint(t_bytes *b, uint64_t v);
 /** A field of a protocol buffer: a varint, or bytes. */
-void t_put_field(t_bytes *b, int field, uint64_t v);
-void t_put_message(t_bytes *b, int field, const t_bytes *m);
-void t_put_free(t_bytes *b);
+void t_add_field(t_bytes *b, int field, uint64_t v);
+void t_add_message(t_bytes *b, int field, const t_bytes *m);
+void t_bytes_free(t_bytes *b);
 
 /** One key with its value. */
 typedef struct t_bundle_key {

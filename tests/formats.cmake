@@ -14,7 +14,7 @@ eff_test(test_pytorch_zip SOURCES test_pytorch_zip.c checkpoints.c pickles.c LAB
 eff_test(test_checkpoints SOURCES test_checkpoints.c checkpoints.c LABELS unit)
 eff_test(test_checkpoints_shared SOURCES test_checkpoints_shared.c checkpoints.c LABELS shared)
 # The seeds of the fuzz targets (tools/make_corpus.sh).
-add_executable(tool_seeds tool_seeds.c pickles.c)
+add_executable(tool_seeds tool_seeds.c bundles.c pickles.c)
 target_link_libraries(tool_seeds PRIVATE effnet_testsupport)
 # What hostile input and a machine without memory must not do, over all areas.
 eff_test(test_alloc_failure SOURCES test_alloc_failure.c checkpoints.c pickles.c LABELS unit)

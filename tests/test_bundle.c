@@ -308,12 +308,12 @@ static void put_shape(t_bytes *value, const int64_t *dim, int n)
     t_bytes shape = { 0 };
     for (int i = 0; i < n; i++) {
         t_bytes d = { 0 };
-        t_put_field(&d, 1, (uint64_t)dim[i]);
-        t_put_message(&shape, 2, &d);
-        t_put_free(&d);
+        t_add_field(&d, 1, (uint64_t)dim[i]);
+        t_add_message(&shape, 2, &d);
+        t_bytes_free(&d);
     }
-    t_put_message(value, 2, &shape);
-    t_put_free(&shape);
+    t_add_message(value, 2, &shape);
+    t_bytes_free(&shape);
 }
 
 /* Replace the value of key `k`. */
@@ -321,22 +321,22 @@ static void set_entry(t_bundle *b, int k, int64_t shard, uint64_t offset, uint64
 {
     t_bytes *const v = &b->key[k].value;
     v->n = 0;
-    t_put_field(v, 1, 1);
+    t_add_field(v, 1, 1);
     put_shape(v, dim, n);
-    t_put_field(v, 3, (uint64_t)shard);
-    t_put_field(v, 4, offset);
-    t_put_field(v, 5, size);
+    t_add_field(v, 3, (uint64_t)shard);
+    t_add_field(v, 4, offset);
+    t_add_field(v, 5, size);
 }
 
 static void set_header(t_bundle *b, uint64_t shards, uint64_t big, uint64_t version)
 {
     t_bytes *const v = &b->key[0].value, inner = { 0 };
     v->n = 0;
-    t_put_field(v, 1, shards);
-    if (big) t_put_field(v, 2, big);
-    t_put_field(&inner, 2, version);
-    t_put_message(v, 3, &inner);
-    t_put_free(&inner);
+    t_add_field(v, 1, shards);
+    if (big) t_add_field(v, 2, big);
+    t_add_field(&inner, 2, version);
+    t_add_message(v, 3, &inner);
+    t_bytes_free(&inner);
 }
 
 static void rename_key(t_bundle *b, int k, const char *name, size_t len)
@@ -375,13 +375,13 @@ static void bad_keys(t_bundle *b, int which)
     case 17: set_entry(b, 1, 1, 0, 24, d23, 2); break;
     case 18: set_entry(b, 1, 100000, 0, 24, d23, 2); break;
     case 19: set_header(b, 2, 0, 0); break; /* the files are of one */
-    case 20: t_put_message(v, 7, &(t_bytes){ 0 }); break;
+    case 20: t_add_message(v, 7, &(t_bytes){ 0 }); break;
     case 21: v->n -= 2; break;
-    case 22: t_put_varint(v, 5 << 3 | 3); break; /* a group */
+    case 22: t_add_varint(v, 5 << 3 | 3); break; /* a group */
     case 23: b->data[0].n -= 30; break;
     case 24: rename_key(b, 1, "\xff", 1); b->n = 2; break;
     case 25: b->n = 0; break;
-    case 26: v->n = 0; t_put_le(v, 0x01180212, 4); break; /* a shape of unknown rank */
+    case 26: v->n = 0; t_add_le(v, 0x01180212, 4); break; /* a shape of unknown rank */
     default: fail();
     }
 }
@@ -489,7 +489,7 @@ static void test_bad_table(void **state)
         }
     }
     assert_true(passed > 20 && passed < 40);
-    t_put_free(&whole);
+    t_bytes_free(&whole);
 }
 
 /* Blocks with sound checksums that say wrong things. */
@@ -518,23 +518,23 @@ static void test_bad_blocks(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         t_bytes file = { 0 };
-        t_put(&file, cases[i].block, cases[i].n);
-        t_put_le(&file, (uint64_t)cases[i].compression, 1);
-        t_put_le(&file, eff_crc32c_mask(eff_crc32c(0, file.p, file.n)), 4);
+        t_add_bytes(&file, cases[i].block, cases[i].n);
+        t_add_le(&file, (uint64_t)cases[i].compression, 1);
+        t_add_le(&file, eff_crc32c_mask(eff_crc32c(0, file.p, file.n)), 4);
         const size_t footer = file.n;
         for (int k = 0; k < 2; k++) {
-            t_put_varint(&file, 0);
-            t_put_varint(&file, cases[i].n);
+            t_add_varint(&file, 0);
+            t_add_varint(&file, cases[i].n);
         }
-        while (file.n < footer + 40) t_put_le(&file, 0, 1);
-        t_put_le(&file, 0xdb4775248b80fb57u, 8);
+        while (file.n < footer + 40) t_add_le(&file, 0, 1);
+        t_add_le(&file, 0xdb4775248b80fb57u, 8);
         const char *const path = t_tmp("block.index");
         FILE *const f = fopen(path, "wb");
         assert_non_null(f);
         fwrite(file.p, 1, file.n, f);
         fclose(f);
         refused(path, cases[i].want, cases[i].says, i);
-        t_put_free(&file);
+        t_bytes_free(&file);
     }
 }
 
