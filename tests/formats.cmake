@@ -2,7 +2,7 @@
 eff_test(test_names SOURCES test_names.c tsv.c LABELS unit)
 eff_test(test_recognise SOURCES test_recognise.c fakefile.c LABELS unit)
 eff_test(test_modelfile SOURCES test_modelfile.c fakefile.c LABELS unit)
-eff_test(test_bundle SOURCES test_bundle.c bundles.c LABELS unit)
+eff_test(test_bundle SOURCES test_bundle.c bundles.c checkpoints.c LABELS unit)
 eff_test(test_unwrap SOURCES test_unwrap.c LABELS unit)
 eff_test(test_recognise_shared SOURCES test_recognise_shared.c LABELS shared)
 # Tensor files: containers, element types, the pickle machine.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TensorFlow checkpoints: what a writer of our own makes comes back to the bit in every form in which it may lie there, and each fault is
- * refused in one line that says what it is. What TensorFlow itself wrote is read in test_recognise_shared.c. */
+ * refused in one line that says what it is. Of what TensorFlow itself wrote there is little here (networks: test_recognise_shared.c). */
 #include "bundles.h"
+#include "checkpoints.h"
 
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "formats/checkpoint.h"
 #include "formats/formats.h"
+#include "formats/names.h"
 #include "formats/snappy.h"
 
 #include <stdio.h>
@@ -560,12 +562,65 @@ static void test_bad_data(void **state)
     eff_model_destroy(net);
 }
 
+/* TensorFlow's own writing: the first twenty tensors of the small network in two data files, five in one, and that one damaged. */
+static void test_written_by_tensorflow(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t tensors; /* 0: refused, */
+        const char *says;
+    } files[] = {
+        { "sharded", 20, NULL },
+        { "good", 5, NULL },
+        { "bad_footer/model.ckpt", 0, "does not end as a TensorFlow index does" },
+        { "bad_index_crc", 0, "index: block at byte 0: checksum" },
+        { "truncated_index", 0, "does not end as a TensorFlow index does" },
+        { "truncated_data", 0, "past the end of its data file (1934 bytes)" },
+        { "missing_data", 0, "data file .data-00000-of-00001: no such file" },
+    };
+    const eff_table t = t_golden_table("small");
+    eff_model *const m = t_formula_model("small", &t);
+    eff_error err = { 0 };
+    eff_checkpoint *c;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *const path = t_data("checkpoints/tensorflow/%s", files[i].name);
+        if (!files[i].tensors) {
+            refused(path, EFF_EFORMAT, files[i].says, i);
+            continue;
+        }
+        T_OK(eff_checkpoint_open(&c, path, &err), err);
+        assert_int_equal(eff_checkpoint_count(c), files[i].tensors);
+        T_OK(t_read_all(c, &err), err);
+        for (int p = 0; p < m->graph->nparams; p++) { /* vectors are laid out alike everywhere */
+            char name[EFF_TENSOR_NAME], full[200];
+            size_t n;
+            assert_true(eff_name_of_param(name, EFF_FAMILY_TF, &t, m->graph, p));
+            snprintf(full, sizeof full, "efficientnet-b0/%s", name);
+            bool there = false;
+            for (size_t k = 0; k < c->count; k++) there |= strcmp(c->tensor[k].name, full) == 0;
+            if (!there || m->graph->param[p].ndim != 1) continue;
+            float *const v = t_tensor(c, full, &n);
+            assert_int_equal(n, m->graph->param[p].count);
+            assert_memory_equal(v, m->weights[p], n * sizeof *v);
+            free(v);
+        }
+        eff_checkpoint_close(c);
+    }
+    T_OK(eff_checkpoint_open(&c, t_data("checkpoints/tensorflow/bad_tensor_crc"), &err), err);
+    assert_int_equal(t_read_all(c, &err), EFF_EFORMAT);
+    assert_non_null(strstr(err.msg, "damaged: checksum"));
+    eff_checkpoint_close(c);
+    eff_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checksum),  cmocka_unit_test(test_snappy),    cmocka_unit_test(test_forms),
         cmocka_unit_test(test_names),     cmocka_unit_test(test_directory), cmocka_unit_test(test_bad_keys),
         cmocka_unit_test(test_bad_table), cmocka_unit_test(test_bad_blocks), cmocka_unit_test(test_bad_data),
+        cmocka_unit_test(test_written_by_tensorflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
