@@ -328,9 +328,10 @@ static eff_status only_index(char **file, const char *folder, eff_error *err)
         if (!*file) s = eff_fail_memory(err, 256);
     }
     closedir(d);
-    if (s == EFF_OK && found != 1)
-        s = eff_fail(err, EFF_EFORMAT, "a folder with %d TensorFlow checkpoints (NAME.index), expected one or a file \"checkpoint\"",
-                     found);
+    if (s == EFF_OK && found == 0)
+        s = eff_fail(err, EFF_EFORMAT, "expected a file, found a directory without a TensorFlow checkpoint (NAME.index)");
+    if (s == EFF_OK && found > 1)
+        s = eff_fail(err, EFF_EFORMAT, "a folder with %d TensorFlow checkpoints and no file \"checkpoint\": name one of them", found);
     return s;
 }
 
