@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: the index of a TensorFlow checkpoint, beside a data file of the bytes 0..63. An input that begins with 'F' is an index
- * behind that byte. Any other is one block without its checksum, its first byte saying how it is compressed; it is put into a sound
- * table, since no mutation finds a checksum. */
+/* Fuzz target: the index of a TensorFlow checkpoint, beside a data file of the bytes 0..63. An input that begins with
+ * 'F' is an index behind that byte. Any other is one block without its checksum, its first byte saying how it is
+ * compressed; it is put into a sound table, since no mutation finds a checksum. */
 #include "fuzz_file.h"
 
 #include "base/crc32c.h"

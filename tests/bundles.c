@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Written from the format's description, with nothing of the reader in it but the names; a checksum of its own, bit by bit. */
+/* Written from the format's description, with nothing of the reader in it but the names; a checksum of its own, bit by
+ * bit. */
 #include "bundles.h"
 
 #include "formats/names.h"
@@ -87,7 +88,8 @@ void t_bundle_begin(t_bundle *b, int shards)
     add_key(b, "", header);
 }
 
-void t_bundle_add(t_bundle *b, const char *name, int type, int ndim, const int64_t *dim, const void *data, size_t size, int shard)
+void t_bundle_add(t_bundle *b, const char *name, int type, int ndim, const int64_t *dim, const void *data, size_t size,
+                  int shard)
 {
     t_bytes value = { 0 }, shape = { 0 };
     for (int i = 0; i < ndim; i++) {
@@ -131,7 +133,8 @@ void t_bundle_add_model(t_bundle *b, const eff_model *m, const char *scope, floa
         const eff_param *const q = &m->graph->param[p];
         char name[EFF_TENSOR_NAME], full[2 * EFF_TENSOR_NAME];
         assert_true(eff_name_of_param(name, EFF_FAMILY_TF, &m->table, m->graph, p));
-        snprintf(full, sizeof full, "%s%s%s%s", scope, *scope ? "/" : "", name, averages ? "/ExponentialMovingAverage" : "");
+        snprintf(full, sizeof full, "%s%s%s%s", scope, *scope ? "/" : "", name,
+                 averages ? "/ExponentialMovingAverage" : "");
         float *const v = malloc(q->count * sizeof *v);
         assert_non_null(v);
         const int *const d = q->dim;
@@ -192,8 +195,10 @@ typedef struct place {
 static place put_block(t_bytes *file, const t_bytes *block, int snappy)
 {
     t_bytes body = { 0 };
-    if (snappy) body = squeeze(block);
-    else t_add_bytes(&body, block->p, block->n);
+    if (snappy)
+        body = squeeze(block);
+    else
+        t_add_bytes(&body, block->p, block->n);
     const place where = { file->n, body.n };
     t_add_le(&body, snappy ? 1 : 0, 1);
     t_add_bytes(file, body.p, body.n);

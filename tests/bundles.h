@@ -30,15 +30,16 @@ typedef struct t_bundle {
     int shards;
     t_bundle_key key[T_BUNDLE_TENSORS]; /* written in this order; the header comes first */
     int n;
-    t_bytes data[4];                    /* of each data file                             */
+    t_bytes data[4]; /* of each data file                             */
     /* how it is written */
-    int block_keys;                     /* keys in a block, 0 = 16                       */
-    int snappy;                         /* blocks as Snappy literals and copies          */
+    int block_keys; /* keys in a block, 0 = 16                       */
+    int snappy;     /* blocks as Snappy literals and copies          */
 } t_bundle;
 
 void t_bundle_begin(t_bundle *b, int shards);
 /** Append a tensor (`type` is TensorFlow's number, `size` bytes) to data file `shard`, and its key. */
-void t_bundle_add(t_bundle *b, const char *name, int type, int ndim, const int64_t *dim, const void *data, size_t size, int shard);
+void t_bundle_add(t_bundle *b, const char *name, int type, int ndim, const int64_t *dim, const void *data, size_t size,
+                  int shard);
 /** Sort the keys after the header, as a proper writer does. */
 void t_bundle_sort(t_bundle *b);
 /** The bytes of the index. */
@@ -47,8 +48,8 @@ t_bytes t_bundle_index(const t_bundle *b);
 void t_bundle_write(const t_bundle *b, const char *base);
 void t_bundle_free(t_bundle *b);
 
-/** The weights of a model in the official names under `scope`, in TensorFlow's layout, times `scale`; with averages they are
- * called NAME/ExponentialMovingAverage. */
+/** The weights of a model in the official names under `scope`, in TensorFlow's layout, times `scale`; with averages
+ * they are called NAME/ExponentialMovingAverage. */
 void t_bundle_add_model(t_bundle *b, const eff_model *m, const char *scope, float scale, int averages);
 
 #endif

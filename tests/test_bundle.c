@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TensorFlow checkpoints: what a writer of our own makes comes back to the bit in every form in which it may lie there, and each fault is
- * refused in one line that says what it is. Of what TensorFlow itself wrote there is little here (networks: test_recognise_shared.c). */
+/* TensorFlow checkpoints: what a writer of our own makes comes back to the bit in every form in which it may lie there,
+ * and each fault is refused in one line that says what it is. Of what TensorFlow itself wrote there is little here
+ * (networks: test_recognise_shared.c). */
 #include "bundles.h"
 #include "checkpoints.h"
 
@@ -29,7 +30,8 @@ static eff_model *random_model(const char *spec, uint64_t seed)
     T_OK(eff_model_init_weights(m, seed, &err), err);
     for (int p = 0; p < m->graph->nparams; p++) /* no two elements alike, none negative: some are variances */
         if (m->graph->param[p].ndim == 1)
-            for (size_t i = 0; i < m->graph->param[p].count; i++) m->weights[p][i] = 0.5f + (float)(p * 7 + (int)i % 101) / 64;
+            for (size_t i = 0; i < m->graph->param[p].count; i++)
+                m->weights[p][i] = 0.5f + (float)(p * 7 + (int)i % 101) / 64;
     return m;
 }
 
@@ -79,7 +81,8 @@ static void test_checksum(void **state)
     assert_int_equal(eff_crc32c(0, zeros, 32), 0x8a9136aau);      /* RFC 3720, B.4 */
     for (int i = 0; i < 100; i++) bytes[i] = (unsigned char)(i * 37);
     for (size_t cut = 0; cut <= 90; cut++) /* in two parts, at any alignment */
-        assert_int_equal(eff_crc32c(eff_crc32c(0, bytes + 3, cut), bytes + 3 + cut, 90 - cut), eff_crc32c(0, bytes + 3, 90));
+        assert_int_equal(eff_crc32c(eff_crc32c(0, bytes + 3, cut), bytes + 3 + cut, 90 - cut),
+                         eff_crc32c(0, bytes + 3, 90));
 }
 
 /* -------------------------------------------------------------------------------------------------- Snappy */
@@ -95,23 +98,23 @@ static void test_snappy(void **state)
     } cases[] = {
         { "\0", 1, "", NULL },
         { "\5\20hello", 7, "hello", NULL },
-        { "\5\360\4hello", 8, "hello", NULL },           /* length in one more byte */
-        { "\5\364\4\0hello", 9, "hello", NULL },         /* in two */
-        { "\5\370\4\0\0hello", 10, "hello", NULL },      /* in three */
-        { "\5\374\4\0\0\0hello", 11, "hello", NULL },    /* in four */
-        { "\12\4ab\21\2", 6, "ababababab", NULL },       /* 8 bytes from 2 back, over themselves */
-        { "\7\10abc\16\3\0", 8, "abcabca", NULL },       /* offset in two bytes */
-        { "\7\10abc\17\3\0\0\0", 10, "abcabca", NULL },  /* in four */
+        { "\5\360\4hello", 8, "hello", NULL },          /* length in one more byte */
+        { "\5\364\4\0hello", 9, "hello", NULL },        /* in two */
+        { "\5\370\4\0\0hello", 10, "hello", NULL },     /* in three */
+        { "\5\374\4\0\0\0hello", 11, "hello", NULL },   /* in four */
+        { "\12\4ab\21\2", 6, "ababababab", NULL },      /* 8 bytes from 2 back, over themselves */
+        { "\7\10abc\16\3\0", 8, "abcabca", NULL },      /* offset in two bytes */
+        { "\7\10abc\17\3\0\0\0", 10, "abcabca", NULL }, /* in four */
         { "", 0, NULL, "without a length" },
         { "\200\200\200\200\200\1", 6, NULL, "without a length" },
-        { "\5\20hell", 6, NULL, "damaged" },             /* literal longer than the data */
-        { "\4\20hello", 7, NULL, "damaged" },            /* than the output */
-        { "\6\20hello", 7, NULL, "damaged" },            /* output not full */
+        { "\5\20hell", 6, NULL, "damaged" },  /* literal longer than the data */
+        { "\4\20hello", 7, NULL, "damaged" }, /* than the output */
+        { "\6\20hello", 7, NULL, "damaged" }, /* output not full */
         { "\5\360", 2, NULL, "damaged" },
-        { "\10\4ab\21\3", 6, NULL, "damaged" },          /* from before the start */
-        { "\10\4ab\21\0", 6, NULL, "damaged" },          /* from nowhere */
-        { "\10\4ab\16\2", 6, NULL, "damaged" },          /* offset cut */
-        { "\3\4ab\21\2", 6, NULL, "damaged" },           /* copy past the end */
+        { "\10\4ab\21\3", 6, NULL, "damaged" }, /* from before the start */
+        { "\10\4ab\21\0", 6, NULL, "damaged" }, /* from nowhere */
+        { "\10\4ab\16\2", 6, NULL, "damaged" }, /* offset cut */
+        { "\3\4ab\21\2", 6, NULL, "damaged" },  /* copy past the end */
         { "\377\377\377\377\17\0x", 7, NULL, "announce 4294967295" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -242,7 +245,8 @@ static void test_directory(void **state)
     eff_tensor_info x;
     const int64_t d23[] = { 2, 3 }, zero[] = { 0, 4 };
     const float f[6] = { 1, 2, 3, 4, 5, 6.5f };
-    const uint16_t half[6] = { 0x3c00, 0xc000, 0, 0x3800, 0x7bff, 1 }, bf[6] = { 0x3f80, 0xbf80, 0, 0x4000, 0x4040, 0x4080 };
+    const uint16_t half[6] = { 0x3c00, 0xc000, 0, 0x3800, 0x7bff, 1 },
+                   bf[6] = { 0x3f80, 0xbf80, 0, 0x4000, 0x4040, 0x4080 };
     const int64_t big = -5;
     t_bundle_begin(&b, 1);
     t_bundle_add(&b, "a", 1, 2, d23, f, sizeof f, 0);
@@ -256,7 +260,9 @@ static void test_directory(void **state)
     T_OK(eff_checkpoint_open(&c, t_tmp("types"), &err), err);
     assert_int_equal(eff_checkpoint_count(c), 6);
     float v[6];
-    static const float want[4][6] = { { 1, 2, 3, 4, 5, 6.5f }, { 1, -2, 0, 0.5f, 65504, 0x1p-24f }, { 1, -1, 0, 2, 3, 4 }, { -5 } };
+    static const float want[4][6] = {
+        { 1, 2, 3, 4, 5, 6.5f }, { 1, -2, 0, 0.5f, 65504, 0x1p-24f }, { 1, -1, 0, 2, 3, 4 }, { -5 }
+    };
     for (size_t i = 0; i < 4; i++) {
         eff_checkpoint_tensor(c, i, &x);
         assert_int_equal(x.ndim, i < 3 ? 2 : 0);
@@ -353,7 +359,8 @@ static void rename_key(t_bundle *b, int k, const char *name, size_t len)
 /* Two tensors a and b of 2 x 3 floats, written with one thing wrong. */
 static void bad_keys(t_bundle *b, int which)
 {
-    static const int64_t d23[] = { 2, 3 }, huge[] = { INT64_MAX, 4 }, deep[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, minus[] = { -1, 3 };
+    static const int64_t d23[] = { 2, 3 }, huge[] = { INT64_MAX, 4 }, deep[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 },
+                         minus[] = { -1, 3 };
     static char longest[1025];
     t_bytes *const v = &b->key[1].value;
     switch (which) {
@@ -366,7 +373,10 @@ static void bad_keys(t_bundle *b, int which)
     case 6: rename_key(b, 2, "a", 1); break;
     case 7: rename_key(b, 2, "Z", 1); break;
     case 8: rename_key(b, 1, "\0a", 2); break;
-    case 9: memset(longest, 'b', sizeof longest); rename_key(b, 2, longest, sizeof longest); break;
+    case 9:
+        memset(longest, 'b', sizeof longest);
+        rename_key(b, 2, longest, sizeof longest);
+        break;
     case 10: set_entry(b, 1, 0, 40, 24, d23, 2); break;
     case 11: set_entry(b, 1, 0, UINT64_MAX - 3, 24, d23, 2); break;
     case 12: set_entry(b, 1, 0, 12, 24, d23, 2); break;
@@ -381,9 +391,15 @@ static void bad_keys(t_bundle *b, int which)
     case 21: v->n -= 2; break;
     case 22: t_add_varint(v, 5 << 3 | 3); break; /* a group */
     case 23: b->data[0].n -= 30; break;
-    case 24: rename_key(b, 1, "\xff", 1); b->n = 2; break;
+    case 24:
+        rename_key(b, 1, "\xff", 1);
+        b->n = 2;
+        break;
     case 25: b->n = 0; break;
-    case 26: v->n = 0; t_add_le(v, 0x01180212, 4); break; /* a shape of unknown rank */
+    case 26:
+        v->n = 0;
+        t_add_le(v, 0x01180212, 4);
+        break; /* a shape of unknown rank */
     default: fail();
     }
 }
@@ -435,7 +451,8 @@ static void refused(const char *path, eff_status want, const char *says, size_t 
     eff_error err = { 0 };
     eff_checkpoint *c;
     const eff_status s = eff_checkpoint_open(&c, path, &err);
-    if (s != want || !strstr(err.msg, says)) fail_msg("case %zu: %d \"%s\", expected %d and \"%s\"", i, s, err.msg, want, says);
+    if (s != want || !strstr(err.msg, says))
+        fail_msg("case %zu: %d \"%s\", expected %d and \"%s\"", i, s, err.msg, want, says);
     assert_null(c);
     assert_null(strchr(err.msg, '\n'));
 }
@@ -456,8 +473,8 @@ static void test_bad_keys(void **state)
     }
 }
 
-/* The table itself, byte by byte: every byte of a block is under a checksum, so whichever changes is noticed; a file cut anywhere has
- * no footer. The padding of the footer alone is free. */
+/* The table itself, byte by byte: every byte of a block is under a checksum, so whichever changes is noticed; a file
+ * cut anywhere has no footer. The padding of the footer alone is free. */
 static void test_bad_table(void **state)
 {
     (void)state;
@@ -562,7 +579,8 @@ static void test_bad_data(void **state)
     eff_model_destroy(net);
 }
 
-/* TensorFlow's own writing: the first twenty tensors of the small network in two data files, five in one, and that one damaged. */
+/* TensorFlow's own writing: the first twenty tensors of the small network in two data files, five in one, and that one
+ * damaged. */
 static void test_written_by_tensorflow(void **state)
 {
     (void)state;
@@ -617,10 +635,11 @@ static void test_written_by_tensorflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_checksum),  cmocka_unit_test(test_snappy),    cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_directory), cmocka_unit_test(test_bad_keys),
-        cmocka_unit_test(test_bad_table), cmocka_unit_test(test_bad_blocks), cmocka_unit_test(test_bad_data),
-        cmocka_unit_test(test_written_by_tensorflow),
+        cmocka_unit_test(test_checksum),  cmocka_unit_test(test_snappy),
+        cmocka_unit_test(test_forms),     cmocka_unit_test(test_names),
+        cmocka_unit_test(test_directory), cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_bad_table), cmocka_unit_test(test_bad_blocks),
+        cmocka_unit_test(test_bad_data),  cmocka_unit_test(test_written_by_tensorflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

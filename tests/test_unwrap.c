@@ -45,7 +45,8 @@ static void add(file *f, const char *name, int ndim, int64_t d0, int64_t d1, con
     f->n++;
 }
 
-/* The network under a prefix; its stem for `channels` input channels, which are those of the model over and over, plus their number. */
+/* The network under a prefix; its stem for `channels` input channels, which are those of the model over and over, plus
+ * their number. */
 static void add_model(file *f, const eff_model *m, eff_family family, const char *prefix, int channels)
 {
     for (int p = 0; p < m->graph->nparams; p++) {
@@ -54,7 +55,9 @@ static void add_model(file *f, const eff_model *m, eff_family family, const char
         assert_true(eff_name_of_param(name, family, &m->table, m->graph, p));
         eff_st_tensor *const t = &f->t[f->n];
         snprintf(f->name[f->n], sizeof f->name[0], "%s%s", prefix, name);
-        *t = (eff_st_tensor){ f->name[f->n], EFF_F32, q->ndim, { q->dim[0], q->dim[1], q->dim[2], q->dim[3] }, m->weights[p] };
+        *t = (eff_st_tensor){
+            f->name[f->n], EFF_F32, q->ndim, { q->dim[0], q->dim[1], q->dim[2], q->dim[3] }, m->weights[p]
+        };
         f->n++;
         if (strcmp(q->name, "stem.conv.weight") != 0 || channels == 3) continue;
         const int area = q->dim[2] * q->dim[3];
@@ -117,14 +120,22 @@ static void test_wrappers(void **state)
         { { "model." }, EFF_FAMILY_TORCHVISION, NULL, "tensors under model" },
         { { "module." }, EFF_FAMILY_LUKEMELAS, NULL, "tensors under module" },
         { { "state_dict.module._orig_mod." }, EFF_FAMILY_TIMM_TF, NULL, "tensors under state_dict.module._orig_mod" },
-        { { "model.backbone." }, EFF_FAMILY_TORCHVISION, "resnet18@width=0.1,classes=3", "tensors under model.backbone" },
+        { { "model.backbone." },
+          EFF_FAMILY_TORCHVISION,
+          "resnet18@width=0.1,classes=3",
+          "tensors under model.backbone" },
         { { "net." }, EFF_FAMILY_TORCHVISION, "resnet50@width=0.1,classes=3", "tensors under net" },
         { { "x." }, EFF_FAMILY_NEUTRAL, NULL, "tensors under x" },
-        { { "state_dict_ema.module.", "state_dict.module." }, EFF_FAMILY_TIMM, NULL,
+        { { "state_dict_ema.module.", "state_dict.module." },
+          EFF_FAMILY_TIMM,
+          NULL,
           "under state_dict_ema.module, moving averages, rather than those under state_dict.module" },
         { { "model_ema.", "model.", "" }, EFF_FAMILY_TORCHVISION, NULL, "under model_ema, moving averages" },
         { { "EMA.", "" }, EFF_FAMILY_LUKEMELAS, NULL, "moving averages, rather than those at the top" },
-        { { "ema.", "schema." }, EFF_FAMILY_LUKEMELAS, NULL, "under ema, moving averages, rather than those under schema" },
+        { { "ema.", "schema." },
+          EFF_FAMILY_LUKEMELAS,
+          NULL,
+          "under ema, moving averages, rather than those under schema" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         eff_model *const want = random_model(cases[i].net ? cases[i].net : net, 1);
@@ -138,8 +149,10 @@ static void test_wrappers(void **state)
         }
         eff_model *const m = load(save(f, "wrapped"), (eff_model_opts){ .family = eff_family_name(cases[i].family) });
         same_weights(m, want);
-        if (!cases[i].note) assert_null(m->meta.note);
-        else if (!m->meta.note || !strstr(m->meta.note, cases[i].note)) fail_msg("case %zu: %s", i, m->meta.note);
+        if (!cases[i].note)
+            assert_null(m->meta.note);
+        else if (!m->meta.note || !strstr(m->meta.note, cases[i].note))
+            fail_msg("case %zu: %s", i, m->meta.note);
         eff_model_destroy(m);
         eff_model_destroy(other);
         eff_model_destroy(want);
@@ -188,7 +201,8 @@ static void test_channels(void **state)
             file *const f = begin();
             add_model(f, a, EFF_FAMILY_TIMM, wrapped ? "model." : "", n);
             const char *const path = save(f, name);
-            snprintf(says, sizeof says, "tensor conv_stem.weight: expected 3 input channels, found %d: --channels 3", n);
+            snprintf(says, sizeof says, "tensor conv_stem.weight: expected 3 input channels, found %d: --channels 3",
+                     n);
             fails(path, (eff_model_opts){ .family = "timm" }, EFF_EFORMAT, says);
             fails(path, (eff_model_opts){ .family = "timm", .channels = 1 }, EFF_EARG, "channels: expected 3, found 1");
             eff_model *const m = load(path, (eff_model_opts){ .family = "timm", .channels = 3 });
@@ -196,13 +210,15 @@ static void test_channels(void **state)
                 for (int c = 0; c < 3; c++)
                     for (int i = 0; i < area; i++) {
                         const int from = c % n;
-                        const float want = (a->weights[stem][(o * 3 + from % 3) * area + i] + (float)from) * ((float)n / 3);
+                        const float want =
+                            (a->weights[stem][(o * 3 + from % 3) * area + i] + (float)from) * ((float)n / 3);
                         assert_true(m->weights[stem][(o * 3 + c) * area + i] == want);
                     }
             for (int p = 0; p < m->graph->nparams; p++)
-                if (p != stem) assert_memory_equal(m->weights[p], a->weights[p], a->graph->param[p].count * sizeof(float));
-            snprintf(says, sizeof says, "%sstem adapted from %d input channel%s to 3", wrapped ? "tensors under model; " : "", n,
-                     n == 1 ? "" : "s");
+                if (p != stem)
+                    assert_memory_equal(m->weights[p], a->weights[p], a->graph->param[p].count * sizeof(float));
+            snprintf(says, sizeof says, "%sstem adapted from %d input channel%s to 3",
+                     wrapped ? "tensors under model; " : "", n, n == 1 ? "" : "s");
             assert_string_equal(m->meta.note, says);
             eff_model_destroy(m);
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Eight bytes a step through eight tables, which are made on first use: a checkpoint of 250 MB takes a fraction of a second. */
+/* Eight bytes a step through eight tables, which are made on first use: a checkpoint of 250 MB takes a fraction of a
+ * second. */
 #include "base/crc32c.h"
 
 #include <pthread.h>

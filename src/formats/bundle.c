@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A TensorFlow checkpoint is opened by its index alone; of the data files only the sizes are looked at. Each tensor must lie within its
- * data file and apart from the others, and fill exactly the bytes that its shape and type take. Its checksum is compared
- * while it is read, which takes no memory beside the tensor's own. */
+/* A TensorFlow checkpoint is opened by its index alone; of the data files only the sizes are looked at. Each tensor
+ * must lie within its data file and apart from the others, and fill exactly the bytes that its shape and type take. Its
+ * checksum is compared while it is read, which takes no memory beside the tensor's own. */
 #include "formats/bundle.h"
 
 #include "base/crc32c.h"
@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 enum {
-    MAX_INDEX = 64 << 20,      /* bytes; that of B7 with averages and optimiser has half a MB */
-    MAX_POINTER = 64 << 10,    /* of the file "checkpoint" */
-    DATA_SUFFIX = 21,          /* ".data-00000-of-00001" and NUL */
+    MAX_INDEX = 64 << 20,   /* bytes; that of B7 with averages and optimiser has half a MB */
+    MAX_POINTER = 64 << 10, /* of the file "checkpoint" */
+    DATA_SUFFIX = 21,       /* ".data-00000-of-00001" and NUL */
 };
 
 static const char index_suffix[] = ".index";
@@ -30,12 +30,12 @@ typedef struct extent { /* where a tensor lies */
 } extent;
 
 typedef struct reader {
-    char *base;            /* the path without ".index"                      */
+    char *base; /* the path without ".index"                      */
     uint32_t shards;
     uint64_t *shard_bytes; /* of each data file, UINT64_MAX = not looked at  */
     extent *at;            /* [c->count]                                     */
     size_t capacity;
-    int fd;                /* of data file `open`, or -1                     */
+    int fd; /* of data file `open`, or -1                     */
     uint32_t open;
 } reader;
 
@@ -75,7 +75,7 @@ static const struct {
     int type;
     eff_dtype dtype;
 } types[] = {
-    { 1, EFF_F32 }, { 2, EFF_F64 }, { 3, EFF_I32 }, { 4, EFF_U8 },    { 5, EFF_I16 },
+    { 1, EFF_F32 }, { 2, EFF_F64 }, { 3, EFF_I32 },   { 4, EFF_U8 },    { 5, EFF_I16 },
     { 6, EFF_I8 },  { 9, EFF_I64 }, { 10, EFF_BOOL }, { 14, EFF_BF16 }, { 19, EFF_F16 },
 };
 
@@ -91,10 +91,11 @@ static eff_status check_size(const eff_bundle_entry *e, const eff_tensor *t, eff
 {
     const int len = e->len < 100 ? (int)e->len : 100;
     size_t count;
-    if (!eff_tensor_count(e->ndim, e->dim, &count)) return EFF_OK; /* refused with a word for it by eff_checkpoint_add() */
+    if (!eff_tensor_count(e->ndim, e->dim, &count))
+        return EFF_OK; /* refused with a word for it by eff_checkpoint_add() */
     if (t->dtype == EFF_OPAQUE ? e->size >= count : e->size == count * eff_dtype_size(t->dtype)) return EFF_OK;
-    return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected %llu bytes for its shape and type, found %llu", len, e->name,
-                    (unsigned long long)count * eff_dtype_size(t->dtype), (unsigned long long)e->size);
+    return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected %llu bytes for its shape and type, found %llu", len,
+                    e->name, (unsigned long long)count * eff_dtype_size(t->dtype), (unsigned long long)e->size);
 }
 
 static eff_status grow(reader *r, size_t count, eff_error *err)
@@ -140,8 +141,9 @@ static eff_status add_entry(void *ctx, uint32_t shards, const eff_bundle_entry *
     }
     const uint64_t room = r->shard_bytes[e->shard];
     if (e->offset > room || e->size > room - e->offset)
-        return eff_fail(err, EFF_EFORMAT, "tensor %.*s: bytes %llu + %llu lie past the end of its data file (%llu bytes)", len,
-                        e->name, (unsigned long long)e->offset, (unsigned long long)e->size, (unsigned long long)room);
+        return eff_fail(err, EFF_EFORMAT,
+                        "tensor %.*s: bytes %llu + %llu lie past the end of its data file (%llu bytes)", len, e->name,
+                        (unsigned long long)e->offset, (unsigned long long)e->size, (unsigned long long)room);
     r->at[c->count - 1] = (extent){ e->shard, e->crc, e->offset, e->size };
     return EFF_OK;
 }
@@ -238,10 +240,12 @@ eff_status eff_bundle_open(eff_checkpoint *c, const char *path, uint64_t size, e
     r->fd = -1;
     c->impl = r;
     if (!path || !has_suffix(path, index_suffix))
-        return eff_fail(err, EFF_EFORMAT,
-                        "the index of a TensorFlow checkpoint: expected it under its name, NAME.index, beside its data");
+        return eff_fail(
+            err, EFF_EFORMAT,
+            "the index of a TensorFlow checkpoint: expected it under its name, NAME.index, beside its data");
     if (size > MAX_INDEX)
-        return eff_fail(err, EFF_EFORMAT, "index: %llu bytes, at most %d are read", (unsigned long long)size, MAX_INDEX);
+        return eff_fail(err, EFF_EFORMAT, "index: %llu bytes, at most %d are read", (unsigned long long)size,
+                        MAX_INDEX);
     r->base = eff_strndup(path, strlen(path) - strlen(index_suffix));
     unsigned char *const bytes = eff_malloc((size_t)size);
     eff_status s = r->base && bytes ? EFF_OK : eff_fail_memory(err, (size_t)size);
@@ -281,7 +285,7 @@ bool eff_bundle_is_prefix(const char *path)
     struct stat st;
     if (stat(path, &st) == 0) return false;
     char *const index = join(path, "", "", 0, index_suffix);
-    const bool is = index && is_file(index);
+    const bool is = !index || is_file(index); /* out of memory: eff_bundle_find() will say so */
     eff_free(index);
     return is;
 }
@@ -295,7 +299,8 @@ static eff_status follow_pointer(char **file, const char *folder, const char *po
     eff_status s = eff_file_read_all(pointer, MAX_POINTER, &text, &size, err);
     if (s != EFF_OK) return s;
     const char *name = (const char *)text;
-    while (name && strncmp(name, field, strlen(field)) != 0) { /* at the start of a line: not all_model_checkpoint_paths */
+    while (name &&
+           strncmp(name, field, strlen(field)) != 0) { /* at the start of a line: not all_model_checkpoint_paths */
         name = strchr(name, '\n');
         if (name) name++;
     }
@@ -305,7 +310,8 @@ static eff_status follow_pointer(char **file, const char *folder, const char *po
         for (const char *p = name; p < end; p++)
             if (*p == '/') name = p + 1;
         *file = join(folder, "/", name, (size_t)(end - name), index_suffix);
-        if (!*file) s = eff_fail_memory(err, size);
+        if (!*file)
+            s = eff_fail_memory(err, size);
         else if (!is_file(*file))
             s = eff_fail(err, EFF_EFORMAT, "its file \"checkpoint\" names %.*s, which is not in the folder",
                          end - name > 100 ? 100 : (int)(end - name), name);
@@ -329,9 +335,11 @@ static eff_status only_index(char **file, const char *folder, eff_error *err)
     }
     closedir(d);
     if (s == EFF_OK && found == 0)
-        s = eff_fail(err, EFF_EFORMAT, "expected a file, found a directory without a TensorFlow checkpoint (NAME.index)");
+        s = eff_fail(err, EFF_EFORMAT,
+                     "expected a file, found a directory without a TensorFlow checkpoint (NAME.index)");
     if (s == EFF_OK && found > 1)
-        s = eff_fail(err, EFF_EFORMAT, "a folder with %d TensorFlow checkpoints and no file \"checkpoint\": name one of them", found);
+        s = eff_fail(err, EFF_EFORMAT,
+                     "a folder with %d TensorFlow checkpoints and no file \"checkpoint\": name one of them", found);
     return s;
 }
 

@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/** Which file to open for what a person calls a checkpoint: NAME for NAME.index, one of its data files, a folder with a file
- * "checkpoint" or with exactly one index; anything else is itself. *file is eff_malloc'ed.
+/** Which file to open for what a person calls a checkpoint: NAME for NAME.index, one of its data files, a folder with a
+ * file "checkpoint" or with exactly one index; anything else is itself. *file is eff_malloc'ed.
  * @return EFF_EFORMAT for a folder in which there is none or no telling which */
 eff_status eff_bundle_find(char **file, const char *path, eff_error *err);
 

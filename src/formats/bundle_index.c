@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The index is a table as LevelDB writes them: blocks of sorted, prefix-compressed keys with a checksum each, a block that says where
- * they are, and a footer that says where that one is. The value of the empty key is a BundleHeaderProto, that of every other key a
- * BundleEntryProto; the few fields needed are decoded by hand and the others passed over. Keys must ascend strictly over the
- * whole table and blocks over the whole file, so no byte is read, checked or expanded twice. */
+/* The index is a table as LevelDB writes them: blocks of sorted, prefix-compressed keys with a checksum each, a block
+ * that says where they are, and a footer that says where that one is. The value of the empty key is a
+ * BundleHeaderProto, that of every other key a BundleEntryProto; the few fields needed are decoded by hand and the
+ * others passed over. Keys must ascend strictly over the whole table and blocks over the whole file, so no byte is
+ * read, checked or expanded twice. */
 #include "formats/bundle_index.h"
 
 #include "base/crc32c.h"
@@ -18,10 +19,10 @@ enum {
     BUNDLE_VERSION = 1,   /* of the format                                          */
 };
 
-#define TRY(call)                     \
-    do {                              \
-        const eff_status s_ = (call); \
-        if (s_) return s_;            \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        const eff_status s_ = (call);                                                                                  \
+        if (s_) return s_;                                                                                             \
     } while (0)
 
 /* ------------------------------------------------------------------------------------------------ numbers */
@@ -77,8 +78,8 @@ static eff_status fail_block(const handle *h, eff_status code, const char *what,
     return eff_fail(err, code, "index: block at byte %llu: %s", (unsigned long long)h->offset, what);
 }
 
-/* Behind the entries stand the places where a key is written whole, and their number. We read from the start and do not need
- * them, but a block whose own map is wrong is damaged. */
+/* Behind the entries stand the places where a key is written whole, and their number. We read from the start and do not
+ * need them, but a block whose own map is wrong is damaged. */
 static eff_status cut_restarts(block *b, const handle *h, const unsigned char *bytes, size_t n, eff_error *err)
 {
     const uint64_t count = n >= 4 ? fixed(bytes + n - 4, 4) : 0;
@@ -146,10 +147,11 @@ static eff_status next_entry(span *entries, key *k, span *value, const handle *h
         const size_t old = k->len - (size_t)shared, n = old < fresh ? old : (size_t)fresh;
         const int c = n ? memcmp(suffix.p, k->bytes + shared, n) : 0;
         if (c == 0 && fresh == old)
-            return eff_fail(err, EFF_EFORMAT, "index: tensor %.*s occurs twice", k->len < 100 ? (int)k->len : 100, k->bytes);
-        if (c < 0 || (c == 0 && fresh < old))
-            return eff_fail(err, EFF_EFORMAT, "index: the name behind %.*s is not in order", k->len < 100 ? (int)k->len : 100,
+            return eff_fail(err, EFF_EFORMAT, "index: tensor %.*s occurs twice", k->len < 100 ? (int)k->len : 100,
                             k->bytes);
+        if (c < 0 || (c == 0 && fresh < old))
+            return eff_fail(err, EFF_EFORMAT, "index: the name behind %.*s is not in order",
+                            k->len < 100 ? (int)k->len : 100, k->bytes);
     }
     if (fresh) memcpy(k->bytes + shared, suffix.p, (size_t)fresh);
     k->len = (size_t)(shared + fresh);
@@ -250,20 +252,22 @@ static eff_status read_entry(eff_bundle_entry *e, span m, eff_error *err)
     uint64_t type = 0, shard = 0;
     while (m.p < m.end) {
         if (!next_field(&m, &f)) return fail_entry(e, EFF_EFORMAT, "its entry in the index is damaged", err);
-        if (f.wire == WIRE_VARINT)
-            switch (f.number) {
+        if (f.wire == WIRE_VARINT) switch (f.number) {
             case 1: type = f.value; break;
             case 3: shard = f.value; break;
             case 4: e->offset = f.value; break;
             case 5: e->size = f.value; break;
             default: break;
             }
-        else if (f.number == 2 && f.wire == WIRE_BYTES) TRY(read_shape(e, f.bytes, err));
-        else if (f.number == 6 && f.wire == WIRE_32) e->crc = (uint32_t)f.value;
+        else if (f.number == 2 && f.wire == WIRE_BYTES)
+            TRY(read_shape(e, f.bytes, err));
+        else if (f.number == 6 && f.wire == WIRE_32)
+            e->crc = (uint32_t)f.value;
         else if (f.number == 7)
             return fail_entry(e, EFF_EUNSUPPORTED, "saved in slices (a partitioned variable), which are not read", err);
     }
-    if (shard > EFF_BUNDLE_SHARDS) return fail_entry(e, EFF_EFORMAT, "the number of its data file is out of range", err);
+    if (shard > EFF_BUNDLE_SHARDS)
+        return fail_entry(e, EFF_EFORMAT, "the number of its data file is out of range", err);
     e->type = type < 1000 ? (int)type : 1000; /* no such type either */
     e->shard = (uint32_t)shard;
     return EFF_OK;
@@ -290,7 +294,8 @@ static eff_status read_block(reading *r, span entries, const handle *h, eff_erro
         }
         eff_bundle_entry e = { .name = (const char *)r->last.bytes, .len = r->last.len };
         if (r->last.bytes[0] == 0) /* names of slices begin so */
-            return eff_fail(err, EFF_EUNSUPPORTED, "index: it has variables saved in slices (partitioned), which are not read");
+            return eff_fail(err, EFF_EUNSUPPORTED,
+                            "index: it has variables saved in slices (partitioned), which are not read");
         TRY(read_entry(&e, value, err));
         TRY(r->add(r->ctx, r->shards, &e, err));
     }
@@ -310,7 +315,7 @@ eff_status eff_bundle_index_read(const unsigned char *bytes, size_t n, eff_bundl
     reading r = { .add = add, .ctx = ctx };
     key separator = { .len = 0 };
     block list, unused;
-    uint64_t end = 0; /* of the last block */
+    uint64_t end = 0;                               /* of the last block */
     TRY(open_block(&unused, bytes, n, &meta, err)); /* TensorFlow writes nothing into it; damage is damage */
     eff_free(unused.own);
     TRY(open_block(&list, bytes, n, &index, err));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Snappy block is its expanded length and then a row of elements: a literal, or a copy of bytes that have been put out before. Every
- * length is checked against what is left on both sides before a byte moves; a block is accepted when both sides end together. */
+/* A Snappy block is its expanded length and then a row of elements: a literal, or a copy of bytes that have been put
+ * out before. Every length is checked against what is left on both sides before a byte moves; a block is accepted when
+ * both sides end together. */
 #include "formats/snappy.h"
 
 #include "base/mem.h"

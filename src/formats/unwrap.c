@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A network is found by its two ends: where the stem's convolution and the classifier of one family stand under a common prefix. The
- * tensors under the chosen prefix become a second directory over the same data, so nothing is read or copied. Only the names
- * decide; whether the shapes fit is found by recognition, as for any file. */
+/* A network is found by its two ends: where the stem's convolution and the classifier of one family stand under a
+ * common prefix. The tensors under the chosen prefix become a second directory over the same data, so nothing is read
+ * or copied. Only the names decide; whether the shapes fit is found by recognition, as for any file. */
 #include "formats/unwrap.h"
 
 #include "base/mem.h"
@@ -13,17 +13,17 @@
 #include <strings.h>
 
 enum {
-    MAX_NETWORKS = 16,   /* in one file */
-    MAX_CHANNELS = 64,   /* of a stem that is adapted */
+    MAX_NETWORKS = 16, /* in one file */
+    MAX_CHANNELS = 64, /* of a stem that is adapted */
     PREFIX_SHOWN = 60,
 };
 
 static const char ema_suffix[] = "/ExponentialMovingAverage";
 
-#define TRY(call)                     \
-    do {                              \
-        const eff_status s_ = (call); \
-        if (s_) return s_;            \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        const eff_status s_ = (call);                                                                                  \
+        if (s_) return s_;                                                                                             \
     } while (0)
 
 /* A network in the file: the first `len` bytes of `name` are its prefix, dot or slash included; then comes `stem`. */
@@ -66,7 +66,8 @@ static size_t variable_length(const char *name)
     return ends_with(name, n, ema_suffix) ? n - strlen(ema_suffix) : n;
 }
 
-static const eff_tensor *find_joined(const eff_index *x, const char *prefix, size_t len, const char *tail, const char *suffix)
+static const eff_tensor *find_joined(const eff_index *x, const char *prefix, size_t len, const char *tail,
+                                     const char *suffix)
 {
     char full[EFF_MAX_TENSOR_NAME + 1];
     const int n = snprintf(full, sizeof full, "%.*s%s%s", (int)len, prefix, tail, suffix);
@@ -83,7 +84,8 @@ static void find_networks(search *s, const char *stem, const char *head)
         const size_t n = s->tensorflow ? variable_length(name) : strlen(name);
         if (!ends_with(name, n, stem) || (n > k && name[n - k - 1] != joint)) continue;
         const size_t len = n - k;
-        if (!find_joined(s->x, name, len, head, "") && !(s->tensorflow && find_joined(s->x, name, len, head, ema_suffix)))
+        if (!find_joined(s->x, name, len, head, "") &&
+            !(s->tensorflow && find_joined(s->x, name, len, head, ema_suffix)))
             continue;
         bool known = false;
         for (int j = 0; j < s->n; j++) known |= s->net[j].len == len && memcmp(s->net[j].name, name, len) == 0;
@@ -101,7 +103,9 @@ static void find_all_networks(search *s)
     } kinds[] = { { EFF_OP_MBCONV }, { EFF_OP_BASIC } };
     for (int f = 0; f < EFF_NAMING_COUNT; f++)
         for (int k = 0; k < 2; k++) {
-            eff_place p = { .net = 1u << kinds[k].op, .op = kinds[k].op, .nstages = 7, .stage = EFF_STAGE_STEM, .blocks = 17 };
+            eff_place p = {
+                .net = 1u << kinds[k].op, .op = kinds[k].op, .nstages = 7, .stage = EFF_STAGE_STEM, .blocks = 17
+            };
             char stem[EFF_TENSOR_NAME], head[EFF_TENSOR_NAME];
             if ((f == EFF_FAMILY_TF) != s->tensorflow) continue;
             if (!eff_name_format(stem, (eff_family)f, &p, "stem.conv", "weight")) continue;
@@ -132,7 +136,8 @@ static eff_status choose(const found **out, const search *s, eff_error *err)
     }
     *out = best;
     if (!rival) return EFF_OK;
-    return eff_fail(err, EFF_EFORMAT, "the file holds several networks, under %.*s and %.*s: save the one that is meant alone",
+    return eff_fail(err, EFF_EFORMAT,
+                    "the file holds several networks, under %.*s and %.*s: save the one that is meant alone",
                     shown(best), best->name, shown(rival), rival->name);
 }
 
@@ -144,8 +149,9 @@ typedef struct view {
     eff_tensor source; /* what it is made of; its name is not set                  */
 } view;
 
-/* timm's rule, which takes colour to n channels by repeating the three, times 3/n: the other way round the n are repeated, times
- * n/3. What timm made for 4 channels becomes again what it was; a grey picture as R = G = B gives what it gave. */
+/* timm's rule, which takes colour to n channels by repeating the three, times 3/n: the other way round the n are
+ * repeated, times n/3. What timm made for 4 channels becomes again what it was; a grey picture as R = G = B gives what
+ * it gave. */
 static eff_status read_adapted(const view *v, const eff_tensor *t, float *out, eff_error *err)
 {
     const int64_t from = v->source.dim[1], to = t->dim[1], area = t->dim[2] * t->dim[3];
@@ -189,7 +195,8 @@ static eff_status view_new(eff_checkpoint **out, const eff_checkpoint *file, eff
     return c->arch_hint ? EFF_OK : eff_fail_memory(err, 256);
 }
 
-/* What is true of a tensor of the file holds for the same elements in another order, so its storage is not looked at again. */
+/* What is true of a tensor of the file holds for the same elements in another order, so its storage is not looked at
+ * again. */
 static eff_status view_add(eff_checkpoint *c, const char *name, size_t len, const eff_tensor *t, eff_error *err)
 {
     return eff_checkpoint_add(c, name, len, t, INT64_MAX, err);
@@ -240,7 +247,8 @@ static void permute(eff_tensor *to, const eff_tensor *from, const char *name, si
     }
 }
 
-static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const found *f, char *note, size_t room, eff_error *err)
+static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const found *f, char *note, size_t room,
+                                 eff_error *err)
 {
     size_t averages = 0;
     for (size_t i = 0; i < x->count; i++) {
@@ -257,30 +265,32 @@ static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const fo
         averages += average;
     }
     const int k = snprintf(note, room, "variables of scope %.*s, ", shown(f), f->name);
-    if (averages == c->count) snprintf(note + k, room - (size_t)k, "the moving averages (ExponentialMovingAverage)");
-    else if (!averages) snprintf(note + k, room - (size_t)k, "which has no moving averages (ExponentialMovingAverage)");
+    if (averages == c->count)
+        snprintf(note + k, room - (size_t)k, "the moving averages (ExponentialMovingAverage)");
+    else if (!averages)
+        snprintf(note + k, room - (size_t)k, "which has no moving averages (ExponentialMovingAverage)");
     else
-        snprintf(note + k, room - (size_t)k, "%zu of %zu as moving averages (ExponentialMovingAverage)", averages, c->count);
+        snprintf(note + k, room - (size_t)k, "%zu of %zu as moving averages (ExponentialMovingAverage)", averages,
+                 c->count);
     return EFF_OK;
 }
 
 /* --------------------------------------------------------------------------------------- PyTorch's dictionaries */
 
-static eff_status take_prefix(eff_checkpoint *c, const eff_index *x, const search *s, const found *f, char *note, size_t room,
-                              eff_error *err)
+static eff_status take_prefix(eff_checkpoint *c, const eff_index *x, const search *s, const found *f, char *note,
+                              size_t room, eff_error *err)
 {
     for (size_t i = 0; i < x->file->count; i++) {
         const eff_tensor *const t = &x->file->tensor[i];
         const size_t n = strlen(t->name);
-        if (n > f->len && memcmp(t->name, f->name, f->len) == 0)
-            TRY(view_add(c, t->name + f->len, n - f->len, t, err));
+        if (n > f->len && memcmp(t->name, f->name, f->len) == 0) TRY(view_add(c, t->name + f->len, n - f->len, t, err));
     }
     const int k = snprintf(note, room, "tensors under %.*s", shown(f), f->name);
     for (int i = 0; f->averages && i < s->n; i++) {
         const found *const other = &s->net[i];
         if (other->averages) continue;
-        snprintf(note + k, room - (size_t)k, ", moving averages, rather than those %s%.*s", other->len ? "under " : "at the top",
-                 shown(other), other->name);
+        snprintf(note + k, room - (size_t)k, ", moving averages, rather than those %s%.*s",
+                 other->len ? "under " : "at the top", shown(other), other->name);
         break;
     }
     return EFF_OK;
@@ -297,7 +307,8 @@ static const eff_tensor *find_stem(const eff_checkpoint *c, const char *name)
 
 static bool needs_channels(const eff_tensor *stem, int channels)
 {
-    return stem && channels && stem->ndim == 4 && stem->dim[1] != channels && stem->dim[1] >= 1 && stem->dim[1] <= MAX_CHANNELS;
+    return stem && channels && stem->ndim == 4 && stem->dim[1] != channels && stem->dim[1] >= 1 &&
+           stem->dim[1] <= MAX_CHANNELS;
 }
 
 static eff_status adapt_stem(eff_checkpoint *c, const char *name, int channels, char *note, size_t room, eff_error *err)
@@ -314,8 +325,8 @@ static eff_status adapt_stem(eff_checkpoint *c, const char *name, int channels, 
         return eff_fail(err, EFF_EFORMAT, "tensor %.100s: the product of its shape is too large", name);
     if (t->count > v->source.count) c->bytes += (t->count - v->source.count) * eff_dtype_size(t->dtype);
     const size_t k = strlen(note);
-    snprintf(note + k, room - k, "%sstem adapted from %lld input channel%s to %d", k ? "; " : "", (long long)v->source.dim[1],
-             v->source.dim[1] == 1 ? "" : "s", channels);
+    snprintf(note + k, room - k, "%sstem adapted from %lld input channel%s to %d", k ? "; " : "",
+             (long long)v->source.dim[1], v->source.dim[1] == 1 ? "" : "s", channels);
     return EFF_OK;
 }
 
