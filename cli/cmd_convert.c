@@ -15,6 +15,7 @@
 static const cli_opt opts[] = {
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
+    CLI_OPT_CHANNELS,
     { 0, "classes", "FILE", "names of the classes: one a line, or index, id and name by tabs", CLI_PATH },
     CLI_OPT_PREPROCESS,
     { 0, "origin", "TEXT", "where the weights come from, kept in the file", CLI_TEXT },
@@ -148,6 +149,7 @@ static int print_result(const cli_args *a, const char *in, const char *out, cons
         cli_json_set(j, "format", cli_json_text(i->format)); /* of the input, as model and family are */
         cli_json_set(j, "model", cli_json_text(i->name));
         cli_json_set(j, "family", cli_json_text(i->family));
+        if (i->note) cli_json_set(j, "taken", cli_json_text(i->note));
         cli_json_set(j, "tensors", cli_json_count((uint64_t)(is_table(out) ? 0 : eff_model_tensor_count(m))));
         cli_json_set(j, "params", cli_json_count(i->params));
         cli_json_set(j, "parity", par);
@@ -161,6 +163,7 @@ static int print_result(const cli_args *a, const char *in, const char *out, cons
     printf(", %s parameters, %d classes", cli_exact(i->params), i->classes);
     if (!is_table(out)) printf("; %zu tensors read back, equal to the bit", p->compared);
     putchar('\n');
+    if (!is_table(out) && i->note) printf("taken: %s\n", cli_clean(i->note));
     return CLI_OK;
 }
 
@@ -196,11 +199,11 @@ static int run_convert(cli_args *a)
 
 const cli_cmd cmd_convert = {
     .name = "convert",
-    .summary = "turn a checkpoint of PyTorch, timm, torchvision ... into a model file",
+    .summary = "turn a checkpoint of PyTorch, timm, TensorFlow ... into a model file",
     .usage = "IN OUT",
     .operands = "mf",
-    .about = "Reads a checkpoint (.pth, .safetensors; the content decides, not the name), finds out which\n"
-             "network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
+    .about = "Reads a checkpoint (.pth, .safetensors, TensorFlow's .index; the content decides, not the name),\n"
+             "finds out which network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
              ".safetensors the tensors alone, .json the table of the architecture. Nothing inside a\n"
              "checkpoint is ever executed. OUT is read back and compared; it appears whole or not at all.",
     .examples = "  effnet convert efficientnet_lite0.pth lite0.effnet --classes names.txt\n"

@@ -15,6 +15,7 @@ static const cli_opt opts[] = {
     CLI_OPT_PREPROCESS,
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
+    CLI_OPT_CHANNELS,
     { 0, "train", NULL, "also the memory that training takes", CLI_FLAG },
     { 'b', "batch", "N", "images in one training step", CLI_INT, "32", 1, 65536 },
     CLI_OPT_RECOMPUTE,
@@ -180,7 +181,7 @@ static int run_info(cli_args *a)
     eff_checkpoint *c = NULL;
     int status;
     const eff_status s = cli_try_model(a, path, &m, &what, &err);
-    const bool file = cli_file_bytes(path) >= 0 && (!m || eff_model_get_info(m)->has_weights);
+    const bool file = !m || eff_model_get_info(m)->has_weights;
     const bool settled = cli_given(a, "model") || cli_given(a, "family") || cli_given(a, "preprocess") ||
                          cli_given(a, "resolution") || cli_given(a, "classes"); /* then an error may be in those */
     if (s == EFF_OK) {
@@ -190,7 +191,7 @@ static int run_info(cli_args *a)
             status = show_model(a, m, c);
     } else if (file && what == path && s != EFF_ENOMEM && s != EFF_EIO && !(s == EFF_EARG && settled) &&
                eff_checkpoint_open(&c, path, &ignored) == EFF_OK) {
-        if (check_data(c, cli_file_bytes(path), &ignored) != EFF_OK)
+        if (check_data(c, (double)eff_checkpoint_bytes(c), &ignored) != EFF_OK)
             status = cli_fail(&ignored, path);
         else
             status = show_file(a, path, c, err.msg);

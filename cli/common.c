@@ -54,6 +54,7 @@ eff_status cli_try_model(const cli_args *a, const char *spec, eff_model **out, c
     o.family = cli_text(a, "family");
     o.architecture = cli_text(a, "model");
     o.classes = cli_int(a, "classes");
+    o.channels = cli_int(a, "channels");
     cli_size(a, "resolution", &o.height, &o.width);
     *out = NULL;
     *what = spec;
@@ -246,6 +247,7 @@ void cli_print_model(const eff_model *m, bool verbose)
     printf("  weights         %s", i->has_weights ? "yes" : "none: an untrained architecture");
     if (i->has_weights && i->family) printf(", which came in %s names", cli_clean(i->family));
     putchar('\n');
+    if (i->note) printf("  taken           %s\n", cli_clean(i->note));
     if (i->origin) printf("  origin          %s\n", cli_clean(i->origin));
     if (i->licence) printf("  licence         %s\n", cli_clean(i->licence));
     print_paper(i);
@@ -325,6 +327,7 @@ json_t *cli_model_json(const eff_model *m)
     cli_json_set(j, "preprocess", cli_json_text(rule));
     cli_json_set(j, "weights", json_boolean(i->has_weights));
     cli_json_set(j, "family", cli_json_text(i->family));
+    if (i->note) cli_json_set(j, "taken", cli_json_text(i->note));
     cli_json_set(j, "origin", cli_json_text(i->origin));
     cli_json_set(j, "licence", cli_json_text(i->licence));
     const paper_model *p = paper_find(i);

@@ -9,8 +9,8 @@
 /* Rows of an option table, for commands that take a checkpoint as MODEL. */
 #define CLI_OPT_FAMILY                                                                                                 \
     {                                                                                                                  \
-        0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas", CLI_CHOICE,       \
-            .choices = "timm timm_tf torchvision lukemelas"                                                            \
+        0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas, tf", CLI_CHOICE,   \
+            .choices = "timm timm_tf torchvision lukemelas tf"                                                         \
     }
 #define CLI_OPT_MODEL                                                                                                  \
     {                                                                                                                  \
@@ -23,6 +23,10 @@
 #define CLI_OPT_RESOLUTION                                                                                             \
     {                                                                                                                  \
         0, "resolution", "N|HxW", "input size in pixels [the model's]", CLI_SIZE, NULL, 1, 8192                        \
+    }
+#define CLI_OPT_CHANNELS                                                                                               \
+    {                                                                                                                  \
+        0, "channels", "N", "adapt a stem for grey or four channels to N = 3", CLI_INT, NULL, 3, 3                     \
     }
 #define CLI_OPT_CLASS_NAMES                                                                                            \
     {                                                                                                                  \

@@ -37,6 +37,7 @@ eff_checkpoint *t_fake(eff_family f, const eff_table *t, const eff_graph *g)
     c->fd = dup(fileno(sparse));
     fclose(sparse);
     assert_int_equal(ftruncate(c->fd, (off_t)1 << 36), 0);
+    c->bytes = (uint64_t)1 << 36;
     c->format = "fake";
     c->read = read_halves;
     for (int p = 0; p < g->nparams; p++) {

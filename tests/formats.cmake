@@ -2,6 +2,8 @@
 eff_test(test_names SOURCES test_names.c tsv.c LABELS unit)
 eff_test(test_recognise SOURCES test_recognise.c fakefile.c LABELS unit)
 eff_test(test_modelfile SOURCES test_modelfile.c fakefile.c LABELS unit)
+eff_test(test_bundle SOURCES test_bundle.c bundles.c checkpoints.c LABELS unit)
+eff_test(test_unwrap SOURCES test_unwrap.c LABELS unit)
 eff_test(test_recognise_shared SOURCES test_recognise_shared.c LABELS shared)
 # Tensor files: containers, element types, the pickle machine.
 eff_test(test_dtype SOURCES test_dtype.c checkpoints.c LABELS unit)
@@ -12,10 +14,10 @@ eff_test(test_pytorch_zip SOURCES test_pytorch_zip.c checkpoints.c pickles.c LAB
 eff_test(test_checkpoints SOURCES test_checkpoints.c checkpoints.c LABELS unit)
 eff_test(test_checkpoints_shared SOURCES test_checkpoints_shared.c checkpoints.c LABELS shared)
 # The seeds of the fuzz targets (tools/make_corpus.sh).
-add_executable(tool_seeds tool_seeds.c pickles.c)
+add_executable(tool_seeds tool_seeds.c bundles.c pickles.c)
 target_link_libraries(tool_seeds PRIVATE effnet_testsupport)
 # What hostile input and a machine without memory must not do, over all areas.
-eff_test(test_alloc_failure SOURCES test_alloc_failure.c checkpoints.c pickles.c LABELS unit)
+eff_test(test_alloc_failure SOURCES test_alloc_failure.c bundles.c checkpoints.c pickles.c LABELS unit)
 target_compile_definitions(test_alloc_failure PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
 eff_test(test_threads_predict SOURCES test_threads_predict.c LABELS unit threads)
 target_compile_definitions(test_threads_predict PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")

@@ -2,6 +2,7 @@
 /* Every allocation that loading, predicting and converting ask for is made to fail, one index after the other, jansson's among
  * them. An operation then says that memory ended, leaves no file behind and changes none; under ASan nothing leaks. */
 #define _GNU_SOURCE
+#include "bundles.h"
 #include "checkpoints.h"
 #include "pickles.h"
 
@@ -212,9 +213,26 @@ static eff_status load(const void *p, eff_error *err)
     return s;
 }
 
+static void write_bundle(void)
+{
+    static t_bundle b;
+    eff_error err = { 0 };
+    eff_model *m;
+    T_OK(eff_model_load(&m, TINY, NULL, &err), err);
+    T_OK(eff_model_init(m, 1, &err), err);
+    t_bundle_begin(&b, 2);
+    b.snappy = 1;
+    t_bundle_add_model(&b, m, "n", 1, 1);
+    t_bundle_sort(&b);
+    t_bundle_write(&b, t_tmp("tensorflow"));
+    t_bundle_free(&b);
+    eff_model_free(m);
+}
+
 static void loads(void **state)
 {
     (void)state;
+    write_bundle();
     const load_arg t[] = {
         { TINY, { 0 } },
         { keep(t_tmp("table.json")), { 0 } },
@@ -223,6 +241,8 @@ static void loads(void **state)
         { keep(t_tmp("timm.safetensors")), { .family = "timm_tf", .architecture = "b0@width=0.01,depth=0.01" } },
         { keep(t_tmp("zip.pth")), { 0 } },
         { keep(t_tmp("legacy.pth")), { 0 } },
+        { keep(t_tmp("tensorflow.index")), { .channels = 3 } },
+        { keep(t_tmp("tensorflow")), { 0 } },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) at_every_index(t[i].spec, load, &t[i], NULL);
 }

@@ -228,7 +228,7 @@ static void long_header(void **state)
     assert_int_equal(write(fd, &length, 8), 8);
     assert_int_equal(write(fd, "{}", 2), 2);
     assert_int_equal(ftruncate(fd, (off_t)length + 8), 0); /* no memory behind it */
-    assert_int_equal(eff_checkpoint_open_fd(&c, fd, length + 8, &err), EFF_EFORMAT);
+    assert_int_equal(eff_checkpoint_open_fd(&c, fd, length + 8, NULL, &err), EFF_EFORMAT);
     assert_string_equal(err.msg, "header: 105906176 bytes, at most 104857600 are read");
 
     const float x = 0;

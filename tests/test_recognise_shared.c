@@ -28,6 +28,9 @@ static const struct {
     { "small_timm_tf_f16.safetensors", "timm_tf", "small", "safetensors", to_f16 },
     { "small_timm_tf_bf16.safetensors", "timm_tf", "small", "safetensors", to_bf16 },
     { "small_lukemelas.pth", "lukemelas", "small", "pytorch-zip", as_is },
+    { "small_timm_tf_training.pth", "timm_tf", "small", "pytorch-zip", as_is },
+    { "b0_tf_bundle", "tf", "b0", "tensorflow-bundle", as_is },
+    { "small_tf_bundle/model.ckpt.index", "tf", "small", "tensorflow-bundle", as_is },
 };
 
 static void test_good(void **state)
@@ -40,7 +43,8 @@ static void test_good(void **state)
         const bool timm = strncmp(good[i].family, "timm", 4) == 0;
         eff_error err = { 0 };
         eff_model_opts o = { 0 };
-        if (timm) {
+        const bool hint = strstr(good[i].file, "training") != NULL; /* it says what network it is */
+        if (timm && !hint) {
             assert_int_equal(eff_formats_load(&m, path, &o, &err), EFF_EARG);
             assert_non_null(strstr(err.msg, "--family"));
             o.family = good[i].family;
@@ -51,7 +55,7 @@ static void test_good(void **state)
         assert_int_equal(m->table.classes, t.classes);
         assert_string_equal(m->meta.family, good[i].family);
         assert_string_equal(m->meta.format, good[i].format);
-        const bool same = strcmp(good[i].family, "timm_tf") == 0 || strcmp(good[i].family, "lukemelas") == 0;
+        const bool same = strcmp(good[i].family, "timm_tf") == 0 || strcmp(good[i].family, "lukemelas") == 0 || strcmp(good[i].family, "tf") == 0;
         assert_string_equal(m->info.padding, same ? "same" : "symmetric");
         assert_true(m->table.bn_eps == (same ? 1e-3 : 1e-5));
         for (int p = 0; p < m->graph->nparams; p++)
@@ -72,7 +76,14 @@ static const struct {
     const char *says;
 } refused[] = {
     { "views.pth", EFF_EFORMAT, "no known architecture fits" },
-    { "small_timm_tf_training.pth", EFF_EUNSUPPORTED, "training checkpoint" },
+    { "small_tf_bundle_sharded", EFF_EFORMAT, "none of the stem and head tensors" },
+    { "bad/bundle_good", EFF_EFORMAT, "none of the stem and head tensors" },
+    { "bad/bundle_bad_footer/model.ckpt.index", EFF_EFORMAT, "index: it does not end as a TensorFlow index does" },
+    { "bad/bundle_bad_index_crc", EFF_EFORMAT, "index: block at byte 0: checksum" },
+    { "bad/bundle_bad_tensor_crc", EFF_EFORMAT, "stem/conv2d/kernel: damaged: checksum" },
+    { "bad/bundle_truncated_data", EFF_EFORMAT, "past the end of its data file" },
+    { "bad/bundle_truncated_index", EFF_EFORMAT, "index: it does not end as" },
+    { "bad/bundle_missing_data", EFF_EFORMAT, "data file .data-00000-of-00001: no such file" },
     { "bad/pt_good_tiny.pth", EFF_EFORMAT, "is missing" },
     { "bad/pt_good_rezipped.pth", EFF_EFORMAT, "is missing" },
     { "bad/st_missing_tensors.safetensors", EFF_EFORMAT, "blocks.0.0.conv_dw.weight is missing, and 3" },

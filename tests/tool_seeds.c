@@ -2,6 +2,7 @@
 /* Writes the binary seeds of the fuzz targets: `tool_seeds FOLDER` (tools/make_corpus.sh calls it). Pickles come out of the golden
  * checkpoints; networks are the smallest that are recognised, in every container and spelling. */
 #define _GNU_SOURCE
+#include "bundles.h"
 #include "pickles.h"
 #include "support.h"
 
@@ -274,6 +275,51 @@ static void small_archives(void)
     free(stream.p);
 }
 
+/* -------------------------------------------------------------------------------------------- TensorFlow */
+
+/* Tensors over the bytes 0..63, which the fuzz target puts beside an index. */
+static void seed_bundle(const char *name, int snappy, int block_keys, bool one_block)
+{
+    static t_bundle b;
+    static const struct {
+        const char *name;
+        int type, ndim;
+        int64_t dim[4];
+        size_t size;
+    } tensors[] = {
+        { "_GRAPH", 7, 0, { 0 }, 3 },
+        { "global_step", 9, 0, { 0 }, 8 },
+        { "n/head/dense/bias", 14, 1, { 2 }, 4 },
+        { "n/head/dense/kernel", 1, 2, { 1, 2 }, 8 },
+        { "n/stem/conv2d/kernel", 19, 4, { 1, 1, 4, 1 }, 8 },
+        { "n/stem/conv2d/kernel/ExponentialMovingAverage", 1, 4, { 1, 1, 1, 2 }, 8 },
+        { "n/stem/conv2d/kernel/RMSProp", 1, 1, { 1 }, 4 },
+        { "n/stem/tpu_batch_normalization/gamma", 2, 1, { 1 }, 8 },
+        { "n/stem/tpu_batch_normalization/gamma/ExponentialMovingAverage", 1, 1, { 0 }, 0 },
+    };
+    unsigned char data[64];
+    for (int i = 0; i < 64; i++) data[i] = (unsigned char)i;
+    t_bundle_begin(&b, 1);
+    for (size_t i = 0, at = 0; i < sizeof tensors / sizeof *tensors; at += tensors[i++].size)
+        t_bundle_add(&b, tensors[i].name, tensors[i].type, tensors[i].ndim, tensors[i].dim, data + at, tensors[i].size, 0);
+    b.snappy = snappy;
+    b.block_keys = one_block ? T_BUNDLE_TENSORS : block_keys;
+    t_bytes index = t_bundle_index(&b), seed = { 0 };
+    if (one_block) { /* the first of the file: up to the list of blocks, whose place the footer has */
+        t_add_le(&seed, (uint64_t)snappy, 1);
+        const unsigned char *const footer = index.p + index.n - 48; /* varint: where the meta block begins */
+        const size_t end = footer[0] < 128 ? footer[0] : (size_t)(footer[0] & 127) | (size_t)footer[1] << 7;
+        t_add_bytes(&seed, index.p, end - 5);
+    } else {
+        t_add_le(&seed, 'F', 1);
+        t_add_bytes(&seed, index.p, index.n);
+    }
+    save(name, seed.p, seed.n);
+    t_bytes_free(&index);
+    t_bytes_free(&seed);
+    t_bundle_free(&b);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -286,5 +332,9 @@ int main(int argc, char **argv)
     tables();
     golden_pickles();
     small_archives();
+    seed_bundle("bundle/whole", 0, 0, false);
+    seed_bundle("bundle/whole_snappy", 1, 3, false);
+    seed_bundle("bundle/block", 0, 0, true);
+    seed_bundle("bundle/block_snappy", 1, 0, true);
     return 0;
 }

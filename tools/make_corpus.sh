@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch pickle model modelfile table classes filelist csv options run constants space; do
+for target in safetensors pytorch bundle pickle model modelfile table classes filelist csv options run constants space; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1
@@ -44,6 +44,13 @@ seed safetensors/no_shape '{"a":{"dtype":"U8","data_offsets":[0,8]}}'
 seed safetensors/same_place '{"b":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"c":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}\000x'
 seed safetensors/same_twice '{"b":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}\000x'
 seed safetensors/metadata_number '{"__metadata__":{"format":1}}'
+
+# a block's compression, then its keys, restart points and their number
+seed bundle/empty '\000\000\000\000\000'
+seed bundle/header '\000\000\000\006\010\001\032\002\010\001\000\000\000\000\001\000\000\000'
+seed bundle/big_endian '\000\000\000\004\010\001\020\001\000\000\000\000\001\000\000\000'
+seed bundle/compression '\002\000\000\000\000'
+seed bundle/bomb '\001\377\377\377\007x'
 
 # a pickle of protocol 2: one of each opcode that checkpoints use
 seed pickle/literals '\200\002(NK\001M\002\000J\003\000\000\000\212\001\177\212\000\213\002\000\000\000ab\210\211G?\360\000\000\000\000\000\000X\001\000\000\000aT\001\000\000\000bU\001cB\001\000\000\000dC\001et.'

@@ -131,11 +131,12 @@ EFF_API eff_status eff_prepare_bytes(const void *bytes, size_t size, const eff_p
 typedef struct eff_model eff_model; /* immutable once loaded; share freely between threads */
 
 typedef struct eff_model_opts {
-    const char *family;       /* of a checkpoint's names: NULL = recognise; "timm", "timm_tf", "torchvision", "lukemelas" */
+    const char *family;       /* of a checkpoint's names: NULL = recognise; "timm", "timm_tf", "torchvision", "lukemelas", "tf" */
     const char *architecture; /* built-in name or table path for a checkpoint; NULL = recognise  */
     int classes;              /* of an untrained model; 0 = the table's                          */
     int height, width;        /* input size; 0 = the model's own                                 */
-    uint8_t reserved[32];
+    int channels;             /* 3: a stem for another number of input channels is adapted to colour; 0: it is refused */
+    uint8_t reserved[28];
 } eff_model_opts;
 EFF_API void eff_model_opts_init(eff_model_opts *o);
 
@@ -193,7 +194,7 @@ typedef struct eff_stage_info {
 
 typedef struct eff_model_info {
     const char *name;          /* "efficientnet-b0", or what the table is called  */
-    const char *format;        /* "builtin", "table", "effnet", "safetensors", "pytorch-zip", "pytorch-legacy" */
+    const char *format;        /* "builtin", "table", "effnet", "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle" */
     const char *family;        /* names the weights came in; NULL if untrained    */
     const char *padding;       /* "same" or "symmetric"                           */
     const char *origin, *licence; /* of the weights, or NULL                      */
@@ -206,6 +207,7 @@ typedef struct eff_model_info {
     uint64_t macs_stem, macs_dw, macs_pw, macs_full, macs_se, macs_head, macs_fc;
     int nstages;
     const eff_stage_info *stages;
+    const char *note;          /* which tensors of a checkpoint were taken, and how; NULL = simply those it has */
 } eff_model_info;
 /** Facts about a model at its input size; borrowed until eff_model_free(). */
 EFF_API const eff_model_info *eff_model_get_info(const eff_model *m);
@@ -241,6 +243,7 @@ typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);
+EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c); /* of its files together */
 EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out); /* i < count */
 /** Read tensor i, converted to float32, row-major, into out[product of shape]. */
 EFF_API eff_status eff_checkpoint_read(const eff_checkpoint *c, size_t i, float *out, eff_error *err);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "formats/bundle.h"
 #include "formats/dtype.h"
 #include "formats/pytorch.h"
 #include "formats/safetensors.h"
@@ -295,15 +296,8 @@ static bool looks_like_onnx(const unsigned char *h, size_t n)
            (h[2] == 0x12 || h[2] == 0x1a || h[2] == 0x3a || h[2] == 0x42);
 }
 
-static bool is_tf_index(int fd, uint64_t size)
-{
-    static const unsigned char footer[8] = { 0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb };
-    unsigned char tail[8];
-    return size >= 48 && eff_file_read_at(fd, tail, 8, size - 8, NULL) == EFF_OK && !memcmp(tail, footer, 8);
-}
-
 /* n >= 9 */
-static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n, eff_error *err)
+static eff_status refuse(const unsigned char *h, size_t n, eff_error *err)
 {
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         const magic *const m = &magics[i];
@@ -311,7 +305,6 @@ static eff_status refuse(int fd, uint64_t size, const unsigned char *h, size_t n
         if (m->readable_one_day) return eff_fail(err, EFF_EUNSUPPORTED, "%s is not read yet", m->what);
         return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found %s", m->what);
     }
-    if (is_tf_index(fd, size)) return eff_fail(err, EFF_EUNSUPPORTED, "a TensorFlow checkpoint index is not read yet");
     if (n >= 262 && !memcmp(h + 257, "ustar", 5))
         return eff_fail(err, EFF_EUNSUPPORTED, "a tar archive (a checkpoint of PyTorch 0.1?) is not read");
     if (looks_like_onnx(h, n)) return eff_fail(err, EFF_EUNSUPPORTED, "an ONNX model is not read yet");
@@ -330,7 +323,7 @@ static bool looks_like_safetensors(const unsigned char *h, size_t n, uint64_t si
     return length <= size - 8;
 }
 
-static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
+static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path, eff_error *err)
 {
     unsigned char h[HEAD_BYTES];
     const size_t n = size < sizeof h ? (size_t)size : sizeof h;
@@ -338,17 +331,19 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, eff_error *err)
     const eff_status s = eff_file_read_at(c->fd, h, n, 0, err);
     if (s != EFF_OK) return s;
     if (looks_like_safetensors(h, n, size)) return eff_safetensors_open(c, size, err);
+    if (eff_bundle_is_index(c->fd, size)) return eff_bundle_open(c, path, size, err);
     if (n >= 4 && h[0] == 'P' && h[1] == 'K' && (!memcmp(h + 2, "\3\4", 2) || !memcmp(h + 2, "\5\6", 2)))
         return eff_pytorch_open_zip(c, err);
     if (n >= 2 && h[0] == 0x80 && h[1] <= 5) return eff_pytorch_open_legacy(c, size, err);
     if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, err);
     if (n < 9) return eff_fail(err, EFF_EFORMAT, "the file has %zu bytes, too few for any checkpoint", n);
-    return refuse(c->fd, size, h, n, err);
+    if (path && eff_bundle_is_index_name(path)) return eff_bundle_open(c, path, size, err); /* says what is wrong with it */
+    return refuse(h, n, err);
 }
 
 /* ------------------------------------------------------------------------------------------ public calls */
 
-eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, eff_error *err)
+eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err)
 {
     *out = NULL;
     eff_checkpoint *const c = eff_calloc(1, sizeof *c);
@@ -357,7 +352,8 @@ eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, e
         return eff_fail_memory(err, sizeof *c);
     }
     c->fd = fd;
-    eff_status s = open_format(c, size, err);
+    c->bytes = size;
+    eff_status s = open_format(c, size, path, err);
     if (s == EFF_OK) s = eff_checkpoint_finish(c, err);
     if (s != EFF_OK) {
         eff_checkpoint_close(c);
@@ -371,9 +367,13 @@ EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, e
 {
     int fd;
     uint64_t size;
+    char *file;
     *out = NULL;
-    const eff_status s = eff_file_open(path, &fd, &size, err);
-    return s == EFF_OK ? eff_checkpoint_open_fd(out, fd, size, err) : s;
+    eff_status s = eff_bundle_find(&file, path, err);
+    if (s == EFF_OK) s = eff_file_open(file, &fd, &size, err);
+    if (s == EFF_OK) s = eff_checkpoint_open_fd(out, fd, size, file, err);
+    eff_free(file);
+    return s;
 }
 
 EFF_API void eff_checkpoint_close(eff_checkpoint *c)
@@ -384,12 +384,14 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c)
     eff_free(c->tensor);
     eff_free(c->effnet_json);
     eff_free(c->arch_hint);
-    close(c->fd);
+    eff_free(c->note);
+    if (c->fd >= 0) close(c->fd);
     eff_free(c);
 }
 
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c) { return c->format; }
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c) { return c->count; }
+EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c) { return c->bytes; }
 
 EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out)
 {

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 
 typedef enum eff_dtype {
-    EFF_F32, EFF_F16, EFF_BF16, EFF_F64, EFF_I64, EFF_I32, EFF_I16, EFF_I8, EFF_U8, EFF_BOOL
+    EFF_F32, EFF_F16, EFF_BF16, EFF_F64, EFF_I64, EFF_I32, EFF_I16, EFF_I8, EFF_U8, EFF_BOOL,
+    EFF_OPAQUE /* of another kind: listed, never read */
 } eff_dtype;
 
 enum {
@@ -30,12 +31,14 @@ typedef struct eff_tensor {
 } eff_tensor;
 
 struct eff_checkpoint {
-    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy"                          */
+    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle"     */
     size_t count, capacity, name_bytes;
     eff_tensor *tensor;
     char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */
-    int fd;                       /* of the file, owned                                                      */
+    char *note;                   /* of a view (unwrap.h): what was chosen for it, or NULL                   */
+    int fd;                       /* of the file, owned; -1: there is none                                   */
+    uint64_t bytes;               /* of its files together                                                   */
     void *impl;                   /* of the format                                                           */
     /** Bytes of `tensor`, converted to float32 row-major. */
     eff_status (*read)(const struct eff_checkpoint *c, const eff_tensor *t, float *out, eff_error *err);
@@ -47,8 +50,9 @@ struct eff_checkpoint {
 const char *eff_dtype_name(eff_dtype t); /* safetensors' spelling: "F32" */
 size_t eff_dtype_size(eff_dtype t);
 
-/** eff_checkpoint_open() for a descriptor of `size` bytes, which is taken (and closed) whatever the outcome. */
-eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, eff_error *err);
+/** eff_checkpoint_open() for a descriptor of `size` bytes, which is taken (and closed) whatever the outcome. `path`: the file's, for
+ * a format that has others beside it; NULL = unknown. */
+eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err);
 
 /* ------------------------------------------------------------------------------- for the readers of formats */
 

@@ -18,9 +18,10 @@ static const float norms[][2][3] = {
 #define BICUBIC  EFF_FILTER_BICUBIC
 #define SHORT    EFF_GEOM_SHORT
 #define SQUASH   EFF_GEOM_SQUASH
+#define SQUARE   EFF_GEOM_SQUARE
 
 enum { NEUTRAL = EFF_FAMILY_NEUTRAL, LUKE = EFF_FAMILY_LUKEMELAS, TIMM = EFF_FAMILY_TIMM,
-       TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION };
+       TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION, TF = EFF_FAMILY_TF };
 
 /* `model` is compared with the table's name up to '@' without "efficientnet-"; a trailing '*' stands for
  * anything. The first row that fits holds. size 0: the table's own. side: pixels; or, where crop is given, size
@@ -113,6 +114,11 @@ static const struct rule {
     { TIMM, "mobilenetv1*", 224, 0, 0.875, SHORT, BICUBIC, HALF },
     { TIMM, "*", 0, 0, 0.875, SHORT, BICUBIC, IMAGENET },
 
+    /* the official evaluation crops before it resizes; those trained with AdvProp want mean=std=127.5, which nothing in the file tells */
+    { TF, "lite*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BILINEAR, LITE },
+    { TF, "edgetpu*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BILINEAR, LITE },
+    { TF, "*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BICUBIC, IMAGENET },
+
     /* of unknown origin: the Lite networks as their official weights expect it */
     { NEUTRAL, "lite*", 0, 0, 0.875, SHORT, BICUBIC, LITE },
     { NEUTRAL, "*", 0, 0, 0.875, SHORT, BICUBIC, IMAGENET }, /* also what finds no other row */
@@ -131,6 +137,7 @@ static const struct rule *find_rule(eff_family f, const char *name)
     static const char brand[] = "efficientnet-";
     if (strncmp(name, brand, sizeof brand - 1) == 0) name += sizeof brand - 1;
     const size_t n = strcspn(name, "@");
+    if (f == EFF_FAMILY_TF && strncmp(name, "v2-", 3) == 0) f = EFF_FAMILY_TIMM_TF; /* which took its rules from there */
     for (int i = 0; i < NRULES - 1; i++)
         if (rules[i].family == (int)f && name_matches(rules[i].model, name, n)) return &rules[i];
     return &rules[NRULES - 1];
@@ -144,8 +151,10 @@ eff_preprocess eff_default_preprocess(eff_family f, const eff_table *t, int heig
     p.height = height ? height : own;
     p.width = width ? width : r->size ? r->size : t->width_px;
     const int longer = p.height > p.width ? p.height : p.width; /* the resized picture must cover the crop */
+    if (r->geometry == SQUARE) p.fraction = longer / (longer + round(longer * (1 / r->crop - 1))); /* 32 pixels at 224 */
     const bool timm = r->family == TIMM || r->family == TIMM_TF; /* rounds down */
-    if (r->crop > 0) p.side = (int)(timm ? floor(longer / r->crop) : round(longer / r->crop));
+    if (r->geometry == SQUARE) p.side = 0;
+    else if (r->crop > 0) p.side = (int)(timm ? floor(longer / r->crop) : round(longer / r->crop));
     else p.side = (int)lround((double)longer * r->side / r->size);
     memcpy(p.mean, norms[r->norm][0], sizeof p.mean);
     memcpy(p.std, norms[r->norm][1], sizeof p.std);

@@ -13,7 +13,7 @@ static const struct {
 } dtypes[] = {
     [EFF_F32] = { "F32", 4 }, [EFF_F16] = { "F16", 2 }, [EFF_BF16] = { "BF16", 2 }, [EFF_F64] = { "F64", 8 },
     [EFF_I64] = { "I64", 8 }, [EFF_I32] = { "I32", 4 }, [EFF_I16] = { "I16", 2 },   [EFF_I8] = { "I8", 1 },
-    [EFF_U8] = { "U8", 1 },   [EFF_BOOL] = { "BOOL", 1 },
+    [EFF_U8] = { "U8", 1 },   [EFF_BOOL] = { "BOOL", 1 }, [EFF_OPAQUE] = { "OTHER", 1 },
 };
 
 const char *eff_dtype_name(eff_dtype t) { return dtypes[t].name; }
@@ -98,6 +98,7 @@ void eff_dtype_to_f32(eff_dtype t, const void *raw, size_t n, float *out)
     case EFF_I8: CONVERT(int8_t, (float)v);
     case EFF_U8: CONVERT(uint8_t, (float)v);
     case EFF_BOOL: CONVERT(uint8_t, v != 0 ? 1.0f : 0.0f);
+    case EFF_OPAQUE: return; /* no format asks */
     }
 }
 

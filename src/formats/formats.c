@@ -6,9 +6,11 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "formats/bundle.h"
 #include "formats/defaults.h"
 #include "formats/modelfile.h"
 #include "formats/recognise.h"
+#include "formats/unwrap.h"
 #include "image/preprocess.h"
 #include "model/table_json.h"
 
@@ -21,7 +23,8 @@
 
 enum { MAX_TABLE_FILE = 1 << 20, HEAD = 4096 };
 
-static const char *const suffixes[] = { ".effnet", ".json", ".pth", ".pt", ".safetensors", ".h5", ".keras", ".onnx" };
+static const char *const suffixes[] = { ".effnet", ".json", ".pth", ".pt", ".safetensors", ".h5", ".keras", ".onnx",
+                                        ".index", ".ckpt" };
 
 #define TRY(call)                     \
     do {                              \
@@ -59,6 +62,8 @@ static eff_status check_options(const eff_model_opts *o, eff_error *err)
     if (o->height < 0 || o->width < 0 || o->height > EFF_MAX_SIDE || o->width > EFF_MAX_SIDE)
         return eff_fail(err, EFF_EARG, "resolution: expected sides of 1..%d, found %dx%d", EFF_MAX_SIDE, o->height,
                         o->width);
+    if (o->channels != 0 && o->channels != 3)
+        return eff_fail(err, EFF_EARG, "channels: expected 3, found %d: networks here take colour images", o->channels);
     return o->family ? eff_family_parse(&f, o->family, err) : EFF_OK;
 }
 
@@ -163,6 +168,7 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     if (s == EFF_OK) {
         (*out)->meta.preprocess = p;
         (*out)->meta.format = x->file->format;
+        s = eff_copy_text(&(*out)->meta.note, x->file->note, err);
     }
     eff_recognised_free(&r);
     return s;
@@ -219,9 +225,14 @@ static eff_status load_checkpoint(eff_model **out, const eff_checkpoint *c, cons
 {
     eff_index x;
     eff_error bad = { 0 };
-    TRY(eff_index_build(&x, c, err));
-    const eff_status s = c->effnet_json ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
-    eff_index_free(&x);
+    eff_checkpoint *view = NULL;
+    if (!c->effnet_json) TRY(eff_unwrap(&view, c, o->channels, err));
+    eff_status s = eff_index_build(&x, view ? view : c, err);
+    if (s == EFF_OK) {
+        s = c->effnet_json ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
+        eff_index_free(&x);
+    }
+    eff_checkpoint_close(view);
     if (s == EFF_OK) {
         eff_model_refresh_info(*out);
         return EFF_OK;
@@ -252,7 +263,7 @@ static eff_status load_path(eff_model **out, const char *path, const eff_model_o
         return s == EFF_OK ? untrained(out, &t, "table", o, err) : s;
     }
     eff_checkpoint *c;
-    TRY(eff_checkpoint_open_fd(&c, fd, size, err));
+    TRY(eff_checkpoint_open_fd(&c, fd, size, path, err));
     s = load_checkpoint(out, c, o, err);
     eff_checkpoint_close(c);
     return s;
@@ -262,7 +273,13 @@ eff_status eff_formats_load(eff_model **out, const char *spec, const eff_model_o
 {
     *out = NULL;
     TRY(check_options(o, err));
-    if (exists(spec)) return load_path(out, spec, o, err);
+    if (exists(spec) || eff_bundle_is_prefix(spec)) {
+        char *file;
+        TRY(eff_bundle_find(&file, spec, err));
+        const eff_status s = load_path(out, file, o, err);
+        eff_free(file);
+        return s;
+    }
     if (looks_like_path(spec)) return eff_fail(err, EFF_EFORMAT, "no such file");
     eff_table t;
     TRY(eff_table_builtin(&t, spec, err));

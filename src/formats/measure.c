@@ -95,10 +95,19 @@ enum { DEPTH_STEPS = 96, MAX_DEPTH = 32 };
 /* Kernel and output of a block; what the file does not show keeps its value. */
 static void look_at_block(const eff_index *x, eff_family f, eff_place p, int64_t *kernel, int64_t *out)
 {
+    p.op = EFF_OP_MBCONV;
     p.expand = true; /* where an expansion shifts the names, only a block that has one reaches so far */
     p.expand = part_at(x, f, &p, "project.bn", "weight") != NULL;
-    const eff_tensor *dw = part_at(x, f, &p, "dw.conv", "weight"), *bn = part_at(x, f, &p, "project.bn", "weight");
-    if (dw && dw->ndim == 4) *kernel = dw->dim[3];
+    const eff_tensor *conv = part_at(x, f, &p, "dw.conv", "weight"), *bn = part_at(x, f, &p, "project.bn", "weight");
+    if (!conv && f == EFF_FAMILY_TF) { /* stages without depthwise convolutions are numbered on with the others */
+        p.op = EFF_OP_FUSED;
+        p.expand = true;
+        conv = part_at(x, f, &p, "expand.conv", "weight"); /* in a `conv` its only one */
+        bn = part_at(x, f, &p, "project.bn", "weight");
+        p.op = EFF_OP_CONV;
+        if (!bn) bn = part_at(x, f, &p, "conv.bn", "weight");
+    }
+    if (conv && conv->ndim == 4) *kernel = conv->dim[3];
     if (bn && bn->ndim == 1) *out = bn->dim[0];
 }
 
@@ -149,7 +158,7 @@ static void split_blocks(eff_table *t, const eff_table *base, const eff_index *x
 
 /* ------------------------------------------------------------------------------------------- table */
 
-static bool numbers_all_blocks(eff_family f) { return f == EFF_FAMILY_LUKEMELAS || f == EFF_NAMING_MOBILENET; }
+static bool numbers_all_blocks(eff_family f) { return f == EFF_FAMILY_LUKEMELAS || f == EFF_FAMILY_TF || f == EFF_NAMING_MOBILENET; }
 
 static void measure_stage(eff_stage *s, const eff_index *x, eff_family f, const eff_place *p)
 {

@@ -8,7 +8,8 @@
 
 /* Codes: %S stage, %T stage + 1, %M stage + 7, %J block in its stage, %G block over all stages, %I = %G + 1; %H
  * number of stages + 1, %N + 7, %O + 8, %B number of blocks + 1; %0 %1 %2 that number plus one if the block
- * expands (an expansion comes first and shifts what follows), %P = %1 plus one if there is an SE. */
+ * expands (an expansion comes first and shifts what follows), %P = %1 plus one if there is an SE; %a %b nothing and _1, or if the
+ * block expands _1 and _2, as TensorFlow numbers layers of one kind. */
 typedef struct name_row {
     unsigned ops; /* in a block its operator, elsewhere every operator of the network, must be one of these */
     const char *part;
@@ -117,6 +118,26 @@ static const name_row torchvision_mnasnet[] = { /* one flat list; the block with
     { MB, "head.fc", ANY, "classifier.1" },
 };
 
+/* the official TensorFlow code: EfficientNet, Lite, EdgeTPU, V2; blocks are counted over all stages */
+static const name_row tf[] = {
+    { MB | FUSED | CONV, "stem.conv", ANY, "stem/conv2d" },
+    { MB | FUSED | CONV, "stem.bn", ANY, "stem/tpu_batch_normalization" },
+    { MB | FUSED, "expand.conv", EXPANDED, "blocks_%G/conv2d" },
+    { MB | FUSED, "expand.bn", EXPANDED, "blocks_%G/tpu_batch_normalization" },
+    { MB, "dw.conv", ANY, "blocks_%G/depthwise_conv2d" },
+    { MB, "dw.bn", ANY, "blocks_%G/tpu_batch_normalization%a" },
+    { MB | FUSED, "se.reduce", ANY, "blocks_%G/se/conv2d" },
+    { MB | FUSED, "se.expand", ANY, "blocks_%G/se/conv2d_1" },
+    { MB | FUSED, "project.conv", ANY, "blocks_%G/conv2d%a" },
+    { MB, "project.bn", ANY, "blocks_%G/tpu_batch_normalization%b" },
+    { FUSED, "project.bn", ANY, "blocks_%G/tpu_batch_normalization%a" },
+    { CONV, "conv.conv", ANY, "blocks_%G/conv2d" },
+    { CONV, "conv.bn", ANY, "blocks_%G/tpu_batch_normalization" },
+    { MB | FUSED | CONV, "head.conv", ANY, "head/conv2d" },
+    { MB | FUSED | CONV, "head.bn", ANY, "head/tpu_batch_normalization" },
+    { MB | FUSED | CONV, "head.fc", ANY, "head/dense" },
+};
+
 static const name_row resnet[] = { /* timm spells them as torchvision does */
     { BASIC | BOTTLE, "stem.conv", ANY, "conv1" },
     { BASIC | BOTTLE, "stem.bn", ANY, "bn1" },
@@ -145,11 +166,13 @@ static const struct name_table {
     [EFF_FAMILY_TIMM] = { ROWS(timm), ROWS(resnet) },
     [EFF_FAMILY_TIMM_TF] = { ROWS(timm), ROWS(resnet) },
     [EFF_FAMILY_TORCHVISION] = { ROWS(torchvision), ROWS(resnet) },
+    [EFF_FAMILY_TF] = { ROWS(tf) },
     [EFF_NAMING_MOBILENET] = { ROWS(torchvision_mobilenet) },
     [EFF_NAMING_MNASNET] = { ROWS(torchvision_mnasnet) },
 };
 
-static const char *const family_name[EFF_FAMILY_COUNT] = { "neutral", "lukemelas", "timm", "timm_tf", "torchvision" };
+static const char *const family_name[EFF_FAMILY_COUNT] = { "neutral",     "lukemelas", "timm", "timm_tf",
+                                                            "torchvision", "tf" };
 
 const char *eff_family_name(eff_family f)
 {
@@ -168,11 +191,11 @@ eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err)
             *out = (eff_family)i;
             return EFF_OK;
         }
-    if (strcmp(s, "keras") == 0 || strcmp(s, "tf") == 0)
+    if (strcmp(s, "keras") == 0)
         return eff_fail(err, EFF_EUNSUPPORTED, "family %s: checkpoints in its names are not read yet", s);
     const char *near = eff_nearest_name(s, family_name, EFF_FAMILY_COUNT);
     return eff_fail(err, EFF_EARG,
-                    "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas or neutral", s,
+                    "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas, tf or neutral", s,
                     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
@@ -198,17 +221,35 @@ static int code_value(char code, const eff_place *p)
     }
 }
 
+/* TensorFlow's word for a leaf of this layer, or NULL. */
+static const char *tf_leaf(const char *layer, const char *leaf)
+{
+    const bool norm = strstr(layer, "batch_normalization") != NULL;
+    if (strcmp(leaf, "running_mean") == 0) return "moving_mean";
+    if (strcmp(leaf, "running_var") == 0) return "moving_variance";
+    if (strcmp(leaf, "bias") == 0) return norm ? "beta" : "bias";
+    if (strcmp(leaf, "weight") != 0) return NULL;
+    return norm ? "gamma" : strstr(layer, "depthwise") ? "depthwise_kernel" : "kernel";
+}
+
 static bool expand_codes(char name[EFF_TENSOR_NAME], const char *pattern, const eff_place *p, const char *leaf)
 {
+    const bool slashes = strchr(pattern, '/') != NULL; /* TensorFlow's */
     int n = 0;
     for (; *pattern; pattern++) {
-        if (*pattern == '%')
+        if (*pattern == '%' && pattern[1] >= 'a') {
+            const int number = *++pattern - 'a' + p->expand;
+            if (number) n += snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "_%d", number);
+        } else if (*pattern == '%') {
             n += snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "%d", code_value(*++pattern, p));
-        else
+        } else {
             name[n++] = *pattern;
+        }
         if (n >= EFF_TENSOR_NAME - 1) return false;
     }
-    return snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), ".%s", leaf) < EFF_TENSOR_NAME - n;
+    name[n] = '\0';
+    if (slashes && !(leaf = tf_leaf(name, leaf))) return false;
+    return snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "%c%s", slashes ? '/' : '.', leaf) < EFF_TENSOR_NAME - n;
 }
 
 bool eff_name_format(char name[EFF_TENSOR_NAME], eff_family f, const eff_place *p, const char *part, const char *leaf)

@@ -12,6 +12,7 @@ typedef enum eff_family {
     EFF_FAMILY_TIMM,        /* timm's own weights: symmetric padding, BN eps 1e-5                    */
     EFF_FAMILY_TIMM_TF,     /* timm's tf_* weights: the same names, SAME padding, BN eps 1e-3        */
     EFF_FAMILY_TORCHVISION,
+    EFF_FAMILY_TF,          /* the official TensorFlow checkpoints, scope taken off: SAME padding, BN eps 1e-3 */
     EFF_FAMILY_COUNT,
     /* how torchvision spells two of its networks: namings of their own, the family is torchvision */
     EFF_NAMING_MOBILENET = EFF_FAMILY_COUNT, /* MobileNetV2 */

@@ -65,42 +65,9 @@ static int count_landmarks(const eff_index *x, eff_family f, eff_op op, const ef
     return n;
 }
 
-/* "state_dict.module" when a tensor is called "state_dict.module.conv_stem.weight" and the classifier lies beside it;
- * NULL when the file has no such nesting. */
-static const eff_tensor *find_nested(const eff_index *x, size_t *prefix_len)
-{
-    static const eff_op kinds[] = { EFF_OP_MBCONV, EFF_OP_BASIC };
-    for (int f = 0; f < EFF_NAMING_COUNT; f++)
-        for (int k = 0; k < 2; k++) {
-            const struct landmark stem = { kinds[k], EFF_STAGE_STEM, "stem.conv", "weight" };
-            const struct landmark fc = { kinds[k], 7, "head.fc", "weight" };
-            char tail[EFF_TENSOR_NAME], last[EFF_TENSOR_NAME], full[4 * EFF_TENSOR_NAME];
-            if (!landmark_name(tail, (eff_family)f, &stem) || !landmark_name(last, (eff_family)f, &fc)) continue;
-            const size_t n_tail = strlen(tail);
-            for (size_t i = 0; i < x->count; i++) {
-                const char *name = x->sorted[i]->name;
-                const size_t n = strlen(name);
-                if (n <= n_tail + 1 || n >= sizeof full - sizeof last || name[n - n_tail - 1] != '.' ||
-                    strcmp(name + n - n_tail, tail) != 0)
-                    continue;
-                *prefix_len = n - n_tail - 1;
-                snprintf(full, sizeof full, "%.*s.%s", (int)*prefix_len, name, last);
-                if (eff_index_find(x, full)) return x->sorted[i];
-            }
-        }
-    return NULL;
-}
-
 static eff_status fail_unknown(const eff_index *x, eff_error *err)
 {
     const eff_checkpoint *c = x->file;
-    size_t prefix;
-    const eff_tensor *nested = find_nested(x, &prefix);
-    if (nested)
-        return eff_fail(
-            err, EFF_EUNSUPPORTED,
-            "a training checkpoint: the network lies under %.*s (tensor %.90s); such wrappers are not read yet",
-            prefix > 60 ? 60 : (int)prefix, nested->name, nested->name);
     if (!c->count) return eff_fail(err, EFF_EFORMAT, "no known architecture fits: the file has no tensors");
     return eff_fail(
         err, EFF_EFORMAT,

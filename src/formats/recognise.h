@@ -22,7 +22,7 @@ typedef struct eff_recognised {
 
 /** Which network is in the file. Free *out with eff_recognised_free() when this gave EFF_OK.
  * @return EFF_EARG when the names leave the family open or contradict claim->family, EFF_EFORMAT when nothing known
- * fits, EFF_EUNSUPPORTED for a network nested in something else, as training checkpoints hold it */
+ * fits */
 eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_claim *claim, eff_error *err);
 void eff_recognised_free(eff_recognised *r);
 

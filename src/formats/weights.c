@@ -55,12 +55,6 @@ const eff_tensor *eff_index_find(const eff_index *x, const char *name)
 
 /* --------------------------------------------------------------------------------------------- fit */
 
-static uint64_t file_bytes(const eff_checkpoint *c)
-{
-    struct stat st;
-    return fstat(c->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 static bool is_float(eff_dtype t) { return t == EFF_F32 || t == EFF_F16 || t == EFF_BF16 || t == EFF_F64; }
 
 static bool same_shape(const eff_param *q, const eff_tensor *t)
@@ -74,7 +68,7 @@ static bool same_shape(const eff_param *q, const eff_tensor *t)
 /* Tensors may be views of shared memory, so a small file can claim to hold a huge network. */
 static eff_status check_size(const eff_fit *fit, const eff_checkpoint *c, eff_error *err)
 {
-    const uint64_t limit = file_bytes(c);
+    const uint64_t limit = c->bytes;
     uint64_t claimed = 0;
     for (int p = 0; p < fit->nparams; p++) {
         const eff_tensor *t = fit->tensor[p];
@@ -96,6 +90,10 @@ static eff_status fail_shape(const eff_param *q, const eff_tensor *t, eff_error 
         return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected floating point, found %s", NAME_SHOWN, t->name,
                         eff_dtype_name(t->dtype));
     for (int i = 0; i < q->ndim; i++) dim[i] = q->dim[i];
+    if (strcmp(q->name, "stem.conv.weight") == 0 && t->ndim == 4 && t->dim[0] == dim[0] && t->dim[2] == dim[2] &&
+        t->dim[3] == dim[3])
+        return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected %d input channels, found %lld: --channels %d adapts the stem",
+                        NAME_SHOWN, t->name, (int)dim[1], (long long)t->dim[1], (int)dim[1]);
     eff_shape_text(want, sizeof want, dim, q->ndim);
     eff_shape_text(found, sizeof found, t->dim, t->ndim);
     return eff_fail(err, EFF_EFORMAT, "tensor %.*s: expected shape %s, found %s", NAME_SHOWN, t->name, want, found);
@@ -172,12 +170,20 @@ static eff_status check_values(const eff_tensor *t, eff_param_kind kind, const f
     return eff_check_values(name, kind, v, t->count, err);
 }
 
+static eff_status read_tensor(const eff_checkpoint *c, const eff_tensor *t, float *out, eff_error *err)
+{
+    const eff_status s = c->read(c, t, out, err);
+    if (s != EFF_OK) eff_error_prefix(err, "tensor %.*s", NAME_SHOWN, t->name);
+    return s;
+}
+
 /* Let the weights point into the file where all of them lie there as they are needed; false: nothing was done. */
 static bool map_weights(eff_model *m, const eff_checkpoint *c, const eff_fit *fit)
 {
-    const uint64_t size = file_bytes(c); /* now: it may have been cut since its header was read */
+    struct stat st; /* now: the file may have been cut since its header was read */
     uint64_t at;
-    if (!c->place) return false;
+    if (!c->place || fstat(c->fd, &st)) return false;
+    const uint64_t size = (uint64_t)st.st_size;
     for (int p = 0; p < fit->nparams; p++) {
         const eff_tensor *t = fit->tensor[p];
         if (!c->place(c, t, &at) || at > size || t->count > (size - at) / sizeof(float)) return false;
@@ -209,7 +215,7 @@ eff_status eff_weights_read(eff_model *m, const eff_index *x, const eff_fit *fit
     eff_status s = eff_model_alloc_weights(m, err);
     for (int p = 0; s == EFF_OK && p < fit->nparams; p++) {
         const eff_tensor *t = fit->tensor[p];
-        s = x->file->read(x->file, t, m->weights[p], err);
+        s = read_tensor(x->file, t, m->weights[p], err);
         if (s == EFF_OK) s = check_values(t, m->graph->param[p].kind, m->weights[p], err);
     }
     return s;
@@ -226,7 +232,7 @@ eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err)
     eff_status s = EFF_OK;
     float *v = NULL;
     size_t room = 0;
-    uint64_t left = file_bytes(c);
+    uint64_t left = c->bytes;
     for (size_t i = 0; s == EFF_OK && i < c->count; i++) {
         const eff_tensor *t = &c->tensor[i];
         const uint64_t bytes = (uint64_t)t->count * eff_dtype_size(t->dtype);
@@ -239,7 +245,7 @@ eff_status eff_weights_check_file(const eff_checkpoint *c, eff_error *err)
             room = v ? t->count : 0;
             if (!v) return eff_fail_memory(err, t->count);
         }
-        s = c->read(c, t, v, err);
+        s = read_tensor(c, t, v, err);
         const bool var = ends_with(t->name, "running_var") || ends_with(t->name, "moving_variance");
         if (s == EFF_OK) s = check_values(t, var ? EFF_PARAM_BN_VAR : EFF_PARAM_CONV, v, err);
     }

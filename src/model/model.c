@@ -50,6 +50,7 @@ void eff_model_destroy(eff_model *m)
     eff_free(m->meta.family);
     eff_free(m->meta.origin);
     eff_free(m->meta.licence);
+    eff_free(m->meta.note);
     for (int i = 0; i < EFF_RECORDS; i++) eff_free(m->meta.records[i]);
     eff_free(m->meta.extra);
     eff_free(m->weights);
@@ -175,7 +176,7 @@ void eff_model_refresh_info(eff_model *m)
     eff_count(&c, m->graph);
     m->info = (eff_model_info){
         .name = t->name, .format = meta->format, .family = meta->family, .padding = eff_pad_name(t->pad), .origin = meta->origin,
-        .licence = meta->licence, .bn_eps = t->bn_eps, .width = t->width, .depth = t->depth, .dropout = t->dropout,
+        .licence = meta->licence, .note = meta->note, .bn_eps = t->bn_eps, .width = t->width, .depth = t->depth, .dropout = t->dropout,
         .height = t->height, .width_px = t->width_px, .classes = t->classes, .blocks = c.blocks, .convs = c.conv_layers,
         .has_weights = m->weights != NULL, .has_class_names = meta->class_names != NULL, .params = c.params, .macs = c.macs,
         .bn_buffers = c.bn_buffers, .activation_bytes = m->info.activation_bytes, .conv_out_elems = c.conv_out_elems,

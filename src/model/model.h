@@ -17,6 +17,7 @@ typedef struct eff_meta {
     char **class_names, **class_ids; /* [classes] or NULL; ids such as WordNet synsets        */
     char *family;                    /* naming the weights came in, or NULL                   */
     char *origin, *licence;          /* of the weights, or NULL                               */
+    char *note;                      /* which tensors of a checkpoint they are, or NULL       */
     double temperature;              /* that the logits are divided by before softmax; 0: none was fitted */
     char *records[EFF_RECORDS];      /* JSON objects by eff_record, compact; or NULL          */
     char *extra;                     /* JSON object: what a model file says that this version does not use, kept as it was; or NULL */

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include "report/events.h"
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -28,27 +29,11 @@ struct eff_events {
     char *path;
     unsigned char *bytes; /* records not yet written */
     size_t n, room;
-    uint32_t table[256]; /* of the checksum */
 };
 
 /* ---------------------------------------------------------------------------------------------- encoding */
 
-static void make_table(uint32_t table[256])
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++) c = c & 1 ? c >> 1 ^ 0x82f63b78u : c >> 1; /* Castagnoli, reflected */
-        table[i] = c;
-    }
-}
-
-static uint32_t masked_crc(const uint32_t table[256], const unsigned char *p, size_t n)
-{
-    uint32_t c = ~0u;
-    for (size_t i = 0; i < n; i++) c = table[(c ^ p[i]) & 255] ^ c >> 8;
-    c = ~c;
-    return (c >> 15 | c << 17) + 0xa282ead8u;
-}
+static uint32_t masked_crc(const void *p, size_t n) { return eff_crc32c_mask(eff_crc32c(0, p, n)); }
 
 static unsigned char *put_le(unsigned char *p, uint64_t v, int bytes)
 {
@@ -99,9 +84,9 @@ static eff_status append(eff_events *e, const unsigned char *data, size_t n, eff
     }
     unsigned char *p = e->bytes + e->n;
     put_le(p, n, 8);
-    p = put_le(p + 8, masked_crc(e->table, p, 8), 4);
+    p = put_le(p + 8, masked_crc(p, 8), 4);
     memcpy(p, data, n);
-    put_le(p + n, masked_crc(e->table, data, n), 4);
+    put_le(p + n, masked_crc(data, n), 4);
     e->n += n + 16;
     return EFF_OK;
 }
@@ -143,7 +128,6 @@ eff_status eff_events_open(eff_events **out, const char *folder, eff_error *err)
     eff_events *const e = eff_calloc(1, sizeof *e);
     if (!e) return eff_fail_memory(err, sizeof *e);
     e->fd = -1;
-    make_table(e->table);
     const unsigned char *const end = put_bytes(put_wall_time(data), 3, version, sizeof version - 1);
     eff_status s = append(e, data, (size_t)(end - data), err); /* first, so that what fails leaves no file */
     if (s == EFF_OK) s = create(e, folder, err);

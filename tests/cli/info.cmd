@@ -22,3 +22,10 @@ effnet info data/checkpoints/bad/st_nan_inf_negative_var.safetensors
 # A table.
 effnet convert lite0 lite0.json
 effnet info lite0.json | sed -n 1p
+
+# TensorFlow: the index, its name without suffix, the folder; damage in the data
+effnet info data/checkpoints/tensorflow/good
+effnet info data/checkpoints/tensorflow/good/model.ckpt --json | cut -c 1-160
+effnet info data/checkpoints/tensorflow/bad_tensor_crc
+effnet info data/checkpoints/tensorflow/missing_data/model.ckpt.index
+effnet info data/checkpoints/tensorflow
