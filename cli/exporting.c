@@ -75,6 +75,7 @@ static json_t *parity_json(const eff_parity *p)
     cli_json_set(j, "max_dp", cli_json_number(p->max_dp));
     cli_json_set(j, "max_dlogit", cli_json_number(p->max_dlogit));
     cli_json_set(j, "logit_spread", cli_json_number(p->spread));
+    cli_json_set(j, "rounding", cli_json_number(p->rounding));
     return j;
 }
 
@@ -88,6 +89,9 @@ static int print_onnx(const cli_args *a, const char *in, const char *out, const 
     printf("parity by %s on %d %s images: top-1 equal on %d, max |dp| %.1e, max |dlogit| %.1e of their spread\n", p->runtime,
            p->images, cli_given(a, "check") ? "of your" : "built-in", p->same_top1, p->max_dp,
            p->spread > 0 ? p->max_dlogit / p->spread : 0.0);
+    if (p->rounding > 0)
+        printf("this network is sensitive: float32 alone makes a difference of %.1e of the spread, ten times that was allowed\n",
+               p->rounding / p->spread);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
