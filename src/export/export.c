@@ -47,7 +47,7 @@ typedef struct library { /* what a library calls a network, in each set of rules
     const char *ours, *tf, *timm, *torchvision;
 } library;
 
-/* A name that ends in '-' or a letter before digits stands for all that begin so; what follows is put behind theirs. */
+/* The first that a name begins with; what follows is put behind theirs. */
 static const library networks[] = {
     { "efficientnet-b", "tf_efficientnet_b", "efficientnet_b", "efficientnet_b" },
     { "efficientnet-l2", "tf_efficientnet_l2", "efficientnet_l2", NULL },
@@ -65,25 +65,29 @@ static const library networks[] = {
 };
 
 /* Is the network what effnet calls so, whatever its number of classes? */
-static bool is_builtin(const eff_model *m)
+static eff_status is_builtin(bool *same, const eff_model *m, eff_error *err)
 {
     eff_table t;
     eff_graph *g = NULL;
-    if (strchr(m->table.name, '@') || eff_table_builtin(&t, m->table.name, NULL) != EFF_OK) return false;
+    *same = false;
+    if (strchr(m->table.name, '@') || eff_table_builtin(&t, m->table.name, NULL) != EFF_OK) return EFF_OK;
     t.classes = m->table.classes;
-    if (eff_graph_build(&g, &t, 0, 0, NULL) != EFF_OK) return false;
-    bool same = g->nparams == m->graph->nparams;
-    for (int i = 0; same && i < g->nparams; i++)
-        same = strcmp(g->param[i].name, m->graph->param[i].name) == 0 &&
-               memcmp(g->param[i].dim, m->graph->param[i].dim, sizeof g->param[i].dim) == 0;
+    const eff_status s = eff_graph_build(&g, &t, 0, 0, err);
+    if (s != EFF_OK) return s;
+    *same = g->nparams == m->graph->nparams;
+    for (int i = 0; *same && i < g->nparams; i++)
+        *same = strcmp(g->param[i].name, m->graph->param[i].name) == 0 &&
+                memcmp(g->param[i].dim, m->graph->param[i].dim, sizeof g->param[i].dim) == 0;
     eff_graph_free(g);
-    return same;
+    return EFF_OK;
 }
 
-static void theirs(char out[64], const eff_model *m, eff_family f)
+static eff_status find_theirs(char out[64], const eff_model *m, eff_family f, eff_error *err)
 {
+    bool known;
+    const eff_status s = is_builtin(&known, m, err);
     out[0] = '\0';
-    if (!is_builtin(m)) return;
+    if (s != EFF_OK || !known) return s;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         const library *const l = &networks[i];
         const size_t n = strlen(l->ours);
@@ -91,8 +95,9 @@ static void theirs(char out[64], const eff_model *m, eff_family f)
                                : f == EFF_FAMILY_TORCHVISION ? l->torchvision : NULL;
         if (strncmp(m->table.name, l->ours, n) != 0) continue;
         if (name) snprintf(out, 64, "%s%s", name, m->table.name + n);
-        return;
+        break;
     }
+    return EFF_OK;
 }
 
 static bool same_rules(eff_family f, const eff_table *t, eff_pad *pad, double *eps)
@@ -187,8 +192,8 @@ eff_status eff_export_weights_file(const eff_model *m, const char *path, const c
     if (s == EFF_OK) s = eff_safetensors_write(save.f, t, n, meta, 1, err);
     if (s == EFF_OK) s = flush(&save, err);
     if (s == EFF_OK) s = read_back(save.temp, m, naming, err);
+    if (s == EFF_OK) s = find_theirs(loads_as, m, family, err);
     if (s == EFF_OK) s = eff_save_commit(&save, err);
-    if (s == EFF_OK) theirs(loads_as, m, family);
     eff_save_abort(&save);
     eff_free(name);
     eff_free(t);
