@@ -170,7 +170,8 @@ static int convert(const cli_args *a, const char *in, const char *out, eff_model
     eff_error err = { 0 };
     const char *origin = cli_text(a, "origin"), *licence = cli_text(a, "licence");
     if (!is_table(out)) {
-        const int status = cli_need_weights(a, m);
+        int status = cli_need_weights(a, m);
+        if (status == CLI_OK) status = cli_need_labels(a, m);
         if (status != CLI_OK) return status;
     }
     if (!origin) origin = eff_model_get_info(m)->origin; /* what is not given stays */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exports: the library writes and compares, here is said what came out of it. A refusal names the figure and the bar. */
+/* Exports: the library writes and compares, here is said what came out of it. A refusal names the figure and the bar.
+ */
 #include "exporting.h"
 
 #include "common.h"
@@ -16,7 +17,10 @@ static const char *suffix_of(const char *path)
     return dot ? dot : "";
 }
 
-static bool foreign_names(const cli_args *a) { return cli_given(a, "names") && strcmp(cli_text(a, "names"), "neutral") != 0; }
+static bool foreign_names(const cli_args *a)
+{
+    return cli_given(a, "names") && strcmp(cli_text(a, "names"), "neutral") != 0;
+}
 
 bool cli_is_export(const cli_args *a, const char *out)
 {
@@ -27,12 +31,20 @@ bool cli_is_export(const cli_args *a, const char *out)
 int cli_check_export(const cli_args *a, const char *suffix)
 {
     const bool onnx = !strcmp(suffix, ".onnx");
-    if (!onnx && cli_flag(a, "with-preprocess")) return cli_usage(a, "--with-preprocess is for an OUT that ends in .onnx");
+    if (!onnx && cli_flag(a, "with-preprocess"))
+        return cli_usage(a, "--with-preprocess is for an OUT that ends in .onnx");
     if (!onnx && cli_given(a, "check")) return cli_usage(a, "--check is for an OUT that ends in .onnx");
     if (strcmp(suffix, ".safetensors") != 0 && foreign_names(a))
         return cli_usage(a, "--names is for an OUT that ends in .safetensors");
-    if (!strcmp(suffix, ".json") && cli_flag(a, "labels")) return cli_usage(a, "--labels: a table has no names of classes");
+    if (!strcmp(suffix, ".json") && cli_flag(a, "labels"))
+        return cli_usage(a, "--labels: a table has no names of classes");
     return CLI_OK;
+}
+
+int cli_need_labels(const cli_args *a, const eff_model *m)
+{
+    if (!cli_flag(a, "labels") || eff_model_get_info(m)->has_class_names) return CLI_OK;
+    return cli_usage(a, "--labels: the model has no names of classes; give them with --classes");
 }
 
 int cli_export_labels(const cli_args *a, const char *out, const eff_model *m)
@@ -84,13 +96,16 @@ static int print_onnx(const cli_args *a, const char *in, const char *out, const 
     const eff_preprocess *const r = eff_model_get_preprocess(m);
     if (cli_flag(a, "json")) return cli_json_print(result(in, out, m, parity_json(p))) ? CLI_OK : CLI_FAILED;
     say_model(out, m);
-    if (cli_flag(a, "with-preprocess")) printf("; input uint8 [batch, %d, %d, 3]\n", r->height, r->width);
-    else printf("; input float32 [batch, 3, %d, %d]\n", r->height, r->width);
-    printf("parity by %s on %d %s images: top-1 equal on %d, max |dp| %.1e, max |dlogit| %.1e of their spread\n", p->runtime,
-           p->images, cli_given(a, "check") ? "of your" : "built-in", p->same_top1, p->max_dp,
+    if (cli_flag(a, "with-preprocess"))
+        printf("; input uint8 [batch, %d, %d, 3]\n", r->height, r->width);
+    else
+        printf("; input float32 [batch, 3, %d, %d]\n", r->height, r->width);
+    printf("parity by %s on %d %s images: top-1 equal on %d, max |dp| %.1e, max |dlogit| %.1e of their spread\n",
+           p->runtime, p->images, cli_given(a, "check") ? "of your" : "built-in", p->same_top1, p->max_dp,
            p->spread > 0 ? p->max_dlogit / p->spread : 0.0);
     if (p->rounding > 0)
-        printf("this network is sensitive: float32 alone makes a difference of %.1e of the spread, ten times that was allowed\n",
+        printf("this network is sensitive: float32 alone makes a difference of %.1e of the spread, ten times that was "
+               "allowed\n",
                p->rounding / p->spread);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }

@@ -24,6 +24,9 @@ bool cli_is_export(const cli_args *a, const char *out);
 /** Usage errors among the options above, for an OUT of this suffix. @return CLI_OK or CLI_USAGE */
 int cli_check_export(const cli_args *a, const char *suffix);
 
+/** CLI_OK if there is what --labels asks for; else CLI_USAGE after a line. */
+int cli_need_labels(const cli_args *a, const eff_model *m);
+
 /** Write, compare, print. @return the exit status */
 int cli_export(const cli_args *a, const char *in, const char *out, const eff_model *m);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: an ONNX file. What is read is run on a blank picture, with little work allowed; what is refused says why. */
+/* Fuzz target: an ONNX file. What is read is run on a blank picture, with little work allowed; what is refused says
+ * why. */
 #include "fuzz_expect.h"
 
 #include "formats/onnx.h"

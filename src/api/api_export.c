@@ -14,8 +14,10 @@ static eff_status check_opts(const eff_export_opts **o, eff_export_opts *default
         eff_export_opts_init(defaults);
         *o = defaults;
     }
-    if (!isfinite((*o)->bar) || (*o)->bar < 0) return eff_fail(err, EFF_EARG, "bar: expected a number from 0 up, found %g", (*o)->bar);
-    if ((*o)->nimages && !(*o)->images) return eff_fail(err, EFF_EARG, "images: %zu are announced, none is there", (*o)->nimages);
+    if (!isfinite((*o)->bar) || (*o)->bar < 0)
+        return eff_fail(err, EFF_EARG, "bar: expected a number from 0 up, found %g", (*o)->bar);
+    if ((*o)->nimages && !(*o)->images)
+        return eff_fail(err, EFF_EARG, "images: %zu are announced, none is there", (*o)->nimages);
     return EFF_OK;
 }
 

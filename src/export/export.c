@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing a model for others: a file gets its name only after it was read back from the disk and found to be the model. */
+/* Writing a model for others: a file gets its name only after it was read back from the disk and found to be the model.
+ */
 #include "export/export.h"
 
 #include "base/file.h"
@@ -26,7 +27,8 @@ static eff_status flush(eff_save *save, eff_error *err)
     return eff_fail(err, EFF_EIO, "cannot write: %s", strerror(errno ? errno : EIO));
 }
 
-eff_status eff_export_onnx_file(const eff_model *m, const char *path, const eff_export_opts *o, eff_parity *p, eff_error *err)
+eff_status eff_export_onnx_file(const eff_model *m, const char *path, const eff_export_opts *o, eff_parity *p,
+                                eff_error *err)
 {
     eff_save save = { 0 };
     uint64_t bytes;
@@ -91,8 +93,10 @@ static eff_status find_theirs(char out[64], const eff_model *m, eff_family f, ef
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         const library *const l = &networks[i];
         const size_t n = strlen(l->ours);
-        const char *const name = f == EFF_FAMILY_TIMM_TF ? l->tf : f == EFF_FAMILY_TIMM ? l->timm
-                               : f == EFF_FAMILY_TORCHVISION ? l->torchvision : NULL;
+        const char *const name = f == EFF_FAMILY_TIMM_TF       ? l->tf
+                                 : f == EFF_FAMILY_TIMM        ? l->timm
+                                 : f == EFF_FAMILY_TORCHVISION ? l->torchvision
+                                                               : NULL;
         if (strncmp(m->table.name, l->ours, n) != 0) continue;
         if (name) snprintf(out, 64, "%s%s", name, m->table.name + n);
         break;
@@ -121,7 +125,8 @@ static eff_family torchvision_naming(const eff_table *t)
 }
 
 /* Which spelling, by whose rules. */
-static eff_status choose_family(eff_family *naming, eff_family *family, const eff_table *t, const char *names, eff_error *err)
+static eff_status choose_family(eff_family *naming, eff_family *family, const eff_table *t, const char *names,
+                                eff_error *err)
 {
     eff_pad pad;
     double eps;
@@ -131,9 +136,10 @@ static eff_status choose_family(eff_family *naming, eff_family *family, const ef
     *naming = *family == EFF_FAMILY_TORCHVISION ? torchvision_naming(t) : *family;
     if (*naming == EFF_NAMING_COUNT) return eff_fail(err, EFF_EARG, "names: %s has no network like %s", names, t->name);
     if (same_rules(*family, t, &pad, &eps)) return EFF_OK;
-    return eff_fail(err, EFF_EUNSUPPORTED,
-                    "in %s it would load and answer differently: there padding is %s and batch norm's epsilon %g, here %s and %g",
-                    names, eff_pad_name(pad), eps, eff_pad_name(t->pad), t->bn_eps);
+    return eff_fail(
+        err, EFF_EUNSUPPORTED,
+        "in %s it would load and answer differently: there padding is %s and batch norm's epsilon %g, here %s and %g",
+        names, eff_pad_name(pad), eps, eff_pad_name(t->pad), t->bn_eps);
 }
 
 /* The tensors in the names of `naming`, in the order of the graph. */
@@ -143,8 +149,8 @@ static eff_status name_tensors(eff_st_tensor *t, char (*name)[EFF_TENSOR_NAME], 
     for (int i = 0; i < m->graph->nparams; i++) {
         const eff_param *const p = &m->graph->param[i];
         if (!eff_name_of_param(name[i], naming, &m->table, m->graph, i))
-            return eff_fail(err, EFF_EARG, "names: %s has no network like %s (nothing there is its %s)", names, m->table.name,
-                            p->name);
+            return eff_fail(err, EFF_EARG, "names: %s has no network like %s (nothing there is its %s)", names,
+                            m->table.name, p->name);
         t[i] = (eff_st_tensor){ .name = name[i], .dtype = EFF_F32, .ndim = p->ndim, .data = m->weights[i] };
         for (int d = 0; d < p->ndim; d++) t[i].dim[d] = p->dim[d];
     }
@@ -174,7 +180,8 @@ static eff_status read_back(const char *path, const eff_model *m, eff_family nam
     return s;
 }
 
-eff_status eff_export_weights_file(const eff_model *m, const char *path, const char *names, char loads_as[64], eff_error *err)
+eff_status eff_export_weights_file(const eff_model *m, const char *path, const char *names, char loads_as[64],
+                                   eff_error *err)
 {
     static const eff_st_meta meta[] = { { "format", "pt" } };
     const size_t n = (size_t)m->graph->nparams;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Comparing an ONNX file with its model. The file is read back from the disk; what runs it shares nothing with what wrote it.
- * Logits are compared too, not only probabilities: with a thousand classes and little training all probabilities are near a
- * thousandth, and no mistake would show. */
+/* Comparing an ONNX file with its model. The file is read back from the disk; what runs it shares nothing with what
+ * wrote it. Logits are compared too, not only probabilities: with a thousand classes and little training all
+ * probabilities are near a thousandth, and no mistake would show. */
 #include "export/parity.h"
 
 #include "base/cpu.h"
@@ -21,11 +21,11 @@
 #include <string.h>
 
 enum {
-    CHUNK = 16,          /* pictures in memory at once                                                  */
-    BATCH = 2,           /* pictures given to the file at once: more than one, so that this is tried too */
-    BUILT_IN = 8,        /* pictures, where the caller has none                                          */
-    BUILT_IN_LARGE = 2,  /* the same for networks of more than LARGE_MACS                                */
-    ROUNDINGS = 10       /* a badly conditioned network may differ by so many times what float32 costs it */
+    CHUNK = 16,         /* pictures in memory at once                                                  */
+    BATCH = 2,          /* pictures given to the file at once: more than one, so that this is tried too */
+    BUILT_IN = 8,       /* pictures, where the caller has none                                          */
+    BUILT_IN_LARGE = 2, /* the same for networks of more than LARGE_MACS                                */
+    ROUNDINGS = 10      /* a badly conditioned network may differ by so many times what float32 costs it */
 };
 #define LARGE_MACS UINT64_C(5000000000)
 
@@ -38,14 +38,14 @@ typedef struct gate {
     eff_runtime *runtime; /* NULL: our evaluator */
     eff_engine *e;
     eff_pool *pool;
-    bool bytes;           /* the file's input is uint8 */
+    bool bytes; /* the file's input is uint8 */
     size_t pixels;
     int classes, in_chunk;
-    float *x;             /* [CHUNK][h][w][3], normalised */
-    float *planes;        /* the same as [3][h][w]; or, of bytes, */
-    uint8_t *rgb;         /* as [h][w][3]                 */
-    float *ours, *theirs; /* [CHUNK][classes]             */
-    float *prob;          /* [2][classes]                 */
+    float *x;              /* [CHUNK][h][w][3], normalised */
+    float *planes;         /* the same as [3][h][w]; or, of bytes, */
+    uint8_t *rgb;          /* as [h][w][3]                 */
+    float *ours, *theirs;  /* [CHUNK][classes]             */
+    float *prob;           /* [2][classes]                 */
     eff_error task[CHUNK]; /* of the evaluator, by batch  */
     double sum, squares;
     size_t logits;
@@ -125,8 +125,8 @@ static void evaluate_batch(void *ctx, int task, int worker)
     const size_t logits = (size_t)n * (size_t)t->classes;
     (void)worker;
     t->task[task] = (eff_error){ 0 };
-    eff_onnx_eval(&t->g, batch_input(t, first), n, t->theirs + (size_t)first * (size_t)t->classes, logits, EFF_ONNX_ANY_WORK,
-                  &t->task[task]);
+    eff_onnx_eval(&t->g, batch_input(t, first), n, t->theirs + (size_t)first * (size_t)t->classes, logits,
+                  EFF_ONNX_ANY_WORK, &t->task[task]);
 }
 
 static eff_status run_file(gate *t, eff_error *err)
@@ -178,12 +178,14 @@ static void compare(gate *t, const float *ours, const float *theirs)
     t->p->images++;
 }
 
-/* What float32 alone costs this network: our own answers to the first pictures, once more by the reference kernels, which add
- * in another order. Nothing is learnt where the reference is what we run. */
+/* What float32 alone costs this network: our own answers to the first pictures, once more by the reference kernels,
+ * which add in another order. Nothing is learnt where the reference is what we run. */
 static eff_status measure_rounding(gate *t, double *prob, eff_error *err)
 {
     const eff_preprocess *const rule = &t->m->meta.preprocess;
-    eff_engine_opts o = { .max_batch = CHUNK, .threads = t->o->threads, .cpu = "ref", .height = rule->height, .width = rule->width };
+    eff_engine_opts o = {
+        .max_batch = CHUNK, .threads = t->o->threads, .cpu = "ref", .height = rule->height, .width = rule->width
+    };
     eff_engine *reference = NULL;
     eff_status s = eff_engine_new(&reference, t->m, &o, err);
     t->in_chunk = t->p->images < CHUNK ? t->p->images : CHUNK;
@@ -208,7 +210,8 @@ static eff_status measure_rounding(gate *t, double *prob, eff_error *err)
 static eff_status judge(gate *t, eff_error *err)
 {
     eff_parity *const p = t->p;
-    const double mean = t->sum / (double)t->logits, square = t->squares / (double)t->logits, variance = square - mean * mean;
+    const double mean = t->sum / (double)t->logits, square = t->squares / (double)t->logits,
+                 variance = square - mean * mean;
     /* a network of one class on one picture has no spread: its logit's size stands for it */
     p->spread = sqrt(variance > 1e-12 * square ? variance : square);
     double most_p = t->o->bar, most_logit = t->o->bar * p->spread, prob = 0;
@@ -225,7 +228,8 @@ static eff_status judge(gate *t, eff_error *err)
     else if (p->max_dlogit > most_logit)
         snprintf(p->reason, sizeof p->reason, "a logit differs by %.2g of the logits' spread, more than %.2g",
                  p->max_dlogit / p->spread, most_logit / p->spread);
-    else p->passed = 1;
+    else
+        p->passed = 1;
     return EFF_OK;
 }
 
@@ -237,7 +241,8 @@ static bool input_fits(gate *t)
     const eff_onnx_shape *const s = &t->g.input_shape;
     const eff_preprocess *const rule = &t->m->meta.preprocess;
     t->bytes = s->type == EFF_ONNX_UINT8;
-    const int64_t want[4] = { -1, t->bytes ? rule->height : 3, t->bytes ? rule->width : rule->height, t->bytes ? 3 : rule->width };
+    const int64_t want[4] = { -1, t->bytes ? rule->height : 3, t->bytes ? rule->width : rule->height,
+                              t->bytes ? 3 : rule->width };
     return (t->bytes || s->type == EFF_ONNX_FLOAT) && s->ndim == 4 && memcmp(s->dim, want, sizeof want) == 0;
 }
 
@@ -263,12 +268,16 @@ static eff_status open_sides(gate *t, eff_error *err)
     const eff_preprocess *const rule = &t->m->meta.preprocess;
     const char *const wanted = t->o->runtime;
     const int threads = t->o->threads ? t->o->threads : eff_cpu_count();
-    eff_engine_opts o = { .max_batch = CHUNK, .threads = threads, .cpu = t->o->cpu, .height = rule->height, .width = rule->width };
+    eff_engine_opts o = {
+        .max_batch = CHUNK, .threads = threads, .cpu = t->o->cpu, .height = rule->height, .width = rule->width
+    };
     eff_status s = eff_engine_new(&t->e, t->m, &o, err);
     if (s == EFF_OK && !(wanted && strcmp(wanted, "none") == 0)) s = eff_runtime_load(&t->runtime, wanted, err);
     if (s != EFF_OK) return s;
-    if (t->runtime) snprintf(t->p->runtime, sizeof t->p->runtime, "ONNX Runtime %s", eff_runtime_version(t->runtime));
-    else snprintf(t->p->runtime, sizeof t->p->runtime, "effnet's evaluator");
+    if (t->runtime)
+        snprintf(t->p->runtime, sizeof t->p->runtime, "ONNX Runtime %s", eff_runtime_version(t->runtime));
+    else
+        snprintf(t->p->runtime, sizeof t->p->runtime, "effnet's evaluator");
     return t->runtime ? EFF_OK : eff_pool_create(&t->pool, threads < CHUNK / BATCH ? threads : CHUNK / BATCH, err);
 }
 

@@ -7,7 +7,9 @@
 
 #include <effnet/export.h>
 
-/** Run the ONNX file at `path` and the model `m`, fill *p. A file that cannot be run did not pass: p->reason says why. */
-eff_status eff_parity_run(eff_parity *p, const eff_model *m, const char *path, const eff_export_opts *o, eff_error *err);
+/** Run the ONNX file at `path` and the model `m`, fill *p. A file that cannot be run did not pass: p->reason says why.
+ */
+eff_status eff_parity_run(eff_parity *p, const eff_model *m, const char *path, const eff_export_opts *o,
+                          eff_error *err);
 
 #endif

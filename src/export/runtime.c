@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ONNX Runtime by its C interface: one exported function that hands out a table of functions, whose order its authors
- * promise never to change (new ones are added behind). We take the dozen we need by their place in it, so that neither its
- * header nor its library is needed to build. */
+ * promise never to change (new ones are added behind). We take the dozen we need by their place in it, so that neither
+ * its header nor its library is needed to build. */
 #include "export/runtime.h"
 
 #include "base/mem.h"
@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 enum { /* places in the table of version 1 of the interface */
     GET_ERROR_MESSAGE = 2, CREATE_ENV = 3, CREATE_SESSION = 7, RUN = 9, CREATE_SESSION_OPTIONS = 10, SET_THREADS = 24,
     CREATE_TENSOR = 49, GET_TENSOR_DATA = 51, GET_ELEMENT_COUNT = 64, GET_TYPE_AND_SHAPE = 65, CREATE_CPU_MEMORY_INFO = 69,
     RELEASE_ENV = 92, RELEASE_STATUS = 93, RELEASE_MEMORY_INFO = 94, RELEASE_SESSION = 95, RELEASE_VALUE = 96,
     RELEASE_SHAPE = 99, RELEASE_SESSION_OPTIONS = 100
 };
+/* clang-format on */
 enum { INTERFACE = 1, LOG_ERRORS = 3, ARENA_ALLOCATOR = 1, DEFAULT_MEMORY = 0 };
 
 typedef void (*any_fn)(void);
@@ -33,10 +35,10 @@ typedef void *create_options_fn(void **options);
 typedef void *set_threads_fn(void *options, int threads);
 typedef void *create_session_fn(const void *env, const char *path, const void *options, void **session);
 typedef void *create_memory_fn(int allocator, int kind, void **memory);
-typedef void *create_tensor_fn(const void *memory, void *data, size_t bytes, const int64_t *shape, size_t ndim, int type,
-                               void **value);
-typedef void *run_fn(void *session, const void *options, const char *const *names, const void *const *inputs, size_t ninputs,
-                     const char *const *output_names, size_t noutputs, void **outputs);
+typedef void *create_tensor_fn(const void *memory, void *data, size_t bytes, const int64_t *shape, size_t ndim,
+                               int type, void **value);
+typedef void *run_fn(void *session, const void *options, const char *const *names, const void *const *inputs,
+                     size_t ninputs, const char *const *output_names, size_t noutputs, void **outputs);
 typedef void *data_fn(void *value, void **data);
 typedef void *shape_fn(const void *value, void **shape);
 typedef void *count_fn(const void *shape, size_t *count);
@@ -78,7 +80,8 @@ eff_status eff_runtime_load(eff_runtime **out, const char *path, eff_error *err)
         r->library = dlopen(usual[i], RTLD_NOW | RTLD_LOCAL);
     if (!r->library) {
         const char *const why = dlerror();
-        if (path) s = eff_fail(err, EFF_EFORMAT, "expected ONNX Runtime's shared library: %.160s", why ? why : "not loaded");
+        if (path)
+            s = eff_fail(err, EFF_EFORMAT, "expected ONNX Runtime's shared library: %.160s", why ? why : "not loaded");
         goto fail;
     }
     void *const symbol = dlsym(r->library, "OrtGetApiBase");
@@ -109,7 +112,8 @@ eff_status eff_runtime_open(eff_runtime *r, const char *path, int threads, eff_e
     eff_status s = judge(r, CALL(r, CREATE_SESSION_OPTIONS, create_options_fn)(&r->options), "starting", err);
     if (s == EFF_OK) s = judge(r, CALL(r, SET_THREADS, set_threads_fn)(r->options, threads), "starting", err);
     if (s == EFF_OK)
-        s = judge(r, CALL(r, CREATE_SESSION, create_session_fn)(r->env, path, r->options, &r->session), "reading the file", err);
+        s = judge(r, CALL(r, CREATE_SESSION, create_session_fn)(r->env, path, r->options, &r->session),
+                  "reading the file", err);
     return s;
 }
 
@@ -143,11 +147,15 @@ eff_status eff_runtime_run(eff_runtime *r, const eff_onnx *g, const void *x, int
                              eff_strndup((const char *)g->output_name.p, g->output_name.n) };
     eff_status s = names[0] && names[1] ? EFF_OK : eff_fail_memory(err, g->input_name.n);
     if (s == EFF_OK) /* the runtime reads the input only: its interface lacks the const */
-        s = judge(r, CALL(r, CREATE_TENSOR, create_tensor_fn)(r->memory, (void *)(uintptr_t)x, bytes, shape, (size_t)in->ndim,
-                                                              in->type, &input), "taking the input", err);
+        s = judge(r,
+                  CALL(r, CREATE_TENSOR, create_tensor_fn)(r->memory, (void *)(uintptr_t)x, bytes, shape,
+                                                           (size_t)in->ndim, in->type, &input),
+                  "taking the input", err);
     if (s == EFF_OK)
-        s = judge(r, CALL(r, RUN, run_fn)(r->session, NULL, (const char *const *)&names[0], (const void *const *)&input, 1,
-                                          (const char *const *)&names[1], 1, &output), "running", err);
+        s = judge(r,
+                  CALL(r, RUN, run_fn)(r->session, NULL, (const char *const *)&names[0], (const void *const *)&input, 1,
+                                       (const char *const *)&names[1], 1, &output),
+                  "running", err);
     if (s == EFF_OK) s = take_output(r, output, out, (size_t)batch * (size_t)classes, err);
     release(r, RELEASE_VALUE, output);
     release(r, RELEASE_VALUE, input);

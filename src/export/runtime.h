@@ -7,8 +7,8 @@
 
 typedef struct eff_runtime eff_runtime;
 
-/** Load the library at `path`, NULL = the one that the loader finds. *out is NULL, with EFF_OK, when path is NULL and there is
- * none.
+/** Load the library at `path`, NULL = the one that the loader finds. *out is NULL, with EFF_OK, when path is NULL and
+ * there is none.
  * @return EFF_EFORMAT when `path` is no library of ONNX Runtime, or one that knows nothing of its first interface */
 eff_status eff_runtime_load(eff_runtime **out, const char *path, eff_error *err);
 

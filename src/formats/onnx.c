@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From graph to ONNX. Batch norm is folded into the convolution before it with the arithmetic of the inference plan, so the
- * file's weights are the ones that predict here; dropout is gone; padding is written as numbers, which is the only form in
- * which TensorFlow's SAME means the same everywhere. Nodes and names are built in memory, weights are streamed. */
+/* From graph to ONNX. Batch norm is folded into the convolution before it with the arithmetic of the inference plan, so
+ * the file's weights are the ones that predict here; dropout is gone; padding is written as numbers, which is the only
+ * form in which TensorFlow's SAME means the same everywhere. Nodes and names are built in memory, weights are streamed.
+ */
 #include "formats/onnx.h"
 
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 enum { /* field numbers of onnx.proto */
     MODEL_IR = 1, MODEL_PRODUCER = 2, MODEL_PRODUCER_VERSION = 3, MODEL_GRAPH = 7, MODEL_OPSET = 8, MODEL_METADATA = 14,
     OPSET_DOMAIN = 1, OPSET_VERSION = 2,
@@ -26,6 +28,7 @@ enum { /* field numbers of onnx.proto */
     VALUE_NAME = 1, VALUE_TYPE = 2, TYPE_TENSOR = 1, TYPE_ELEMENT = 1, TYPE_SHAPE = 2, SHAPE_DIM = 1,
     DIM_VALUE = 1, DIM_PARAM = 2
 };
+/* clang-format on */
 
 enum { VALUE_NAME_LEN = EFF_NAME_LEN + 16 };
 
@@ -39,9 +42,9 @@ typedef struct value_name {
 
 typedef struct blob { /* a tensor of weights, made when it is written */
     enum { FOLDED_WEIGHT, FOLDED_BIAS, PARAMETER } kind;
-    int conv, bn, param;    /* nodes; parameter of PARAMETER */
+    int conv, bn, param; /* nodes; parameter of PARAMETER */
     size_t count;
-    size_t head, head_end;  /* the message before its data, in writer.heads */
+    size_t head, head_end; /* the message before its data, in writer.heads */
 } blob;
 
 typedef struct writer {
@@ -316,7 +319,8 @@ static void add_metadata(writer *w, const char *key, const char *value)
     eff_wire_message(&w->model, MODEL_METADATA, &w->part);
 }
 
-/* One entry for each key of the model file that a reader elsewhere can use, JSON where it is not text; and the whole. */
+/* One entry for each key of the model file that a reader elsewhere can use, JSON where it is not text; and the whole.
+ */
 static eff_status add_all_metadata(writer *w, bool with_preprocess, eff_error *err)
 {
     static const char *const copied[] = { "class_names", "class_ids", "temperature", "origin", "licence" };
@@ -425,7 +429,8 @@ static eff_status build(writer *w, uint64_t *graph, uint64_t *bytes, const eff_m
     for (int i = 0; i < w->g->nnodes; i++) add_node(w, i);
     eff_wire_text(&w->graph, GRAPH_NAME, m->table.name);
     const int nhwc[] = { p->height, p->width, 3 }, nchw[] = { 3, p->height, p->width };
-    add_value(w, GRAPH_INPUT, "input", with_preprocess ? EFF_ONNX_UINT8 : EFF_ONNX_FLOAT, 3, with_preprocess ? nhwc : nchw);
+    add_value(w, GRAPH_INPUT, "input", with_preprocess ? EFF_ONNX_UINT8 : EFF_ONNX_FLOAT, 3,
+              with_preprocess ? nhwc : nchw);
     add_value(w, GRAPH_OUTPUT, "logits", EFF_ONNX_FLOAT, 1, &m->table.classes);
 
     eff_wire_number(&w->model, MODEL_IR, EFF_ONNX_IR);
@@ -436,14 +441,15 @@ static eff_status build(writer *w, uint64_t *graph, uint64_t *bytes, const eff_m
     eff_wire_message(&w->model, MODEL_OPSET, &w->part);
     s = add_all_metadata(w, with_preprocess, err);
     if (s != EFF_OK) return s;
-    if (w->model.failed || w->graph.failed || w->heads.failed || w->part.failed) return eff_fail_memory(err, w->graph.n);
+    if (w->model.failed || w->graph.failed || w->heads.failed || w->part.failed)
+        return eff_fail_memory(err, w->graph.n);
     *graph = w->graph.n;
     for (int i = 0; i < w->nblobs; i++) *graph += blob_bytes(&w->blobs[i]);
     *bytes = w->model.n + 1 + eff_wire_number_bytes(*graph) + *graph;
     if (*bytes <= EFF_ONNX_MOST_BYTES) return EFF_OK;
     return eff_fail(err, EFF_EUNSUPPORTED,
-                    "%.64s would be %llu bytes as ONNX, whose files end at %llu: export it as .safetensors", m->table.name,
-                    (unsigned long long)*bytes, (unsigned long long)EFF_ONNX_MOST_BYTES);
+                    "%.64s would be %llu bytes as ONNX, whose files end at %llu: export it as .safetensors",
+                    m->table.name, (unsigned long long)*bytes, (unsigned long long)EFF_ONNX_MOST_BYTES);
 }
 
 eff_status eff_onnx_size(uint64_t *bytes, const eff_model *m, bool with_preprocess, eff_error *err)
@@ -459,8 +465,7 @@ eff_status eff_onnx_write(FILE *f, const eff_model *m, bool with_preprocess, eff
 {
     uint64_t graph, bytes;
     writer w = { 0 };
-    if (!m->weights)
-        return eff_fail(err, EFF_EARG, "%s is untrained: there are no weights to export", m->table.name);
+    if (!m->weights) return eff_fail(err, EFF_EARG, "%s is untrained: there are no weights to export", m->table.name);
     eff_status s = build(&w, &graph, &bytes, m, with_preprocess, err);
     if (s == EFF_OK) {
         eff_wire_head(&w.model, MODEL_GRAPH, graph);

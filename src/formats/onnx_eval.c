@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The evaluator of ONNX files. It knows neither graph nor plan: it takes the operators of the file in the order in which they
- * stand and computes each with the reference kernels, in the layout the file says (NCHW), so that a mistake of the exporter
- * cannot be undone by the same mistake here. */
+/* The evaluator of ONNX files. It knows neither graph nor plan: it takes the operators of the file in the order in
+ * which they stand and computes each with the reference kernels, in the layout the file says (NCHW), so that a mistake
+ * of the exporter cannot be undone by the same mistake here. */
 #include "formats/onnx_eval.h"
 
 #include "base/mem.h"
@@ -33,10 +33,10 @@ typedef struct run {
 
 typedef eff_status op_fn(run *r, const eff_onnx_node *n, value *y);
 
-#define TRY(call)                     \
-    do {                              \
-        const eff_status s_ = (call); \
-        if (s_) return s_;            \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        const eff_status s_ = (call);                                                                                  \
+        if (s_) return s_;                                                                                             \
     } while (0)
 
 /* ------------------------------------------------------------------------------------------- checking */
@@ -45,7 +45,8 @@ static eff_status wrong(const run *r, eff_status code, const char *what)
 {
     const eff_onnx_node *n = &r->g->node[r->at];
     return eff_fail(r->err, code, "ONNX: node %zu, %.*s \"%.*s\": %s", r->at, n->op.n < 40 ? (int)n->op.n : 40,
-                    (const char *)n->op.p, n->name.n < 60 ? (int)n->name.n : 60, n->name.n ? (const char *)n->name.p : "", what);
+                    (const char *)n->op.p, n->name.n < 60 ? (int)n->name.n : 60,
+                    n->name.n ? (const char *)n->name.p : "", what);
 }
 
 static eff_status charge(run *r, size_t a, size_t b)
@@ -99,8 +100,8 @@ typedef struct window {
 } window;
 
 /* `count` whole numbers of attribute `name`, each in lo..hi; as `otherwise` where it is missing. */
-static eff_status ints_of(int *out, const run *r, const eff_onnx_node *n, const char *name, int count, int otherwise, int lo,
-                          int hi)
+static eff_status ints_of(int *out, const run *r, const eff_onnx_node *n, const char *name, int count, int otherwise,
+                          int lo, int hi)
 {
     const eff_onnx_attribute *a = eff_onnx_find(r->g, n, name);
     if (a && a->nints != count) return wrong(r, EFF_EUNSUPPORTED, "a window that is not of two dimensions");
@@ -128,7 +129,8 @@ static eff_status window_of(window *w, const run *r, const eff_onnx_node *n, con
     const int64_t h = x->dim[2] + pads[0] + pads[2] - shape[0], v = x->dim[3] + pads[1] + pads[3] - shape[0];
     if (h < 0 || v < 0) return wrong(r, EFF_EFORMAT, "the input is smaller than the window");
     if (x->dim[2] > (1 << 24) || x->dim[3] > (1 << 24)) return wrong(r, EFF_EUNSUPPORTED, "the input is too large");
-    if ((h / strides[0] + 1) * (v / strides[0] + 1) > INT32_MAX) return wrong(r, EFF_EUNSUPPORTED, "the output is too large");
+    if ((h / strides[0] + 1) * (v / strides[0] + 1) > INT32_MAX)
+        return wrong(r, EFF_EUNSUPPORTED, "the output is too large");
     w->out_h = (int)(h / strides[0]) + 1;
     w->out_w = (int)(v / strides[0]) + 1;
     return EFF_OK;
@@ -168,13 +170,27 @@ static void conv_free(conv *c)
 static void conv_dense(const run *r, const conv *c)
 {
     const int depth = c->w.kernel * c->w.kernel * c->in, pixels = c->w.out_h * c->w.out_w;
-    const eff_patches p = { .x = c->x, .h = c->h, .w = c->width, .c = c->in, .out_w = c->w.out_w, .kernel = c->w.kernel,
-                            .stride = c->w.stride, .pad_top = c->w.top, .pad_left = c->w.left };
+    const eff_patches p = { .x = c->x,
+                            .h = c->h,
+                            .w = c->width,
+                            .c = c->in,
+                            .out_w = c->w.out_w,
+                            .kernel = c->w.kernel,
+                            .stride = c->w.stride,
+                            .pad_top = c->w.top,
+                            .pad_left = c->w.left };
     for (int first = 0; first < pixels; first += ROWS_A_STEP) {
         const int rows = pixels - first < ROWS_A_STEP ? pixels - first : ROWS_A_STEP;
         eff_patches_gather(c->patches, &p, first, rows);
-        const eff_gemm g = { .a = c->patches, .b = c->weight, .bias = c->bias, .c = c->y + (size_t)first * (size_t)c->out,
-                             .lda = (size_t)depth, .ldc = (size_t)c->out, .m = rows, .k = depth, .n = c->out,
+        const eff_gemm g = { .a = c->patches,
+                             .b = c->weight,
+                             .bias = c->bias,
+                             .c = c->y + (size_t)first * (size_t)c->out,
+                             .lda = (size_t)depth,
+                             .ldc = (size_t)c->out,
+                             .m = rows,
+                             .k = depth,
+                             .n = c->out,
                              .groups = eff_gemm_groups(&r->k, c->out) };
         r->k.gemm(&g);
     }
@@ -182,9 +198,20 @@ static void conv_dense(const run *r, const conv *c)
 
 static void conv_depthwise(const run *r, const conv *c)
 {
-    const eff_dwconv d = { .x = c->x, .w = c->weight, .bias = c->bias, .y = c->y, .h = c->h, .w_in = c->width, .c = c->in,
-                           .out_h = c->w.out_h, .out_w = c->w.out_w, .kernel = c->w.kernel, .stride = c->w.stride,
-                           .pad_top = c->w.top, .pad_left = c->w.left, .rows = c->w.out_h };
+    const eff_dwconv d = { .x = c->x,
+                           .w = c->weight,
+                           .bias = c->bias,
+                           .y = c->y,
+                           .h = c->h,
+                           .w_in = c->width,
+                           .c = c->in,
+                           .out_h = c->w.out_h,
+                           .out_w = c->w.out_w,
+                           .kernel = c->w.kernel,
+                           .stride = c->w.stride,
+                           .pad_top = c->w.top,
+                           .pad_left = c->w.left,
+                           .rows = c->w.out_h };
     r->k.dwconv(&d);
 }
 
@@ -228,7 +255,8 @@ static eff_status op_conv(run *r, const eff_onnx_node *n, value *y)
     if (b && b->dim[0] != out) return wrong(r, EFF_EFORMAT, "its bias has another number of channels");
     TRY(window_of(&c.w, r, n, x, (int)w->dim[2]));
     TRY(make(r, y, EFF_ONNX_FLOAT, 4, (const int64_t[]){ x->dim[0], out, c.w.out_h, c.w.out_w }));
-    TRY(charge(r, y->count, w->count / (size_t)out)); /* bounds the patches too: as large as weights and an image's output */
+    TRY(charge(r, y->count,
+               w->count / (size_t)out)); /* bounds the patches too: as large as weights and an image's output */
     if (w->count / (size_t)out > (1 << 24)) return wrong(r, EFF_EUNSUPPORTED, "too many weights");
     c.h = (int)x->dim[2];
     c.width = (int)x->dim[3];
@@ -238,8 +266,10 @@ static eff_status op_conv(run *r, const eff_onnx_node *n, value *y)
     const size_t from = x->count / (size_t)x->dim[0], to = y->count / (size_t)x->dim[0];
     for (int64_t i = 0; s == EFF_OK && i < x->dim[0]; i++) {
         to_channels_last(c.x, floats(x) + (size_t)i * from, (size_t)in, from / (size_t)in);
-        if (depthwise) conv_depthwise(r, &c);
-        else conv_dense(r, &c);
+        if (depthwise)
+            conv_depthwise(r, &c);
+        else
+            conv_dense(r, &c);
         to_channels_first(floats(y) + (size_t)i * to, c.y, (size_t)out, to / (size_t)out);
     }
     conv_free(&c);
@@ -259,8 +289,8 @@ static eff_status op_maxpool(run *r, const eff_onnx_node *n, value *y)
     TRY(charge(r, y->count, (size_t)w.kernel * (size_t)w.kernel));
     const int h = (int)x->dim[2], v = (int)x->dim[3];
     for (size_t i = 0; i < (size_t)x->dim[0] * (size_t)x->dim[1]; i++) /* a channel at a time */
-        eff_maxpool(floats(y) + i * (size_t)w.out_h * (size_t)w.out_w, floats(x) + i * (size_t)h * (size_t)v, h, v, 1, w.out_w,
-                    w.kernel, w.stride, w.top, w.left, 0, w.out_h);
+        eff_maxpool(floats(y) + i * (size_t)w.out_h * (size_t)w.out_w, floats(x) + i * (size_t)h * (size_t)v, h, v, 1,
+                    w.out_w, w.kernel, w.stride, w.top, w.left, 0, w.out_h);
     return EFF_OK;
 }
 
@@ -272,7 +302,8 @@ static eff_status op_mean(run *r, const eff_onnx_node *n, value *y)
     TRY(charge(r, x->count, 1));
     if (x->dim[2] > INT32_MAX || x->dim[3] > INT32_MAX) return wrong(r, EFF_EUNSUPPORTED, "the input is too large");
     for (size_t i = 0; i < y->count; i++)
-        r->k.mean(floats(y) + i, floats(x) + i * (size_t)x->dim[2] * (size_t)x->dim[3], (int)x->dim[2], (int)x->dim[3], 1, 0, 1);
+        r->k.mean(floats(y) + i, floats(x) + i * (size_t)x->dim[2] * (size_t)x->dim[3], (int)x->dim[2], (int)x->dim[3],
+                  1, 0, 1);
     return EFF_OK;
 }
 
@@ -425,9 +456,11 @@ static eff_status op_gemm(run *r, const eff_onnx_node *n, value *y)
     TRY(input(r, n, 0, 2, &x));
     TRY(input(r, n, 1, 2, &w));
     TRY(input(r, n, 2, 1, &b));
-    if ((alpha && alpha->f != 1.0f) || (beta && beta->f != 1.0f) || int_of(r, n, "transA", 0) || !int_of(r, n, "transB", 0))
+    if ((alpha && alpha->f != 1.0f) || (beta && beta->f != 1.0f) || int_of(r, n, "transA", 0) ||
+        !int_of(r, n, "transB", 0))
         return wrong(r, EFF_EUNSUPPORTED, "expected x * transposed weights + bias");
-    if (w->dim[1] != x->dim[1] || b->dim[0] != w->dim[0]) return wrong(r, EFF_EFORMAT, "its inputs do not fit each other");
+    if (w->dim[1] != x->dim[1] || b->dim[0] != w->dim[0])
+        return wrong(r, EFF_EFORMAT, "its inputs do not fit each other");
     if (x->dim[0] > (1 << 24) || w->dim[0] > (1 << 24) || w->dim[1] > (1 << 24))
         return wrong(r, EFF_EUNSUPPORTED, "the weights are too large");
     TRY(make(r, y, EFF_ONNX_FLOAT, 2, (const int64_t[]){ x->dim[0], w->dim[0] }));
@@ -439,8 +472,15 @@ static eff_status op_gemm(run *r, const eff_onnx_node *n, value *y)
     eff_gemm_pack(&r->k, room, floats(w), out, depth, NULL);
     memset(room + packed, 0, padded * sizeof(float));
     memcpy(room + packed, floats(b), (size_t)out * sizeof(float));
-    const eff_gemm g = { .a = floats(x), .b = room, .bias = room + packed, .c = floats(y), .lda = (size_t)depth,
-                         .ldc = (size_t)out, .m = (int)x->dim[0], .k = depth, .n = out,
+    const eff_gemm g = { .a = floats(x),
+                         .b = room,
+                         .bias = room + packed,
+                         .c = floats(y),
+                         .lda = (size_t)depth,
+                         .ldc = (size_t)out,
+                         .m = (int)x->dim[0],
+                         .k = depth,
+                         .n = out,
                          .groups = eff_gemm_groups(&r->k, out) };
     r->k.gemm(&g);
     eff_free(room);
@@ -453,9 +493,21 @@ static const struct {
     const char *name;
     op_fn *run;
 } ops[] = {
-    { "Conv", op_conv }, { "Mul", op_mul }, { "Sigmoid", op_sigmoid }, { "Add", op_add }, { "Clip", op_clip }, { "Relu", op_relu },
-    { "HardSwish", op_hardswish }, { "GlobalAveragePool", op_mean }, { "MaxPool", op_maxpool }, { "Flatten", op_flatten },
-    { "Gemm", op_gemm }, { "Cast", op_cast }, { "Sub", op_sub }, { "Div", op_div }, { "Transpose", op_transpose },
+    { "Conv", op_conv },
+    { "Mul", op_mul },
+    { "Sigmoid", op_sigmoid },
+    { "Add", op_add },
+    { "Clip", op_clip },
+    { "Relu", op_relu },
+    { "HardSwish", op_hardswish },
+    { "GlobalAveragePool", op_mean },
+    { "MaxPool", op_maxpool },
+    { "Flatten", op_flatten },
+    { "Gemm", op_gemm },
+    { "Cast", op_cast },
+    { "Sub", op_sub },
+    { "Div", op_div },
+    { "Transpose", op_transpose },
 };
 
 static void forget(value *v)
@@ -464,7 +516,8 @@ static void forget(value *v)
     *v = (value){ 0 };
 }
 
-/* Weights are taken out of the file when a node needs them, so that each is in memory a second time only while it is used. */
+/* Weights are taken out of the file when a node needs them, so that each is in memory a second time only while it is
+ * used. */
 static eff_status load_weight(run *r, const eff_onnx_tensor *t)
 {
     value *v = &r->value[t->value];
@@ -482,7 +535,8 @@ static eff_status load_input(run *r, const void *x, int batch)
     value *v = &r->value[r->g->input];
     for (int i = 0; i < s->ndim; i++) {
         dim[i] = s->dim[i] < 0 ? batch : s->dim[i];
-        if (i && s->dim[i] < 0) return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: only the number of images may be open");
+        if (i && s->dim[i] < 0)
+            return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: only the number of images may be open");
     }
     if (s->type != EFF_ONNX_FLOAT && s->type != EFF_ONNX_UINT8)
         return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: the input has data type %d", s->type);
@@ -524,15 +578,17 @@ static eff_status run_all(run *r, const void *x, int batch, float *out, size_t n
     if (s == EFF_OK) {
         const value *y = &r->value[g->output];
         if (y->type != EFF_ONNX_FLOAT || y->count != n || y->ndim != 2 || y->dim[0] != batch)
-            s = eff_fail(r->err, EFF_EFORMAT, "ONNX: the output has %zu elements in %d dimensions, expected %zu in 2", y->count,
-                         y->ndim, n);
-        else memcpy(out, y->data, n * sizeof *out);
+            s = eff_fail(r->err, EFF_EFORMAT, "ONNX: the output has %zu elements in %d dimensions, expected %zu in 2",
+                         y->count, y->ndim, n);
+        else
+            memcpy(out, y->data, n * sizeof *out);
     }
     eff_free(weight);
     return s;
 }
 
-eff_status eff_onnx_eval(const eff_onnx *g, const void *x, int batch, float *out, size_t n, uint64_t work, eff_error *err)
+eff_status eff_onnx_eval(const eff_onnx *g, const void *x, int batch, float *out, size_t n, uint64_t work,
+                         eff_error *err)
 {
     run r = { .g = g, .work = work, .err = err };
     eff_kernels_init_ref(&r.k);

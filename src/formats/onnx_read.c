@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading ONNX: messages are walked field by field, fields that nothing here uses are skipped, names become numbers in a hash
- * table. What could change the result and is not understood (other data types, weights outside the file, sub-graphs, functions)
- * is refused by name. */
+/* Reading ONNX: messages are walked field by field, fields that nothing here uses are skipped, names become numbers in
+ * a hash table. What could change the result and is not understood (other data types, weights outside the file,
+ * sub-graphs, functions) is refused by name. */
 #include "formats/onnx_read.h"
 
 #include "base/file.h"
@@ -27,10 +27,10 @@ typedef struct reader {
     eff_error *err;
 } reader;
 
-#define TRY(call)                     \
-    do {                              \
-        const eff_status s_ = (call); \
-        if (s_) return s_;            \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        const eff_status s_ = (call);                                                                                  \
+        if (s_) return s_;                                                                                             \
     } while (0)
 
 static eff_status damaged(const reader *r, const char *what)
@@ -122,10 +122,11 @@ static size_t bytes_of(int type)
 static eff_status add_dim(eff_onnx_shape *s, uint64_t v, const reader *r, eff_slice name)
 {
     if (s->ndim == EFF_ONNX_DIMS)
-        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: %.*s: expected at most %d dimensions", SHOWN(name), EFF_ONNX_DIMS);
+        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: %.*s: expected at most %d dimensions", SHOWN(name),
+                        EFF_ONNX_DIMS);
     if (v > INT32_MAX)
-        return eff_fail(r->err, EFF_EFORMAT, "ONNX: %.*s: expected dimensions up to %d, found %llu", SHOWN(name), INT32_MAX,
-                        (unsigned long long)v);
+        return eff_fail(r->err, EFF_EFORMAT, "ONNX: %.*s: expected dimensions up to %d, found %llu", SHOWN(name),
+                        INT32_MAX, (unsigned long long)v);
     s->dim[s->ndim++] = (int64_t)v;
     return EFF_OK;
 }
@@ -148,11 +149,12 @@ static eff_status check_tensor(const eff_onnx_tensor *t, const reader *r, eff_sl
     const size_t size = bytes_of(t->shape.type);
     size_t n = 1, bytes;
     bool fits = true;
-    if (!size) return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: tensor %.*s has data type %d", SHOWN(name), t->shape.type);
+    if (!size)
+        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: tensor %.*s has data type %d", SHOWN(name), t->shape.type);
     for (int i = 0; i < t->shape.ndim && fits; i++) fits = eff_mul(n, (size_t)t->shape.dim[i], &n);
     if (!fits || !eff_mul(n, size, &bytes) || bytes != t->raw.n)
-        return eff_fail(r->err, EFF_EFORMAT, "ONNX: tensor %.*s: its %zu bytes are not what its shape needs", SHOWN(name),
-                        t->raw.n);
+        return eff_fail(r->err, EFF_EFORMAT, "ONNX: tensor %.*s: its %zu bytes are not what its shape needs",
+                        SHOWN(name), t->raw.n);
     *count = n;
     return EFF_OK;
 }
@@ -163,10 +165,14 @@ static eff_status read_tensor(reader *r, eff_slice rest)
     eff_slice name = { 0 };
     eff_field f;
     while (eff_wire_next(&rest, &f)) {
-        if (f.number == 1) TRY(add_dims(&t.shape, &f, r, name));
-        else if (f.number == 2 && f.type == EFF_WIRE_NUMBER) t.shape.type = (int)(f.value & INT32_MAX);
-        else if (f.number == 8) name = f.bytes;
-        else if (f.number == 9) t.raw = f.bytes;
+        if (f.number == 1)
+            TRY(add_dims(&t.shape, &f, r, name));
+        else if (f.number == 2 && f.type == EFF_WIRE_NUMBER)
+            t.shape.type = (int)(f.value & INT32_MAX);
+        else if (f.number == 8)
+            name = f.bytes;
+        else if (f.number == 9)
+            t.raw = f.bytes;
         else if ((f.number >= 3 && f.number <= 7) || f.number == 10 || f.number == 11 || f.number == 13)
             return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: tensor %.*s keeps its data elsewhere than in raw_data",
                             SHOWN(name));
@@ -185,7 +191,8 @@ static eff_status add_int(eff_onnx_attribute *a, uint64_t v, const reader *r)
 {
     const int most = (int)(sizeof a->ints / sizeof *a->ints);
     if (a->nints == most)
-        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: attribute %.*s: expected at most %d numbers", SHOWN(a->name), most);
+        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: attribute %.*s: expected at most %d numbers", SHOWN(a->name),
+                        most);
     a->ints[a->nints++] = (int64_t)v;
     return EFF_OK;
 }
@@ -196,11 +203,16 @@ static eff_status read_attribute(reader *r, eff_slice rest)
     eff_field f;
     uint64_t v;
     while (eff_wire_next(&rest, &f)) {
-        if (f.number == 1) a.name = f.bytes;
-        else if (f.number == 2 && f.type == EFF_WIRE_32) memcpy(&a.f, &f.value, sizeof a.f);
-        else if (f.number == 3 && f.type == EFF_WIRE_NUMBER) a.i = (int64_t)f.value;
-        else if (f.number == 4) a.text = f.bytes;
-        else if (f.number == 8 && f.type == EFF_WIRE_NUMBER) TRY(add_int(&a, f.value, r));
+        if (f.number == 1)
+            a.name = f.bytes;
+        else if (f.number == 2 && f.type == EFF_WIRE_32)
+            memcpy(&a.f, &f.value, sizeof a.f);
+        else if (f.number == 3 && f.type == EFF_WIRE_NUMBER)
+            a.i = (int64_t)f.value;
+        else if (f.number == 4)
+            a.text = f.bytes;
+        else if (f.number == 8 && f.type == EFF_WIRE_NUMBER)
+            TRY(add_int(&a, f.value, r));
         else if (f.number == 8) {
             while (f.bytes.n) {
                 if (!eff_wire_take_number(&f.bytes, &v)) return damaged(r, "an attribute");
@@ -219,7 +231,8 @@ static eff_status read_attribute(reader *r, eff_slice rest)
 static eff_status read_input(reader *r, eff_onnx_node *n, eff_slice name)
 {
     if (n->nin == EFF_ONNX_INPUTS)
-        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: node %zu: expected at most %d inputs", r->g->nnodes, EFF_ONNX_INPUTS);
+        return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: node %zu: expected at most %d inputs", r->g->nnodes,
+                        EFF_ONNX_INPUTS);
     n->in[n->nin] = -1;
     if (name.n) TRY(value_of(r, name, &n->in[n->nin]));
     n->nin++;
@@ -232,13 +245,16 @@ static eff_status read_node(reader *r, eff_slice rest)
     eff_field f;
     if (r->g->nattributes > INT32_MAX) return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: too many attributes");
     while (eff_wire_next(&rest, &f)) {
-        if (f.number == 1) TRY(read_input(r, &n, f.bytes));
+        if (f.number == 1)
+            TRY(read_input(r, &n, f.bytes));
         else if (f.number == 2) {
             if (n.out >= 0)
                 return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: node %zu has more than one output", r->g->nnodes);
             TRY(make_value(r, f.bytes, &n.out));
-        } else if (f.number == 3) n.name = f.bytes;
-        else if (f.number == 4) n.op = f.bytes;
+        } else if (f.number == 3)
+            n.name = f.bytes;
+        else if (f.number == 4)
+            n.op = f.bytes;
         else if (f.number == 5) {
             TRY(read_attribute(r, f.bytes));
             n.nattributes++;
@@ -246,7 +262,8 @@ static eff_status read_node(reader *r, eff_slice rest)
             return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: node %zu is of domain %.*s", r->g->nnodes, SHOWN(f.bytes));
     }
     if (!rest.p) return damaged(r, "a node");
-    if (!n.op.n || n.out < 0) return eff_fail(r->err, EFF_EFORMAT, "ONNX: node %zu has no operator or no output", r->g->nnodes);
+    if (!n.op.n || n.out < 0)
+        return eff_fail(r->err, EFF_EFORMAT, "ONNX: node %zu has no operator or no output", r->g->nnodes);
     TRY(grow(&r->g->node, &r->node_room, r->g->nnodes, sizeof n, r->err));
     r->g->node[r->g->nnodes++] = n;
     return EFF_OK;
@@ -354,8 +371,8 @@ static eff_status check_order(reader *r)
         const eff_onnx_node *n = &g->node[i];
         for (int k = 0; k < n->nin; k++)
             if (n->in[k] >= 0 && !r->made[n->in[k]])
-                return eff_fail(r->err, EFF_EFORMAT, "ONNX: node %zu (%.*s) reads a value that nothing before it makes", i,
-                                SHOWN(n->name));
+                return eff_fail(r->err, EFF_EFORMAT, "ONNX: node %zu (%.*s) reads a value that nothing before it makes",
+                                i, SHOWN(n->name));
         r->made[n->out] = 1;
     }
     return r->made[g->output] ? EFF_OK : eff_fail(r->err, EFF_EFORMAT, "ONNX: nothing makes the output");
@@ -414,8 +431,10 @@ eff_status eff_onnx_open(eff_onnx *out, const char *path, eff_error *err)
     size_t size;
     TRY(eff_file_read_all(path, EFF_ONNX_MOST_BYTES, &bytes, &size, err));
     const eff_status s = eff_onnx_parse(out, bytes, size, err);
-    if (s == EFF_OK) out->bytes = bytes;
-    else eff_free(bytes);
+    if (s == EFF_OK)
+        out->bytes = bytes;
+    else
+        eff_free(bytes);
     return s;
 }
 

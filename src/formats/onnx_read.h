@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An ONNX file read back: its nodes in order, its weights, its input and output, each value under a number. Nothing of it is
- * believed: lengths are held against the file, every value is made once and before it is read. */
+/* An ONNX file read back: its nodes in order, its weights, its input and output, each value under a number. Nothing of
+ * it is believed: lengths are held against the file, every value is made once and before it is read. */
 #ifndef EFF_FORMATS_ONNX_READ_H
 #define EFF_FORMATS_ONNX_READ_H
 
@@ -51,8 +51,8 @@ typedef struct eff_onnx {
     eff_onnx_shape input_shape, output_shape;
 } eff_onnx;
 
-/** Read a file. EFF_EFORMAT for what is damaged or contradicts itself, EFF_EUNSUPPORTED for what effnet does not write. Free
- * *out with eff_onnx_close() when this gave EFF_OK. */
+/** Read a file. EFF_EFORMAT for what is damaged or contradicts itself, EFF_EUNSUPPORTED for what effnet does not write.
+ * Free *out with eff_onnx_close() when this gave EFF_OK. */
 eff_status eff_onnx_open(eff_onnx *out, const char *path, eff_error *err);
 
 /** The same of bytes, which are borrowed. */

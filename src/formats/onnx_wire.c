@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protocol buffers on the wire: every length is held against what is left before anything is read. Written here and not with a
- * library because exporting must stream weights that no second copy in memory exists of, and reading must point into the file:
- * generated code builds the whole message both times. */
+/* Protocol buffers on the wire: every length is held against what is left before anything is read. Written here and not
+ * with a library because exporting must stream weights that no second copy in memory exists of, and reading must point
+ * into the file: generated code builds the whole message both times. */
 #include "formats/onnx_wire.h"
 
 #include "base/mem.h"
@@ -44,7 +44,10 @@ static void append_varint(eff_wire *w, uint64_t v)
     eff_wire_raw(w, b, n);
 }
 
-static void append_tag(eff_wire *w, int field, eff_wire_type t) { append_varint(w, (uint64_t)field << 3 | (uint64_t)t); }
+static void append_tag(eff_wire *w, int field, eff_wire_type t)
+{
+    append_varint(w, (uint64_t)field << 3 | (uint64_t)t);
+}
 
 void eff_wire_number(eff_wire *w, int field, uint64_t v)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The wire format of protocol buffers, as much of it as ONNX needs: messages are written inside out into growing buffers, and
- * read as fields, one after another, that point into the bytes they came from. */
+/* The wire format of protocol buffers, as much of it as ONNX needs: messages are written inside out into growing
+ * buffers, and read as fields, one after another, that point into the bytes they came from. */
 #ifndef EFF_FORMATS_ONNX_WIRE_H
 #define EFF_FORMATS_ONNX_WIRE_H
 
