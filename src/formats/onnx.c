@@ -6,6 +6,7 @@
 #include "formats/onnx.h"
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "formats/modelfile.h"
 #include "formats/onnx_wire.h"
 #include "image/preprocess.h"
@@ -319,28 +320,37 @@ static void add_metadata(writer *w, const char *key, const char *value)
     eff_wire_message(&w->model, MODEL_METADATA, &w->part);
 }
 
-/* One entry for each key of the model file that a reader elsewhere can use, JSON where it is not text; and the whole.
- */
+/* A list of texts as JSON, null where there is none. */
+static eff_status add_list(writer *w, const char *key, char *const *text, int n, eff_error *err)
+{
+    if (!text) return EFF_OK;
+    json_t *const list = json_array();
+    bool ok = list != NULL;
+    for (int i = 0; ok && i < n; i++)
+        ok = json_array_append_new(list, text[i] ? json_string(text[i]) : json_null()) == 0;
+    char *const dump = ok ? json_dumps(list, JSON_COMPACT) : NULL;
+    add_metadata(w, key, dump);
+    json_decref(list);
+    free(dump); /* jansson's */
+    return dump ? EFF_OK : eff_fail(err, EFF_ENOMEM, "out of memory for the JSON of %s", key);
+}
+
+/* One entry for each thing that a reader elsewhere can use, JSON where it is not text; and the whole model file's text. */
 static eff_status add_all_metadata(writer *w, bool with_preprocess, eff_error *err)
 {
-    static const char *const copied[] = { "class_names", "class_ids", "temperature", "origin", "licence" };
-    char *text = NULL, spec[512];
-    json_t *all = NULL;
-    eff_status s = eff_modelfile_text(&text, w->m, err);
-    if (s != EFF_OK) return s;
+    const eff_meta *const meta = &w->m->meta;
+    char *text = NULL, spec[512], number[40];
     add_metadata(w, "input", with_preprocess ? "uint8 NHWC RGB" : "float32 NCHW RGB, (pixel - mean) / std");
-    eff_preprocess_write(&w->m->meta.preprocess, spec, sizeof spec);
+    eff_preprocess_write(&meta->preprocess, spec, sizeof spec);
     add_metadata(w, "preprocess", spec);
-    s = eff_modelfile_parse(&all, text, err);
-    for (size_t i = 0; s == EFF_OK && i < sizeof copied / sizeof *copied; i++) {
-        const json_t *v = json_object_get(all, copied[i]);
-        char *const dump = v && !json_is_string(v) ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-        if (v && !dump && !json_is_string(v)) s = eff_fail_memory(err, strlen(text));
-        add_metadata(w, copied[i], dump ? dump : json_string_value(v));
-        free(dump); /* jansson's */
-    }
+    eff_number_print(number, sizeof number, "%.17g", meta->temperature);
+    if (meta->temperature > 0) add_metadata(w, "temperature", number);
+    add_metadata(w, "origin", meta->origin);
+    add_metadata(w, "licence", meta->licence);
+    eff_status s = add_list(w, "class_names", meta->class_names, w->m->table.classes, err);
+    if (s == EFF_OK) s = add_list(w, "class_ids", meta->class_ids, w->m->table.classes, err);
+    if (s == EFF_OK) s = eff_modelfile_text(&text, w->m, err);
     add_metadata(w, "effnet", text);
-    json_decref(all);
     eff_free(text);
     return s;
 }
