@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet convert: any known checkpoint to a model file. The output is read back and compared with what was meant to be
- * in it, bit for bit; an output that differs is removed. */
+/* effnet convert: any known checkpoint to a model file, and a model file to what others read. The output is read back and
+ * compared with what was meant to be in it, bit for bit; an output that differs is removed. */
 #define _GNU_SOURCE
 #include "commands.h"
 #include "common.h"
+#include "exporting.h"
 #include "interrupt.h"
 
 #include <math.h>
@@ -20,6 +21,7 @@ static const cli_opt opts[] = {
     CLI_OPT_PREPROCESS,
     { 0, "origin", "TEXT", "where the weights come from, kept in the file", CLI_TEXT },
     { 0, "licence", "TEXT", "their licence, kept in the file", CLI_TEXT },
+    CLI_OPTS_EXPORT,
     { 0 },
 };
 
@@ -41,11 +43,10 @@ static bool is_table(const char *path) { return !strcmp(suffix_of(path), ".json"
 static int check_output(const cli_args *a, const char *in, const char *out)
 {
     const char *s = suffix_of(out);
-    if (!strcmp(s, ".onnx")) return cli_usage(a, "%s: .onnx is not in this version", out);
-    if (strcmp(s, ".effnet") != 0 && strcmp(s, ".safetensors") != 0 && !is_table(out))
-        return cli_usage(a, "%s: expected an output that ends in .effnet, .safetensors or .json", out);
+    if (strcmp(s, ".effnet") != 0 && strcmp(s, ".safetensors") != 0 && strcmp(s, ".onnx") != 0 && !is_table(out))
+        return cli_usage(a, "%s: expected an output that ends in .effnet, .onnx, .safetensors or .json", out);
     if (cli_same_file(in, out)) return cli_usage(a, "%s: expected an output other than the input", out);
-    return CLI_OK;
+    return cli_check_export(a, s);
 }
 
 static bool same_shape(const eff_tensor_info *x, const eff_tensor_info *y)
@@ -172,16 +173,19 @@ static int convert(const cli_args *a, const char *in, const char *out, eff_model
     eff_error err = { 0 };
     const char *origin = cli_text(a, "origin"), *licence = cli_text(a, "licence");
     if (!is_table(out)) {
-        const int status = cli_need_weights(a, m);
+        int status = cli_need_weights(a, m);
+        if (status == CLI_OK) status = cli_need_labels(a, m);
         if (status != CLI_OK) return status;
     }
     if (!origin) origin = eff_model_get_info(m)->origin; /* what is not given stays */
     if (!licence) licence = eff_model_get_info(m)->licence;
     if (eff_model_set_origin(m, origin, licence, &err) != EFF_OK) return cli_fail(&err, "--origin");
     if (cli_stopped()) return CLI_FAILED;
+    if (cli_is_export(a, out)) return cli_export(a, in, out, m);
     if (eff_model_save(m, out, &err) != EFF_OK) return cli_fail(&err, out);
     parity p = { 0 };
-    const int status = check_parity(&p, out, m);
+    int status = check_parity(&p, out, m);
+    if (status == CLI_OK) status = cli_export_labels(a, out, m);
     return status == CLI_OK ? print_result(a, in, out, m, &p) : status;
 }
 
@@ -199,16 +203,22 @@ static int run_convert(cli_args *a)
 
 const cli_cmd cmd_convert = {
     .name = "convert",
-    .summary = "turn a checkpoint of PyTorch, timm, TensorFlow ... into a model file",
+    .summary = "turn a checkpoint into a model file, a model file into ONNX or safetensors",
     .usage = "IN OUT",
     .operands = "mf",
     .about = "Reads a checkpoint (.pth, .safetensors, TensorFlow's .index; the content decides, not the name),\n"
              "finds out which network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
              ".safetensors the tensors alone, .json the table of the architecture. Nothing inside a\n"
-             "checkpoint is ever executed. OUT is read back and compared; it appears whole or not at all.",
+             "checkpoint is ever executed. OUT is read back and compared; it appears whole or not at all.\n\n"
+             "To leave effnet: .onnx is the network for ONNX Runtime and its like, .safetensors with\n"
+             "--names the weights as timm or torchvision load them. Before an .onnx gets its name it is run\n"
+             "beside the model on images, by ONNX Runtime if that can be loaded, else by an evaluator of\n"
+             "effnet's own; one that answers differently is refused (status 4).",
     .examples = "  effnet convert efficientnet_lite0.pth lite0.effnet --classes names.txt\n"
                 "  effnet convert weights.pth b0.effnet --family timm_tf   where names alone cannot tell\n"
-                "  effnet convert b0 b0.json                               the table as a text file to edit\n",
+                "  effnet convert b0 b0.json                               the table as a text file to edit\n"
+                "  effnet convert b0.effnet b0.onnx --check photos         compared on your photographs\n"
+                "  effnet convert b0.effnet b0.safetensors --names timm    for PyTorch\n",
     .opts = opts,
     .min_operands = 2,
     .max_operands = 2,

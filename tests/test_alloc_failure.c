@@ -14,6 +14,7 @@
 #include "search/space.h"
 
 #include <effnet/eval.h>
+#include <effnet/export.h>
 #include <effnet/scale.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -415,6 +416,47 @@ static eff_status prepare(const void *arg, eff_error *err)
     return s == EFF_OK ? eff_prepare_file(a->path, &p, x, err) : s; /* row by row too */
 }
 
+/* ------------------------------------------------------------------------------------------------ exports */
+
+static eff_status export_onnx(const void *p, eff_error *err)
+{
+    eff_parity parity;
+    eff_export_opts o;
+    eff_export_opts_init(&o);
+    o.runtime = "none";
+    o.threads = 1;
+    const eff_status s = eff_export_onnx(p, t_tmp("export.onnx"), &o, &parity, err);
+    if (s == EFF_OK) assert_true(parity.passed);
+    unlink(t_tmp("export.onnx"));
+    return s;
+}
+
+static eff_status export_weights(const void *p, eff_error *err)
+{
+    char loads_as[64];
+    const eff_status s = eff_export_weights(p, t_tmp("export.safetensors"), "timm", loads_as, err);
+    unlink(t_tmp("export.safetensors"));
+    return s;
+}
+
+static void exports(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"stem\":{\"channels\":4},\"resolution\":8,\"classes\":2,"
+                               "\"stages\":[{\"op\":\"mbconv\",\"channels\":4,\"expand\":1,\"se\":0.25}]}";
+    eff_error err = { 0 };
+    eff_table t;
+    eff_model *m;
+    json_t *const j = json_loads(text, 0, NULL); /* a few nodes: every allocation costs a run */
+    T_OK(eff_table_from_json(&t, j, &err), err);
+    json_decref(j);
+    T_OK(eff_model_new(&m, &t, &err), err);
+    T_OK(eff_model_init_weights(m, 3, &err), err);
+    at_every_index("export to ONNX", export_onnx, m, NULL);
+    at_every_index("export of weights", export_weights, m, NULL);
+    eff_model_destroy(m);
+}
+
 static eff_status measure(const void *arg, eff_error *err)
 {
     (void)arg;
@@ -448,7 +490,8 @@ static void others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads), cmocka_unit_test(tensors), cmocka_unit_test(spaces), cmocka_unit_test(predictions), cmocka_unit_test(conversions), cmocka_unit_test(others),
+        cmocka_unit_test(loads), cmocka_unit_test(tensors), cmocka_unit_test(spaces), cmocka_unit_test(predictions), cmocka_unit_test(conversions),
+        cmocka_unit_test(exports), cmocka_unit_test(others),
     };
     json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, make_files, drop_model);

@@ -10,6 +10,7 @@
 #include "formats/dtype.h"
 #include "formats/modelfile.h"
 #include "formats/names.h"
+#include "formats/onnx.h"
 #include "formats/safetensors.h"
 #include "model/table_json.h"
 
@@ -166,6 +167,39 @@ static void networks(void)
     m = smallest();
     must(eff_modelfile_save(m, at("model/smallest_effnet"), false, &err), &err);
     eff_model_destroy(m);
+}
+
+/* ONNX with every operator that is exported; cut short and in the wrong order. */
+static void onnx(void)
+{
+    static const char *const acts[] = { "silu", "relu6", "hswish", "relu" };
+    for (int i = 0; i < 4; i++) {
+        char text[512], name[64];
+        eff_error err = { 0 };
+        eff_table t;
+        eff_model *m;
+        snprintf(text, sizeof text,
+                 "{\"stem\":{\"channels\":3,\"pool\":%s},\"resolution\":[9,7],\"classes\":2,\"act\":\"%s\",\"stages\":["
+                 "{\"op\":\"mbconv\",\"channels\":3,\"expand\":2,\"se\":0.5},{\"op\":\"basic\",\"channels\":4}]}",
+                 i & 1 ? "true" : "false", acts[i]);
+        json_t *const j = json_loads(text, 0, NULL);
+        must(eff_table_from_json(&t, j, &err), &err);
+        json_decref(j);
+        must(eff_model_new(&m, &t, &err), &err);
+        must(eff_model_init_weights(m, 1, &err), &err);
+        snprintf(name, sizeof name, "onnx/%s", acts[i]);
+        FILE *const f = fopen(at(name), "wb+");
+        if (!f) abort();
+        must(eff_onnx_write(f, m, i > 1, &err), &err);
+        if (i == 3) { /* half a file */
+            static char half[1 << 16];
+            rewind(f);
+            const size_t n = fread(half, 1, sizeof half, f);
+            save("onnx/half", half, n / 2);
+        }
+        if (fclose(f) != 0) abort();
+        eff_model_destroy(m);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------- texts */
@@ -328,6 +362,7 @@ int main(int argc, char **argv)
     }
     folder = argv[1];
     networks();
+    onnx();
     metadata();
     tables();
     golden_pickles();

@@ -22,7 +22,7 @@ seed()
     printf "$2" > "$corpus/$1"
 }
 
-for target in safetensors pytorch bundle pickle model modelfile table classes filelist csv options run constants space; do
+for target in safetensors pytorch bundle pickle onnx model modelfile table classes filelist csv options run constants space; do
     mkdir -p "$corpus/$target" || exit 1
 done
 "$1/tests/tool_seeds" "$corpus" || exit 1

@@ -54,7 +54,7 @@ effnet eval b0 nothing
 # Conversion: what cannot be written, and what is no model.
 effnet convert small.effnet nowhere/out.effnet
 effnet convert small.effnet dir.effnet
-effnet convert small.effnet out.onnx
+effnet convert small.effnet out.tflite
 effnet convert small.effnet out.bin
 effnet convert small.effnet small.effnet
 effnet convert b0 out.effnet
