@@ -39,10 +39,11 @@ static bool is_hash(const char *s)
 static bool is_address(const char *s)
 {
     const char *const slash = strrchr(s, '/');
-    if (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0) return false;
+    const size_t scheme = strncmp(s, "https://", 8) == 0 ? 8 : strncmp(s, "http://", 7) == 0 ? 7 : 0;
+    if (!scheme) return false;
     for (const char *p = s; *p; p++)
         if (!isgraph((unsigned char)*p) || strchr("\"'<>\\^`{|}#?@", *p)) return false;
-    return strlen(s) < ADDRESS && slash > s + 8 && slash[1] && slash[1] != '.';
+    return strlen(s) < ADDRESS && slash > s + scheme && slash[1] && slash[1] != '.';
 }
 
 static bool is_member(const char *s) { return *s && *s != '/' && strlen(s) < 512; }
@@ -61,10 +62,7 @@ static bool is_number(const char *s)
     return n && !s[n] && n < 10;
 }
 
-static bool is_text(const char *s)
-{
-    return strlen(s) < 256;
-}
+static bool is_text(const char *s) { return *s && strlen(s) < 256; }
 
 enum { C_NAME, C_ALSO, C_MODEL, C_FAMILY, C_FORMAT, C_URL, C_MEMBER, C_SIZE, C_SHA, C_ARCHIVE, C_RULE, C_TOP1, C_LICENCE, C_ORIGIN };
 

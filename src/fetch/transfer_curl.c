@@ -203,7 +203,7 @@ static eff_status explain(job *j, CURLcode code, const char *url, eff_error *err
         if (err) *err = j->why;
         return j->why.code;
     }
-    t->again = j->stalled || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
+    t->again = code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
                code == CURLE_HTTP2_STREAM;
     if (j->stalled)
         return eff_fail(err, EFF_EIO, "%s: nothing came for %d seconds", host, t->stall_seconds);
