@@ -34,31 +34,32 @@ static bool in_cache(const char *stem, char *out, size_t room)
     return false;
 }
 
-/* What fits a name, of the built-in catalogue, and is in the cache; a built-in's weights in the catalogue's order. */
-static bool pulled(const char *name, bool of_builtin, char *out, size_t room)
+bool cli_cached_weights(const char *name, char *out, size_t room)
 {
     eff_catalog *c;
     const eff_weights *w;
-    bool found = false;
+    if (strpbrk(name, "/@")) return false;
+    if (in_cache(bare(name), out, room)) return true;
     if (eff_catalog_open(&c, NULL, NULL) != EFF_OK) return false;
-    for (int i = 0; !found && (w = eff_catalog_entry(c, i)); i++) {
-        const bool fits = of_builtin ? !strcmp(bare(w->model), bare(name))
-                                     : !strcmp(w->name, name) || (w->also && !strcmp(w->also, name));
-        found = fits && in_cache(w->name, out, room);
-    }
+    bool found = false;
+    for (int i = 0; !found && (w = eff_catalog_entry(c, i)); i++)
+        found = !strcmp(bare(w->model), bare(name)) && in_cache(w->name, out, room);
     eff_catalog_free(c);
     return found;
 }
 
-bool cli_cached_weights(const char *name, char *out, size_t room)
+eff_status cli_pulled_weights(const char *name, char *out, size_t room, eff_error *err)
 {
-    if (strpbrk(name, "/@")) return false;
-    return in_cache(bare(name), out, room) || pulled(name, true, out, room);
-}
-
-bool cli_pulled_weights(const char *name, char *out, size_t room)
-{
-    return !strpbrk(name, "/@") && pulled(name, false, out, room);
+    eff_catalog *c;
+    const eff_weights *w;
+    if (strpbrk(name, "/@") || eff_catalog_open(&c, NULL, NULL) != EFF_OK) return EFF_EARG;
+    eff_status s = EFF_EARG;
+    if (eff_catalog_find(c, name, &w, NULL) == EFF_OK) {
+        s = in_cache(w->name, out, room) ? EFF_OK : EFF_EARG;
+        if (s != EFF_OK) snprintf(err->msg, sizeof err->msg, "its weights are not at hand: 'effnet pull %s' brings them", w->name);
+    }
+    eff_catalog_free(c);
+    return s;
 }
 
 bool cli_weights_name(const char *path)

@@ -60,7 +60,8 @@ eff_status cli_try_model(const cli_args *a, const char *spec, eff_model **out, c
     *what = spec;
     eff_status s = eff_model_load(out, spec, &o, err);
     char pulled[4096];
-    if (s == EFF_EARG && cli_pulled_weights(spec, pulled, sizeof pulled)) s = eff_model_load(out, pulled, &o, err);
+    if (s == EFF_EARG && cli_pulled_weights(spec, pulled, sizeof pulled, err) == EFF_OK)
+        s = eff_model_load(out, pulled, &o, err);
     if (s == EFF_OK) s = apply_options(a, *out, what, err);
     if (s != EFF_OK) {
         eff_model_free(*out);

@@ -288,7 +288,7 @@ static void test_cache(void **state)
     /* a file that has gone bad is brought anew; a failure to do so leaves what is there */
     snprintf(path, sizeof path, "%s/f.pth", p.folder);
     assert_int_equal(truncate(path, 5000), 0);
-    assert_int_equal(fetch(&p), EFF_EIO);
+    assert_int_equal(fetch(&p), EFF_EFORMAT);
     p.o.offline = 0;
     mode(&p, "404");
     assert_int_equal(fetch(&p), EFF_EIO);
@@ -490,6 +490,7 @@ static void test_catalog(void **state)
         const char *row, *words;
     } bad[] = {
         { "../x\t-\tb0\tt\tpytorch\thttp://h/f\t-\t-\t01234567\t-\t-\t-\tL\tO", "line 2, name" },
+        { "x\t-\tB 0\tt\tpytorch\thttp://h/f\t-\t-\t01234567\t-\t-\t-\tL\tO", "model" },
         { "x\t-\tb0\tt\tpickle\thttp://h/f\t-\t-\t01234567\t-\t-\t-\tL\tO", "format" },
         { "x\t-\tb0\tt\tpytorch\tfile:///h/f\t-\t-\t01234567\t-\t-\t-\tL\tO", "url" },
         { "x\t-\tb0\tt\tpytorch\thttp://u@h/f\t-\t-\t01234567\t-\t-\t-\tL\tO", "url" },

@@ -29,6 +29,13 @@ static bool is_name(const char *s)
     return true;
 }
 
+/* A built-in's name, which may carry changes. */
+static bool is_model(const char *s)
+{
+    const size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._-@=,");
+    return n > 0 && !s[n] && n < NAME;
+}
+
 static bool is_hash(const char *s)
 {
     const size_t n = strspn(s, "0123456789abcdef");
@@ -74,7 +81,7 @@ static const struct column {
 } columns[COLUMNS] = {
     [C_NAME] = { "name", is_name, true, "letters, digits, '.', '_' and '-'" },
     [C_ALSO] = { "also", is_name, false, "letters, digits, '.', '_' and '-'" },
-    [C_MODEL] = { "model", is_name, true, "a built-in's name" },
+    [C_MODEL] = { "model", is_model, true, "a built-in's name" },
     [C_FAMILY] = { "family", is_name, true, "a family's name" },
     [C_FORMAT] = { "format", is_format, true, "pytorch or safetensors" },
     [C_URL] = { "url", is_address, true, "http(s)://HOST/.../FILE" },

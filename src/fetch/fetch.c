@@ -332,7 +332,9 @@ EFF_API eff_status eff_fetch(const eff_weights *w, const eff_fetch_opts *o, eff_
     eff_status s = set_up(j, err);
     if (s == EFF_OK) s = look(j, &there, err);
     if (s == EFF_OK && !there && o->offline)
-        s = eff_fail(err, EFF_EIO, "not in the cache (%.160s), and nothing is downloaded offline", j->final);
+        s = access(j->final, F_OK) == 0
+                ? eff_fail(err, EFF_EFORMAT, "what the cache holds (%.160s) is not the published file", j->final)
+                : eff_fail(err, EFF_EIO, "not in the cache (%.160s), and nothing is downloaded offline", j->final);
     if (s == EFF_OK && !there) {
         s = make_folders(j->folder, err);
         if (s == EFF_OK) s = lock_part(j, err);
