@@ -56,7 +56,8 @@ eff_status cli_pulled_weights(const char *name, char *out, size_t room, eff_erro
     eff_status s = EFF_EARG;
     if (eff_catalog_find(c, name, &w, NULL) == EFF_OK) {
         s = in_cache(w->name, out, room) ? EFF_OK : EFF_EARG;
-        if (s != EFF_OK) snprintf(err->msg, sizeof err->msg, "its weights are not at hand: 'effnet pull %s' brings them", w->name);
+        if (s != EFF_OK)
+            snprintf(err->msg, sizeof err->msg, "its weights are not at hand: 'effnet pull %s' brings them", w->name);
     }
     eff_catalog_free(c);
     return s;

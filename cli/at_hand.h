@@ -21,8 +21,8 @@ bool cli_weights_name(const char *path);
  * @return EFF_EARG when they were not (err says how to) or when there is no such name (err stays as it is) */
 eff_status cli_pulled_weights(const char *name, char *out, size_t room, eff_error *err);
 
-/** How to come by weights for the built-in `name`: "effnet pull lite0"; NULL where the catalogue has none. Valid until the
- * next call. */
+/** How to come by weights for the built-in `name`: "effnet pull lite0"; NULL where the catalogue has none. Valid until
+ * the next call. */
 const char *cli_weights_hint(const char *name);
 
 #endif

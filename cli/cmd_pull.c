@@ -129,7 +129,8 @@ static int progress(void *ctx, uint64_t done, uint64_t total, const char *what)
         snprintf(left, sizeof left, ", %s left", span);
     }
     if (total)
-        snprintf(text, sizeof text, "%s of %s, %s/s%s", cli_bytes((double)done), cli_bytes((double)total), cli_bytes(rate), left);
+        snprintf(text, sizeof text, "%s of %s, %s/s%s", cli_bytes((double)done), cli_bytes((double)total),
+                 cli_bytes(rate), left);
     else
         snprintf(text, sizeof text, "%s, %s/s", cli_bytes((double)done), cli_bytes(rate));
     cli_progress_say(total ? (double)done / (double)total : 0, text);
@@ -183,8 +184,8 @@ static int say_result(const pulling *p, const eff_weights *w, const char *path, 
     printf("%s\n", cli_clean(path));
     if (!cli_flag(p->a, "quiet")) {
         fflush(stdout);
-        fprintf(stderr, "effnet: %s: %s, SHA-256 %.16s..., %s; %s\n", w->name, f->downloaded ? "downloaded" : "in the cache",
-                f->sha256, cli_clean(w->licence), cli_clean(w->origin));
+        fprintf(stderr, "effnet: %s: %s, SHA-256 %.16s..., %s; %s\n", w->name,
+                f->downloaded ? "downloaded" : "in the cache", f->sha256, cli_clean(w->licence), cli_clean(w->origin));
     }
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }

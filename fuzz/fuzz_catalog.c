@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: a catalogue of published weights. Every entry of one that is accepted keeps to what is promised of it, is found
- * by its names, and lies within the cache. */
+/* Fuzz target: a catalogue of published weights. Every entry of one that is accepted keeps to what is promised of it,
+ * is found by its names, and lies within the cache. */
 #include "fuzz_expect.h"
 
 #include "base/mem.h"

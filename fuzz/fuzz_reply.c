@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: the head of HTTP replies, line by line; what is kept of it is bounded, printable, and consistent. The last line
- * is also tried as where a reply redirects to. */
+/* Fuzz target: the head of HTTP replies, line by line; what is kept of it is bounded, printable, and consistent. The
+ * last line is also tried as where a reply redirects to. */
 #include "fuzz_expect.h"
 
 #include "base/mem.h"
@@ -21,7 +21,8 @@ static void redirect(const char *line, size_t n)
     eff_error err = { 0 };
     char *const to = eff_strndup(line, n);
     if (!to) return;
-    const eff_status safe = eff_reply_redirect("https://h/f", to, &err), plain = eff_reply_redirect("http://h/f", to, &err);
+    const eff_status safe = eff_reply_redirect("https://h/f", to, &err),
+                     plain = eff_reply_redirect("http://h/f", to, &err);
     FUZZ_EXPECT(safe != EFF_OK || plain == EFF_OK);
     FUZZ_EXPECT(plain == EFF_OK || err.msg[0]);
     FUZZ_EXPECT((safe == EFF_OK) == !strncasecmp(to, "https://", 8));

@@ -58,7 +58,8 @@ static size_t head(const request *r, bool length)
 {
     const size_t from = r->range >= 0 ? (size_t)r->range : 0;
     if (r->range >= 0)
-        say(r->fd, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %zu-%zu/%zu\r\n", from, server.n - 1, server.n);
+        say(r->fd, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %zu-%zu/%zu\r\n", from, server.n - 1,
+            server.n);
     else
         say(r->fd, "HTTP/1.1 200 OK\r\n");
     say(r->fd, "ETag: %s\r\n", r->etag);
@@ -151,7 +152,8 @@ static void answer(const request *r)
     } else if (!strcmp(m, "loop")) {
         say(fd, "HTTP/1.1 302 Found\r\nLocation: /loop/f.pth\r\nContent-Length: 0\r\n\r\n");
     } else if (!strcmp(m, "redirect")) {
-        say(fd, "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:%d/ok/f.pth\r\nContent-Length: 4\r\n\r\nbody", server.port);
+        say(fd, "HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:%d/ok/f.pth\r\nContent-Length: 4\r\n\r\nbody",
+            server.port);
     } else if (!strcmp(m, "tofile")) {
         say(fd, "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
     } else if (!strcmp(m, "tonowhere")) {
@@ -171,7 +173,8 @@ static void answer(const request *r)
         whole(&again);
     } else if (!strcmp(m, "otherrange")) { /* says so */
         if (r->range < 0) return whole(r);
-        say(fd, "HTTP/1.1 206 Partial Content\r\nETag: %s\r\nContent-Range: bytes 7-%zu/%zu\r\n\r\n", r->etag, server.n - 1, server.n);
+        say(fd, "HTTP/1.1 206 Partial Content\r\nETag: %s\r\nContent-Range: bytes 7-%zu/%zu\r\n\r\n", r->etag,
+            server.n - 1, server.n);
         put(fd, server.bytes + 7, server.n - 7);
     } else if (!strcmp(m, "liedrange")) { /* does not: the first bytes in place of the rest */
         const size_t from = head(r, true);
@@ -179,14 +182,16 @@ static void answer(const request *r)
         put(fd, server.bytes, server.n - from);
     } else if (!strcmp(m, "mixed")) { /* another version, in spite of If-Range */
         if (r->range < 0) return whole(r);
-        say(fd, "HTTP/1.1 206 Partial Content\r\nETag: \"other\"\r\nContent-Range: bytes %ld-%zu/%zu\r\n\r\n", r->range, server.n - 1,
-            server.n);
+        say(fd, "HTTP/1.1 206 Partial Content\r\nETag: \"other\"\r\nContent-Range: bytes %ld-%zu/%zu\r\n\r\n", r->range,
+            server.n - 1, server.n);
         put(fd, server.bytes + r->range, server.n - (size_t)r->range);
     } else if (!strcmp(m, "416")) {
         if (!r->asked) return whole(r);
         say(fd, "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n");
     } else if (!strcmp(m, "uninvited")) { /* a part, though nobody asked for one */
-        say(fd, "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-19/%zu\r\nContent-Length: 10\r\n\r\n0123456789", server.n);
+        say(fd,
+            "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-19/%zu\r\nContent-Length: 10\r\n\r\n0123456789",
+            server.n);
     } else if (!strcmp(m, "longheader")) {
         say(fd, "HTTP/1.1 200 OK\r\nX: ");
         fill(r, sixty_four, (size_t)8 << 20);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An HTTP server on 127.0.0.1 for the tests of downloads, in threads of this process. The first part of the path says how it
- * behaves: http://127.0.0.1:PORT/MODE/FILE; server.c lists the modes. */
+/* An HTTP server on 127.0.0.1 for the tests of downloads, in threads of this process. The first part of the path says
+ * how it behaves: http://127.0.0.1:PORT/MODE/FILE; server.c lists the modes. */
 #ifndef EFF_TESTS_SERVER_H
 #define EFF_TESTS_SERVER_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Downloads from a server that misbehaves: whatever it does, a name in the cache stands only for the right bytes, a failure is
- * one line, and its kind is told apart: the network (EFF_EIO) or the data (EFF_EFORMAT). */
+/* Downloads from a server that misbehaves: whatever it does, a name in the cache stands only for the right bytes, a
+ * failure is one line, and its kind is told apart: the network (EFF_EIO) or the data (EFF_EFORMAT). */
 #define _GNU_SOURCE
 #include "server.h"
 #include "support.h"
@@ -78,8 +78,9 @@ static int contents(const place *p)
     DIR *const d = opendir(p->folder);
     for (const struct dirent *e; d && (e = readdir(d));)
         if (e->d_name[0] != '.')
-            all |= !strcmp(e->d_name, "f.pth") ? 1
-                   : !strcmp(e->d_name, "f.pth.part") || !strcmp(e->d_name, "f.pth.part.from") ? 2 : 4;
+            all |= !strcmp(e->d_name, "f.pth")                                                 ? 1
+                   : !strcmp(e->d_name, "f.pth.part") || !strcmp(e->d_name, "f.pth.part.from") ? 2
+                                                                                               : 4;
     if (d) closedir(d);
     return all;
 }
@@ -435,10 +436,12 @@ static void test_reply(void **state)
     static const struct {
         const char *line;
         bool range;
-    } ranges[] = { { "Content-Range: bytes 10-19/20\r\n", true }, { "content-range:bytes 10-19/*", true },
-                   { "Content-Range: bytes 10-20/20", false },    { "Content-Range: bytes 19-10/20", false },
-                   { "Content-Range: bytes -19/20", false },      { "Content-Range: bytes 0x1-19/20", false },
-                   { "Content-Range: bytes */20", false },        { "Content-Range: bytes 99999999999999999999-1/2", false } };
+    } ranges[] = {
+        { "Content-Range: bytes 10-19/20\r\n", true }, { "content-range:bytes 10-19/*", true },
+        { "Content-Range: bytes 10-20/20", false },    { "Content-Range: bytes 19-10/20", false },
+        { "Content-Range: bytes -19/20", false },      { "Content-Range: bytes 0x1-19/20", false },
+        { "Content-Range: bytes */20", false },        { "Content-Range: bytes 99999999999999999999-1/2", false }
+    };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         eff_reply r = { 0 };
         assert_true(eff_reply_line(&r, ranges[i].line, strlen(ranges[i].line)));
@@ -446,8 +449,9 @@ static void test_reply(void **state)
         if (r.has_range) assert_true(r.first == 10 && r.last == 19);
     }
     eff_reply r = { 0 };
-    static const char *const lines[] = { "HTTP/2 200\r\n", "ETag: W/\"weak\"", "Last-Modified: Tue, 01 Jan 2019 00:00:00 GMT",
-                                         "Content-Encoding: identity", "Content-Length: 12" };
+    static const char *const lines[] = { "HTTP/2 200\r\n", "ETag: W/\"weak\"",
+                                         "Last-Modified: Tue, 01 Jan 2019 00:00:00 GMT", "Content-Encoding: identity",
+                                         "Content-Length: 12" };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) eff_reply_line(&r, lines[i], strlen(lines[i]));
     assert_int_equal(r.status, 200);
     assert_string_equal(eff_reply_validator(&r), "Tue, 01 Jan 2019 00:00:00 GMT");
@@ -470,7 +474,8 @@ static void test_catalog(void **state)
         eff_preprocess rule = { .side = 1 };
         if (eff_model_load(&m, w->model, NULL, &err) != EFF_OK) fail_msg("%s: %s", w->name, err.msg);
         eff_model_free(m);
-        if (w->preprocess && eff_preprocess_parse(&rule, w->preprocess, &err) != EFF_OK) fail_msg("%s: %s", w->name, err.msg);
+        if (w->preprocess && eff_preprocess_parse(&rule, w->preprocess, &err) != EFF_OK)
+            fail_msg("%s: %s", w->name, err.msg);
         const size_t digits = strlen(w->sha256);
         const char *const file = strrchr(w->url, '/') + 1;
         if (digits == 8 && !strstr(file, w->sha256)) fail_msg("%s: its hash is not in its file's name", w->name);
@@ -485,7 +490,8 @@ static void test_catalog(void **state)
     assert_non_null(strstr(err.msg, "did you mean lite0?"));
     eff_catalog_free(c);
 
-    static const char head[] = "name\talso\tmodel\tfamily\tformat\turl\tmember\tsize\tsha256\tarchive_sha256\tpreprocess\ttop1\tlicence\torigin\n";
+    static const char head[] = "name\talso\tmodel\tfamily\tformat\turl\tmember\tsize\tsha256\tarchive_"
+                               "sha256\tpreprocess\ttop1\tlicence\torigin\n";
     static const struct {
         const char *row, *words;
     } bad[] = {
@@ -520,9 +526,9 @@ int main(void)
     port = t_server_start(payload, SIZE);
     const struct CMUnitTest words[] = { cmocka_unit_test(test_reply), cmocka_unit_test(test_catalog) };
     const struct CMUnitTest transfers[] = {
-        cmocka_unit_test(test_works),    cmocka_unit_test(test_bad_data), cmocka_unit_test(test_bad_network),
-        cmocka_unit_test(test_no_size),  cmocka_unit_test(test_resume),   cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_cache),    cmocka_unit_test(test_full_disk), cmocka_unit_test(test_two_at_once),
+        cmocka_unit_test(test_works),   cmocka_unit_test(test_bad_data),  cmocka_unit_test(test_bad_network),
+        cmocka_unit_test(test_no_size), cmocka_unit_test(test_resume),    cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_cache),   cmocka_unit_test(test_full_disk), cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_member),
     };
     const int failed = cmocka_run_group_tests(words, NULL, NULL);

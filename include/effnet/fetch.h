@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/** A published checkpoint, as a row of share/catalog.tsv says it. Optional fields are NULL (0) where nothing is published. */
+/** A published checkpoint, as a row of share/catalog.tsv says it. Optional fields are NULL (0) where nothing is
+ * published. */
 typedef struct eff_weights {
     const char *name;           /* "lite0", "tf_efficientnet_b0.ns_jft_in1k"; also the stem of its file in the cache */
     const char *also;           /* its publisher's name, where `name` is a shorter one                               */

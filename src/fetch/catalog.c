@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalogue: tab-separated rows under a first line that names the columns, "-" for what is not known. A name becomes a
- * file in the cache and an address is connected to, so both are checked here and nowhere else. */
+/* The catalogue: tab-separated rows under a first line that names the columns, "-" for what is not known. A name
+ * becomes a file in the cache and an address is connected to, so both are checked here and nowhere else. */
 #include "fetch/catalog.h"
 
 #include "base/file.h"
@@ -71,7 +71,22 @@ static bool is_number(const char *s)
 
 static bool is_text(const char *s) { return *s && strlen(s) < 256; }
 
-enum { C_NAME, C_ALSO, C_MODEL, C_FAMILY, C_FORMAT, C_URL, C_MEMBER, C_SIZE, C_SHA, C_ARCHIVE, C_RULE, C_TOP1, C_LICENCE, C_ORIGIN };
+enum {
+    C_NAME,
+    C_ALSO,
+    C_MODEL,
+    C_FAMILY,
+    C_FORMAT,
+    C_URL,
+    C_MEMBER,
+    C_SIZE,
+    C_SHA,
+    C_ARCHIVE,
+    C_RULE,
+    C_TOP1,
+    C_LICENCE,
+    C_ORIGIN
+};
 
 static const struct column {
     const char *name;
@@ -145,11 +160,20 @@ static eff_status read_row(eff_catalog *c, char *line, int number, eff_error *er
         if (uses_name(&c->entry[i], field[C_NAME]) || (field[C_ALSO] && uses_name(&c->entry[i], field[C_ALSO])))
             return eff_fail(err, EFF_EFORMAT, "line %d: the name '%s' occurs twice", number, field[C_NAME]);
     c->entry[c->n++] = (eff_weights){
-        .name = field[C_NAME], .also = field[C_ALSO], .model = field[C_MODEL], .family = field[C_FAMILY],
-        .format = field[C_FORMAT], .url = field[C_URL], .member = field[C_MEMBER],
-        .size = field[C_SIZE] ? strtoull(field[C_SIZE], NULL, 10) : 0, .sha256 = field[C_SHA],
-        .archive_sha256 = field[C_ARCHIVE], .preprocess = field[C_RULE], .top1 = field[C_TOP1],
-        .licence = field[C_LICENCE], .origin = field[C_ORIGIN],
+        .name = field[C_NAME],
+        .also = field[C_ALSO],
+        .model = field[C_MODEL],
+        .family = field[C_FAMILY],
+        .format = field[C_FORMAT],
+        .url = field[C_URL],
+        .member = field[C_MEMBER],
+        .size = field[C_SIZE] ? strtoull(field[C_SIZE], NULL, 10) : 0,
+        .sha256 = field[C_SHA],
+        .archive_sha256 = field[C_ARCHIVE],
+        .preprocess = field[C_RULE],
+        .top1 = field[C_TOP1],
+        .licence = field[C_LICENCE],
+        .origin = field[C_ORIGIN],
     };
     return EFF_OK;
 }

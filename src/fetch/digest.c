@@ -36,7 +36,8 @@ bool eff_digest_end(eff_digest *d, char hex[65])
     return ok;
 }
 
-eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t), void *ctx, eff_error *err)
+eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t), void *ctx,
+                           eff_error *err)
 {
     eff_digest d = { NULL };
     unsigned char *const block = eff_malloc(BLOCK);
@@ -56,4 +57,7 @@ eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(voi
     return s;
 }
 
-bool eff_digest_fits(const char hex[65], const char *published) { return strncmp(hex, published, strlen(published)) == 0; }
+bool eff_digest_fits(const char hex[65], const char *published)
+{
+    return strncmp(hex, published, strlen(published)) == 0;
+}

@@ -18,7 +18,8 @@ bool eff_digest_add(eff_digest *d, const void *bytes, size_t n);
 bool eff_digest_end(eff_digest *d, char hex[65]);
 
 /** Of the whole file; its bytes in *size. `tick` (NULL) is called now and then and stops it by a value other than 0. */
-eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t done), void *ctx, eff_error *err);
+eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t done), void *ctx,
+                           eff_error *err);
 
 /** Does `hex` begin as `published` says? */
 bool eff_digest_fits(const char hex[65], const char *published);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Having a published file in the cache. For NAME.pth there are, while it is on its way, NAME.pth.part, which grows, and
- * NAME.pth.part.from, which says of what address and version it is a part. Whoever works on the part holds its lock (flock);
- * a name in the cache is only ever given to bytes whose SHA-256 was right. */
+ * NAME.pth.part.from, which says of what address and version it is a part. Whoever works on the part holds its lock
+ * (flock); a name in the cache is only ever given to bytes whose SHA-256 was right. */
 #define _GNU_SOURCE
 #include "base/file.h"
 #include "base/mem.h"
 #include "fetch/digest.h"
 #include "fetch/member.h"
-#include "fetch/transfer.h"
+#include "fetch/download.h"
 
 #include <effnet/fetch.h>
 
@@ -195,7 +195,8 @@ static eff_status begins(void *own, const eff_reply *r, eff_error *err)
 
 /* --------------------------------------------------------------------------------------------- downloading */
 
-/* Fill the part: going on where it stopped if that works, and on again after a broken connection as long as bytes come. */
+/* Fill the part: going on where it stopped if that works, and on again after a broken connection as long as bytes come.
+ */
 static eff_status download(job *j, eff_error *err)
 {
     const eff_fetch_opts *const o = j->o;
@@ -204,12 +205,21 @@ static eff_status download(job *j, eff_error *err)
     for (int attempt = 1;; attempt++) {
         const uint64_t have = anew ? 0 : resumable(j, note);
         if (j->w->size && have == j->w->size) return EFF_OK; /* whole, but its name was not given any more */
-        eff_transfer t = {
-            .url = j->url, .fd = j->fd, .have = have, .validator = note, .size = j->w->size,
-            .most = j->w->size ? j->w->size : o->largest, .connect_seconds = o->connect_seconds,
-            .stall_seconds = o->stall_seconds, .progress = o->progress, .begins = begins, .ctx = o->ctx, .own = j,
+        eff_download t = {
+            .url = j->url,
+            .fd = j->fd,
+            .have = have,
+            .validator = note,
+            .size = j->w->size,
+            .most = j->w->size ? j->w->size : o->largest,
+            .connect_seconds = o->connect_seconds,
+            .stall_seconds = o->stall_seconds,
+            .progress = o->progress,
+            .begins = begins,
+            .ctx = o->ctx,
+            .own = j,
         };
-        const eff_status s = eff_transfer_run(&t, err);
+        const eff_status s = eff_download_run(&t, err);
         j->out->transferred += t.moved;
         if (t.resumed && attempt == 1) j->out->resumed = have;
         if (have && !t.resumed && t.at < have) j->out->resumed = 0;
@@ -225,8 +235,8 @@ static eff_status compare(const char hex[65], const char *published, const char 
 {
     if (eff_digest_fits(hex, published)) return EFF_OK;
     const int n = (int)strlen(published);
-    return eff_fail(err, EFF_EFORMAT, "%s is not the published file: expected SHA-256 %.64s%s, found %.*s%s", what, published,
-                    n < 64 ? "..." : "", n, hex, n < 64 ? "..." : "");
+    return eff_fail(err, EFF_EFORMAT, "%s is not the published file: expected SHA-256 %.64s%s, found %.*s%s", what,
+                    published, n < 64 ? "..." : "", n, hex, n < 64 ? "..." : "");
 }
 
 static eff_status sync_and_name(job *j, eff_error *err)
@@ -300,7 +310,8 @@ static eff_status fetch_locked(job *j, eff_error *err)
 static eff_status set_up(job *j, eff_error *err)
 {
     const char *const mirror = j->o->mirror, *const file = strrchr(j->w->url, '/') + 1;
-    int n = j->o->folder ? snprintf(j->folder, sizeof j->folder, "%s", j->o->folder) : eff_cache_folder(j->folder, sizeof j->folder);
+    int n = j->o->folder ? snprintf(j->folder, sizeof j->folder, "%s", j->o->folder)
+                         : eff_cache_folder(j->folder, sizeof j->folder);
     if (n > 0 && n < PATHS - 512) n = eff_weights_path(j->w, j->folder, j->final, sizeof j->final);
     if (n <= 0 || n >= PATHS - 64) return eff_fail(err, EFF_EARG, "the cache folder's name is too long");
     snprintf(j->part, sizeof j->part, "%s.part", j->final);
@@ -310,7 +321,8 @@ static eff_status set_up(job *j, eff_error *err)
     const size_t len = mirror ? strlen(mirror) : 0;
     n = mirror ? snprintf(j->url, sizeof j->url, "%s%s%s", mirror, mirror[len - 1] == '/' ? "" : "/", file)
                : snprintf(j->url, sizeof j->url, "%s", j->w->url);
-    if ((size_t)n >= sizeof j->url || strpbrk(j->url, " \t\r\n")) return eff_fail(err, EFF_EARG, "mirror: expected an address");
+    if ((size_t)n >= sizeof j->url || strpbrk(j->url, " \t\r\n"))
+        return eff_fail(err, EFF_EARG, "mirror: expected an address");
     return EFF_OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads one member with libzip, which checks its CRC. What the archive says of sizes is a claim: bytes are counted as they
- * come. */
+/* Reads one member with libzip, which checks its CRC. What the archive says of sizes is a claim: bytes are counted as
+ * they come. */
 #include "fetch/member.h"
 
 #include "base/mem.h"
@@ -45,18 +45,21 @@ static eff_status find(zip_t *z, const char *name, uint64_t most, zip_uint64_t *
     if (i < 0) return eff_fail(err, EFF_EFORMAT, "the archive has no member '%.120s'", name);
     *index = (zip_uint64_t)i;
     zip_stat_init(&st);
-    if (zip_stat_index(z, *index, 0, &st) != 0 || (st.valid & need) != need) return zip_fail(err, zip_get_error(z), name);
+    if (zip_stat_index(z, *index, 0, &st) != 0 || (st.valid & need) != need)
+        return zip_fail(err, zip_get_error(z), name);
     if ((st.valid & ZIP_STAT_ENCRYPTION_METHOD) && st.encryption_method != ZIP_EM_NONE)
         return eff_fail(err, EFF_EUNSUPPORTED, "'%.120s' is encrypted", name);
     if (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE)
-        return eff_fail(err, EFF_EUNSUPPORTED, "'%.120s': compression method %d is not read", name, (int)st.comp_method);
+        return eff_fail(err, EFF_EUNSUPPORTED, "'%.120s': compression method %d is not read", name,
+                        (int)st.comp_method);
     if (st.size > most)
         return eff_fail(err, EFF_EFORMAT, "'%.120s' has %llu bytes, more than the limit of %llu", name,
                         (unsigned long long)st.size, (unsigned long long)most);
     return EFF_OK;
 }
 
-static eff_status copy(zip_file_t *f, const char *name, uint64_t most, FILE *out, eff_digest *d, uint64_t *size, eff_error *err)
+static eff_status copy(zip_file_t *f, const char *name, uint64_t most, FILE *out, eff_digest *d, uint64_t *size,
+                       eff_error *err)
 {
     unsigned char block[BLOCK];
     for (;;) {
@@ -72,7 +75,8 @@ static eff_status copy(zip_file_t *f, const char *name, uint64_t most, FILE *out
     }
 }
 
-eff_status eff_member_extract(int fd, const char *name, uint64_t most, FILE *out, char hex[65], uint64_t *size, eff_error *err)
+eff_status eff_member_extract(int fd, const char *name, uint64_t most, FILE *out, char hex[65], uint64_t *size,
+                              eff_error *err)
 {
     zip_t *z = NULL;
     zip_file_t *f = NULL;

@@ -50,7 +50,8 @@ static void content_range(eff_reply *r, const char *s, size_t n)
     const char *const dash = memchr(s, '-', (size_t)(end - s));
     const char *const slash = dash ? memchr(dash, '/', (size_t)(end - dash)) : NULL;
     uint64_t first, last, total = 0;
-    if (!slash || !number(s, (size_t)(dash - s), &first) || !number(dash + 1, (size_t)(slash - dash - 1), &last)) return;
+    if (!slash || !number(s, (size_t)(dash - s), &first) || !number(dash + 1, (size_t)(slash - dash - 1), &last))
+        return;
     const size_t left = (size_t)(end - slash - 1);
     if (!(left == 1 && slash[1] == '*') && !number(slash + 1, left, &total)) return;
     if (last < first || (total && last >= total)) return;

@@ -12,10 +12,10 @@
 enum { EFF_REPLY_MOST = 64 << 10 }; /* bytes of all header lines of a download together */
 
 typedef struct eff_reply {
-    int status;          /* 0: no status line yet                                      */
-    char etag[256];      /* strong one with its quotes; empty: none that a range may depend on */
-    char modified[64];   /* Last-Modified                                              */
-    char encoding[32];   /* Content-Encoding other than identity                       */
+    int status;        /* 0: no status line yet                                      */
+    char etag[256];    /* strong one with its quotes; empty: none that a range may depend on */
+    char modified[64]; /* Last-Modified                                              */
+    char encoding[32]; /* Content-Encoding other than identity                       */
     bool has_length, has_range;
     uint64_t length;             /* Content-Length                                     */
     uint64_t first, last, total; /* Content-Range; total 0: "*"                        */

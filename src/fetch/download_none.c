@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A build without libcurl: nothing is downloaded. */
-#include "fetch/transfer.h"
+#include "fetch/download.h"
 
-eff_status eff_transfer_run(eff_transfer *t, eff_error *err)
+eff_status eff_download_run(eff_download *t, eff_error *err)
 {
     (void)t;
     return eff_fail(err, EFF_EUNSUPPORTED, "this build of effnet does not download (EFF_CURL is off)");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One download over HTTP into a file, from its beginning or going on where it stopped. transfer_curl.c does it with libcurl;
- * transfer_none.c stands in its place in a build without (EFF_CURL off). */
-#ifndef EFF_FETCH_TRANSFER_H
-#define EFF_FETCH_TRANSFER_H
+/* One download over HTTP into a file, from its beginning or going on where it stopped. download_curl.c does it with
+ * libcurl; download_none.c stands in its place in a build without (EFF_CURL off). */
+#ifndef EFF_FETCH_DOWNLOAD_H
+#define EFF_FETCH_DOWNLOAD_H
 
 #include "fetch/reply.h"
 
-typedef struct eff_transfer {
+typedef struct eff_download {
     const char *url;
     int fd;                /* is written to                                                      */
     uint64_t have;         /* bytes of it to go on after, if the server has what `validator` says */
@@ -23,8 +23,8 @@ typedef struct eff_transfer {
     bool resumed;   /* after `have`                            */
     bool anew;      /* failed because of `have`: try without   */
     bool again;     /* a broken connection: going on may work  */
-} eff_transfer;
+} eff_download;
 
-eff_status eff_transfer_run(eff_transfer *t, eff_error *err);
+eff_status eff_download_run(eff_download *t, eff_error *err);
 
 #endif

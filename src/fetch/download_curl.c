@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Downloads with libcurl. The library is loaded when the first download begins: linked, it and the thirty libraries behind it
- * would cost every start of every program 5 MB and most of its start-up time.
- * Redirects are followed here, one reply at a time, so that each is judged and refused with a reason; nothing is written
- * before the head of the reply that it belongs to was found sound. */
+/* Downloads with libcurl. The library is loaded when the first download begins: linked, it and the thirty libraries
+ * behind it would cost every start of every program 5 MB and most of its start-up time. Redirects are followed here,
+ * one reply at a time, so that each is judged and refused with a reason; nothing is written before the head of the
+ * reply that it belongs to was found sound. */
 #define _GNU_SOURCE
-#include "fetch/transfer.h"
+#include "fetch/download.h"
 
 #include "base/clock.h"
 
@@ -44,10 +44,10 @@ static void load(void)
         const char *name;
         void *to;
     } wanted[] = {
-        { "curl_global_init", &lib.global_init },   { "curl_easy_init", &lib.easy_init },
-        { "curl_easy_setopt", &lib.easy_setopt },   { "curl_easy_perform", &lib.easy_perform },
-        { "curl_easy_getinfo", &lib.easy_getinfo }, { "curl_easy_cleanup", &lib.easy_cleanup },
-        { "curl_easy_strerror", &lib.easy_strerror }, { "curl_slist_append", &lib.slist_append },
+        { "curl_global_init", &lib.global_init },       { "curl_easy_init", &lib.easy_init },
+        { "curl_easy_setopt", &lib.easy_setopt },       { "curl_easy_perform", &lib.easy_perform },
+        { "curl_easy_getinfo", &lib.easy_getinfo },     { "curl_easy_cleanup", &lib.easy_cleanup },
+        { "curl_easy_strerror", &lib.easy_strerror },   { "curl_slist_append", &lib.slist_append },
         { "curl_slist_free_all", &lib.slist_free_all },
     };
     void *const so = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
@@ -63,14 +63,14 @@ static void load(void)
 /* ------------------------------------------------------------------------------------------- callbacks */
 
 typedef struct job {
-    eff_transfer *t;
+    eff_download *t;
     eff_reply reply;
-    eff_error why;      /* of a callback that ended the transfer: its code is not EFF_OK */
-    bool begun;         /* the reply was found sound, the file is ready for it           */
+    eff_error why; /* of a callback that ended the transfer: its code is not EFF_OK */
+    bool begun;    /* the reply was found sound, the file is ready for it           */
     bool stopped, stalled;
-    uint64_t total;     /* bytes that the whole file will have; 0 = not known            */
-    uint64_t unused;    /* bytes of bodies that nobody wants                             */
-    double last;        /* when something came                                           */
+    uint64_t total;  /* bytes that the whole file will have; 0 = not known            */
+    uint64_t unused; /* bytes of bodies that nobody wants                             */
+    double last;     /* when something came                                           */
     uint64_t last_seen;
     char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
 } job;
@@ -90,23 +90,25 @@ static eff_status refuse_range(job *j, const char *what)
 static eff_status check_range(job *j)
 {
     const eff_reply *const r = &j->reply;
-    const eff_transfer *const t = j->t;
+    const eff_download *const t = j->t;
     if (t->have == 0) return eff_fail(&j->why, EFF_EIO, "the server sends a part of the file, which nobody asked for");
     if (!r->has_range) return refuse_range(j, "no Content-Range");
     if (r->first != t->have) return refuse_range(j, "another range");
-    if (r->has_length && r->length != r->last - r->first + 1) return refuse_range(j, "Content-Length and Content-Range differ");
-    if (*r->etag && t->validator[0] == '"' && strcmp(r->etag, t->validator) != 0) return refuse_range(j, "another ETag");
+    if (r->has_length && r->length != r->last - r->first + 1)
+        return refuse_range(j, "Content-Length and Content-Range differ");
+    if (*r->etag && t->validator[0] == '"' && strcmp(r->etag, t->validator) != 0)
+        return refuse_range(j, "another ETag");
     j->total = r->total ? r->total : r->last + 1;
     return EFF_OK;
 }
 
 static eff_status begin(job *j)
 {
-    eff_transfer *const t = j->t;
+    eff_download *const t = j->t;
     const eff_reply *const r = &j->reply;
     if (*r->encoding)
-        return eff_fail(&j->why, EFF_EFORMAT, "the server sends it compressed (Content-Encoding %s), which was not asked for",
-                        r->encoding);
+        return eff_fail(&j->why, EFF_EFORMAT,
+                        "the server sends it compressed (Content-Encoding %s), which was not asked for", r->encoding);
     if (r->status == 206) {
         const eff_status s = check_range(j);
         if (s != EFF_OK) return s;
@@ -114,8 +116,8 @@ static eff_status begin(job *j)
         j->total = r->has_length ? r->length : 0;
     }
     if (t->size && j->total && j->total != t->size)
-        return eff_fail(&j->why, EFF_EFORMAT, "expected %llu bytes, the server offers %llu", (unsigned long long)t->size,
-                        (unsigned long long)j->total);
+        return eff_fail(&j->why, EFF_EFORMAT, "expected %llu bytes, the server offers %llu",
+                        (unsigned long long)t->size, (unsigned long long)j->total);
     if (j->total > t->most)
         return eff_fail(&j->why, EFF_EFORMAT, "the server offers %llu bytes, more than the limit of %llu",
                         (unsigned long long)j->total, (unsigned long long)t->most);
@@ -139,7 +141,7 @@ static size_t take_header(char *line, size_t size, size_t n, void *own)
 
 static eff_status store(job *j, const char *data, size_t n)
 {
-    eff_transfer *const t = j->t;
+    eff_download *const t = j->t;
     const uint64_t most = t->size ? t->size : t->most;
     if (n > most - t->at)
         return eff_fail(&j->why, EFF_EFORMAT, "the server sends more than %s %llu bytes",
@@ -171,7 +173,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *own)
 static int watch(void *own, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
     job *const j = own;
-    eff_transfer *const t = j->t;
+    eff_download *const t = j->t;
     const double now = eff_clock();
     const uint64_t seen = (uint64_t)down + j->reply.bytes;
     (void)down_total, (void)up_total, (void)up;
@@ -195,7 +197,7 @@ static void host_of(const char *url, char *out, size_t room)
 /* What ended the transfer, with whose fault it was. */
 static eff_status explain(job *j, CURLcode code, const char *url, eff_error *err)
 {
-    eff_transfer *const t = j->t;
+    eff_download *const t = j->t;
     char host[100];
     host_of(url, host, sizeof host);
     if (j->stopped) return eff_fail(err, EFF_ECANCELLED, "interrupted");
@@ -205,17 +207,16 @@ static eff_status explain(job *j, CURLcode code, const char *url, eff_error *err
     }
     t->again = code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
                code == CURLE_HTTP2_STREAM;
-    if (j->stalled)
-        return eff_fail(err, EFF_EIO, "%s: nothing came for %d seconds", host, t->stall_seconds);
+    if (j->stalled) return eff_fail(err, EFF_EIO, "%s: nothing came for %d seconds", host, t->stall_seconds);
     if (t->again && j->begun && j->total)
-        return eff_fail(err, EFF_EIO, "%s: the connection ended after %llu of %llu bytes", host, (unsigned long long)t->at,
-                        (unsigned long long)j->total);
+        return eff_fail(err, EFF_EIO, "%s: the connection ended after %llu of %llu bytes", host,
+                        (unsigned long long)t->at, (unsigned long long)j->total);
     return eff_fail(err, EFF_EIO, "%s: %s", host, *j->detail ? j->detail : lib.easy_strerror(code));
 }
 
 static eff_status judge(job *j, const char *url, eff_error *err)
 {
-    eff_transfer *const t = j->t;
+    eff_download *const t = j->t;
     const int status = j->reply.status;
     char host[100];
     host_of(url, host, sizeof host);
@@ -245,7 +246,7 @@ static eff_status judge(job *j, const char *url, eff_error *err)
 
 static bool prepare(CURL *c, job *j, struct curl_slist *headers, const char *url)
 {
-    const eff_transfer *const t = j->t;
+    const eff_download *const t = j->t;
     const char *ca = getenv("CURL_CA_BUNDLE"); /* the same variables as the program curl */
     if (!ca || !*ca) ca = getenv("SSL_CERT_FILE");
     bool ok = lib.easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
@@ -273,7 +274,8 @@ static bool prepare(CURL *c, job *j, struct curl_slist *headers, const char *url
 }
 
 /* One request; where its reply sends us on to comes back in next. */
-static eff_status request(CURL *c, job *j, struct curl_slist *headers, const char *url, char *next, size_t room, eff_error *err)
+static eff_status request(CURL *c, job *j, struct curl_slist *headers, const char *url, char *next, size_t room,
+                          eff_error *err)
 {
     *next = '\0';
     j->reply.status = 0;
@@ -299,7 +301,7 @@ static struct curl_slist *add(struct curl_slist *list, const char *line)
     return longer;
 }
 
-eff_status eff_transfer_run(eff_transfer *t, eff_error *err)
+eff_status eff_download_run(eff_download *t, eff_error *err)
 {
     static once_flag once = ONCE_FLAG_INIT;
     job j = { .t = t };
@@ -309,8 +311,10 @@ eff_status eff_transfer_run(eff_transfer *t, eff_error *err)
     t->moved = 0;
     t->resumed = t->anew = t->again = false;
     if (!lib.loaded)
-        return eff_fail(err, EFF_EIO, "downloads need the library libcurl.so.4 (Debian package libcurl4), which does not load");
-    if ((size_t)snprintf(url, sizeof url, "%s", t->url) >= sizeof url) return eff_fail(err, EFF_EARG, "the address is too long");
+        return eff_fail(err, EFF_EIO,
+                        "downloads need the library libcurl.so.4 (Debian package libcurl4), which does not load");
+    if ((size_t)snprintf(url, sizeof url, "%s", t->url) >= sizeof url)
+        return eff_fail(err, EFF_EARG, "the address is too long");
     CURL *const c = lib.easy_init();
     struct curl_slist *headers = add(NULL, "Accept-Encoding: identity");
     if (headers && t->have) {
