@@ -245,11 +245,12 @@ const cli_cmd cmd_pull = {
     .summary = "download published weights by name",
     .usage = "[NAME...]",
     .operands = "",
-    .about = "Without a name: lists the catalogue of published weights and marks what is at hand. With names:\n"
-             "downloads them into the cache ($EFFNET_CACHE, else $XDG_CACHE_HOME/effnet, else\n"
-             "~/.cache/effnet), checks the SHA-256 that was published, and writes a model file beside each, whose\n"
-             "path is printed. Nothing is downloaded that is there already; an interrupted download goes on where\n"
-             "it stopped. Proxies are taken from http_proxy, https_proxy and no_proxy.",
+    .about = "Without a name: lists the catalogue of published weights and marks what is at\n"
+             "hand. With names: downloads them into the cache ($EFFNET_CACHE, else\n"
+             "$XDG_CACHE_HOME/effnet, else ~/.cache/effnet), checks the SHA-256 that was\n"
+             "published, and writes a model file beside each, whose path is printed. Nothing\n"
+             "that is there already is downloaded; an interrupted download goes on where it\n"
+             "stopped. Proxies are taken from http_proxy, https_proxy and no_proxy.",
     .examples = "  effnet pull                     what there is\n"
                 "  effnet pull lite0               Lite0's weights, as a model file in the cache\n"
                 "  effnet pull --offline lite0     where it is, without network\n",

@@ -67,8 +67,8 @@ typedef struct eff_fetched {
 
 /** Have the file of `w` in the cache. It appears under its name only whole and with the right SHA-256; an interrupted
  * download goes on where it stopped, if the server still has the same file. Of several processes one downloads.
- * @return EFF_EIO when the network, the server or the disk fails, EFF_EFORMAT when what came is not the file,
- * EFF_EUNSUPPORTED in a build without downloads */
+ * @return EFF_EIO when the network, the server or the disk fails (or the build has no downloads), EFF_EFORMAT when what
+ * came is not the file */
 EFF_API eff_status eff_fetch(const eff_weights *w, const eff_fetch_opts *o, eff_fetched *out, eff_error *err);
 
 #ifdef __cplusplus

@@ -5,5 +5,5 @@
 eff_status eff_download_run(eff_download *t, eff_error *err)
 {
     (void)t;
-    return eff_fail(err, EFF_EUNSUPPORTED, "this build of effnet does not download (EFF_CURL is off)");
+    return eff_fail(err, EFF_EIO, "this build of effnet does not download (EFF_CURL is off)");
 }
