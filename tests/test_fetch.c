@@ -358,6 +358,30 @@ static void test_two_at_once(void **state)
     is_right(&p);
 }
 
+/* Every allocation of the library fails once: said as that, and nothing is left but what may be gone on with. */
+static void test_memory(void **state)
+{
+    (void)state;
+    for (long n = 0;; n++) {
+        place p = at("ok");
+        eff_catalog *c = NULL;
+        eff_alloc_fail_after(n);
+        eff_status s = eff_catalog_open(&c, NULL, &p.err);
+        if (s == EFF_OK) s = fetch(&p);
+        eff_alloc_fail_after(-1);
+        eff_catalog_free(c);
+        if (s == EFF_OK) {
+            is_right(&p);
+            assert_true(n > 6);
+            break;
+        }
+        assert_int_equal(s, EFF_ENOMEM);
+        assert_int_equal(contents(&p) & ~2, 0);
+        T_OK(fetch(&p), p.err);
+        is_right(&p);
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------- archives */
 
 static void test_member(void **state)
@@ -529,7 +553,7 @@ int main(void)
         cmocka_unit_test(test_works),   cmocka_unit_test(test_bad_data),  cmocka_unit_test(test_bad_network),
         cmocka_unit_test(test_no_size), cmocka_unit_test(test_resume),    cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_cache),   cmocka_unit_test(test_full_disk), cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_member),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_member),
     };
     const int failed = cmocka_run_group_tests(words, NULL, NULL);
 #ifdef EFF_TEST_CURL

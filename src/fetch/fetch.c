@@ -181,16 +181,18 @@ static uint64_t resumable(const job *j, char note[NOTE])
     return have;
 }
 
-/* The part is empty and a reply begins to fill it: note of what it will be a part. */
+/* The part is empty and a reply begins to fill it: note of what it will be a part. Only who holds the lock writes the note, and
+ * one that was cut short lacks its last line end. */
 static eff_status begins(void *own, const eff_reply *r, eff_error *err)
 {
-    job *const j = own;
-    char text[NOTE];
-    const char *const validator = eff_reply_validator(r), *const name = strrchr(j->from, '/') + 1;
+    const job *const j = own;
+    const char *const validator = eff_reply_validator(r);
     unlink(j->from);
     if (!*validator) return EFF_OK;
-    if ((size_t)snprintf(text, sizeof text, "%s\n%s\n", j->url, validator) >= sizeof text) return EFF_OK;
-    return eff_save_text(j->folder, name, text, err);
+    FILE *const f = fopen(j->from, "wxe");
+    bool ok = f && fprintf(f, "%s\n%s\n", j->url, validator) > 0;
+    if (f && fclose(f) != 0) ok = false;
+    return ok ? EFF_OK : eff_fail(err, EFF_EIO, "cannot write: %s", strerror(errno));
 }
 
 /* --------------------------------------------------------------------------------------------- downloading */
