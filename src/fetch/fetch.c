@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -181,8 +182,8 @@ static uint64_t resumable(const job *j, char note[NOTE])
     return have;
 }
 
-/* The part is empty and a reply begins to fill it: note of what it will be a part. Only who holds the lock writes the note, and
- * one that was cut short lacks its last line end. */
+/* The part is empty and a reply begins to fill it: note of what it will be a part. Only who holds the lock writes the
+ * note, and one that was cut short lacks its last line end. */
 static eff_status begins(void *own, const eff_reply *r, eff_error *err)
 {
     const job *const j = own;
