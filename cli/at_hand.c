@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cache's folder has one rule here and in tools/lib.sh; the names of published files are facts. */
+/* The cache's folder has one rule in the library (eff_cache_folder) and in tools/lib.sh. */
 #include "at_hand.h"
+
+#include <effnet/fetch.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,29 +15,52 @@ bool cli_is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-static void cache_folder(char *out, size_t room)
+static const char *bare(const char *name)
 {
-    const char *own = getenv("EFFNET_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (own && *own)
-        snprintf(out, room, "%s", own);
-    else if (xdg && *xdg)
-        snprintf(out, room, "%s/effnet", xdg);
-    else
-        snprintf(out, room, "%s/.cache/effnet", home ? home : ".");
+    static const char brand[] = "efficientnet-";
+    return strncmp(name, brand, sizeof brand - 1) ? name : name + sizeof brand - 1;
+}
+
+/* Weights called `stem` in the cache. */
+static bool in_cache(const char *stem, char *out, size_t room)
+{
+    static const char *const suffix[] = { ".effnet", ".pth", ".safetensors" };
+    char folder[3072];
+    eff_cache_folder(folder, sizeof folder);
+    for (int i = 0; i < 3; i++) {
+        snprintf(out, room, "%s/%s%s", folder, stem, suffix[i]);
+        if (cli_is_file(out)) return true;
+    }
+    return false;
 }
 
 bool cli_cached_weights(const char *name, char *out, size_t room)
 {
-    static const char prefix[] = "efficientnet-", *const suffix[] = { ".effnet", ".pth", ".safetensors" };
-    char folder[3072];
+    eff_catalog *c;
+    const eff_weights *w;
     if (strpbrk(name, "/@")) return false;
-    if (!strncmp(name, prefix, sizeof prefix - 1)) name += sizeof prefix - 1;
-    cache_folder(folder, sizeof folder);
-    for (int i = 0; i < 3; i++) {
-        snprintf(out, room, "%s/%s%s", folder, name, suffix[i]);
-        if (cli_is_file(out)) return true;
+    if (in_cache(bare(name), out, room)) return true;
+    if (eff_catalog_open(&c, NULL, NULL) != EFF_OK) return false;
+    bool found = false;
+    for (int i = 0; !found && (w = eff_catalog_entry(c, i)); i++)
+        found = !strcmp(bare(w->model), bare(name)) && in_cache(w->name, out, room);
+    eff_catalog_free(c);
+    return found;
+}
+
+eff_status cli_pulled_weights(const char *name, char *out, size_t room, eff_error *err)
+{
+    eff_catalog *c;
+    const eff_weights *w;
+    if (strpbrk(name, "/@") || eff_catalog_open(&c, NULL, NULL) != EFF_OK) return EFF_EARG;
+    eff_status s = EFF_EARG;
+    if (eff_catalog_find(c, name, &w, NULL) == EFF_OK) {
+        s = in_cache(w->name, out, room) ? EFF_OK : EFF_EARG;
+        if (s != EFF_OK)
+            snprintf(err->msg, sizeof err->msg, "its weights are not at hand: 'effnet pull %s' brings them", w->name);
     }
-    return false;
+    eff_catalog_free(c);
+    return s;
 }
 
 bool cli_weights_name(const char *path)
@@ -49,19 +74,13 @@ bool cli_weights_name(const char *path)
 
 const char *cli_weights_hint(const char *name)
 {
-    static const struct {
-        const char *name, *hint;
-    } known[] = { { "efficientnet-lite0", "sh tools/fetch_weights.sh lite0" },
-                  { "efficientnet-lite1", "sh tools/fetch_weights.sh lite1" },
-                  { "efficientnet-lite2", "sh tools/fetch_weights.sh lite2" },
-                  { "efficientnet-lite3", "--from tf_efficientnet_lite3-b733e338.pth (timm)" },
-                  { "efficientnet-lite4", "--from tf_efficientnet_lite4-741542c3.pth (timm)" },
-                  { "efficientnet-b0", "--from efficientnet-b0-355c32eb.pth (EfficientNet-PyTorch)" },
-                  { "efficientnet-b1", "--from efficientnet-b1-f1951068.pth (EfficientNet-PyTorch)" },
-                  { "efficientnet-b2", "--from efficientnet-b2-8bb594d6.pth (EfficientNet-PyTorch)" },
-                  { "efficientnet-b3", "--from efficientnet-b3-5fb5a3c3.pth (EfficientNet-PyTorch)" },
-                  { "efficientnet-b4", "--from efficientnet-b4-6ed6700e.pth (EfficientNet-PyTorch)" } };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].name, name)) return known[i].hint;
-    return NULL;
+    static char hint[128];
+    eff_catalog *c;
+    const eff_weights *w;
+    hint[0] = '\0';
+    if (eff_catalog_open(&c, NULL, NULL) != EFF_OK) return NULL;
+    for (int i = 0; !*hint && (w = eff_catalog_entry(c, i)); i++)
+        if (!strcmp(bare(w->model), bare(name))) snprintf(hint, sizeof hint, "effnet pull %s", w->name);
+    eff_catalog_free(c);
+    return *hint ? hint : NULL;
 }

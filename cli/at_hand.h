@@ -3,6 +3,8 @@
 #ifndef EFFNET_CLI_AT_HAND_H
 #define EFFNET_CLI_AT_HAND_H
 
+#include <effnet/effnet.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,8 +17,12 @@ bool cli_cached_weights(const char *name, char *out, size_t room);
 /** Does a file's name look like weights (.effnet, .pth, .pt, .safetensors)? */
 bool cli_weights_name(const char *path);
 
-/** How to come by weights for the built-in `name`: "sh tools/fetch_weights.sh lite0", or the published file to give
- * with --from; NULL where we know none. */
+/** Weights by the name that the catalogue has for them, if they were pulled: their path in `out`.
+ * @return EFF_EARG when they were not (err says how to) or when there is no such name (err stays as it is) */
+eff_status cli_pulled_weights(const char *name, char *out, size_t room, eff_error *err);
+
+/** How to come by weights for the built-in `name`: "effnet pull lite0"; NULL where the catalogue has none. Valid until
+ * the next call. */
 const char *cli_weights_hint(const char *name);
 
 #endif

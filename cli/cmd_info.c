@@ -2,6 +2,7 @@
 /* effnet info: what a model is. A tensor file that is no model, or whose shapes do not tell which, is shown as its
  * tensors. */
 #include "commands.h"
+#include "at_hand.h"
 #include "common.h"
 #include "training.h"
 
@@ -173,6 +174,15 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
     return CLI_OK;
 }
 
+/* The tensor file behind an operand: what was pulled by its name in the catalogue, else the file of that name. */
+static eff_status open_file(eff_checkpoint **c, const char *path, eff_error *err)
+{
+    char pulled[4096];
+    eff_error ignored = { 0 };
+    const bool name = !cli_is_file(path) && cli_pulled_weights(path, pulled, sizeof pulled, &ignored) == EFF_OK;
+    return eff_checkpoint_open(c, name ? pulled : path, err);
+}
+
 static int run_info(cli_args *a)
 {
     const char *path = a->files[0], *what;
@@ -185,7 +195,7 @@ static int run_info(cli_args *a)
     const bool settled = cli_given(a, "model") || cli_given(a, "family") || cli_given(a, "preprocess") ||
                          cli_given(a, "resolution") || cli_given(a, "classes"); /* then an error may be in those */
     if (s == EFF_OK) {
-        if (file && eff_checkpoint_open(&c, path, &err) != EFF_OK)
+        if (file && open_file(&c, path, &err) != EFF_OK)
             status = cli_fail(&err, path);
         else
             status = show_model(a, m, c);

@@ -83,10 +83,8 @@ static int open_start(training *t)
         snprintf(t->source, sizeof t->source, "b0@width=0.5,depth=0.5,resolution=128");
         if (t->talks && !from_scratch(a))
             fprintf(stderr,
-                    "effnet: no pretrained weights at hand: training %s from scratch. With weights (--from FILE; in "
-                    "the source\n"
-                    "effnet: tree 'sh tools/fetch_weights.sh lite0' obtains some) far fewer images and minutes are "
-                    "needed\n",
+                    "effnet: no pretrained weights at hand: training %s from scratch. With weights (--from FILE;\n"
+                    "effnet: 'effnet pull lite0' obtains some) far fewer images and minutes are needed\n",
                     t->source);
     }
     if (eff_model_load(&t->start, t->source, &o, &err) != EFF_OK) return cli_fail(&err, t->source);

@@ -3,10 +3,11 @@
 #include "commands.h"
 
 const cli_cmd *const cli_commands[] = { &cmd_info,  &cmd_scale, &cmd_convert, &cmd_predict, &cmd_eval,
-                                        &cmd_train, &cmd_data,  &cmd_advise,  &cmd_search,  &cmd_bench,   NULL };
+                                        &cmd_train, &cmd_data,  &cmd_advise,  &cmd_search,  &cmd_pull,
+                                        &cmd_bench, NULL };
 
 const char *const cli_later[] = { "data check", "data split", "explain", "embed",
-                                  "quantize", "pull",       "serve",      NULL };
+                                  "quantize", "serve",      NULL };
 
 const cli_about cli_program = {
     .summary = "EfficientNet in C: look at networks, scale them, classify images",

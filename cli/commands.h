@@ -5,7 +5,7 @@
 
 #include "options.h"
 
-extern const cli_cmd cmd_info, cmd_scale, cmd_convert, cmd_predict, cmd_eval, cmd_train, cmd_data, cmd_advise, cmd_search, cmd_bench;
+extern const cli_cmd cmd_info, cmd_scale, cmd_convert, cmd_predict, cmd_eval, cmd_train, cmd_data, cmd_advise, cmd_search, cmd_bench, cmd_pull;
 extern const cli_cmd cmd_scale_fit, cmd_scale_study; /* of `scale` */
 
 /* Commands and sub-commands of the contract that this version does not have yet; NULL at the end. */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "common.h"
 
+#include "at_hand.h"
 #include "paper.h"
 
 #include <math.h>
@@ -59,6 +60,9 @@ eff_status cli_try_model(const cli_args *a, const char *spec, eff_model **out, c
     *out = NULL;
     *what = spec;
     eff_status s = eff_model_load(out, spec, &o, err);
+    char pulled[4096];
+    if (s == EFF_EARG && cli_pulled_weights(spec, pulled, sizeof pulled, err) == EFF_OK)
+        s = eff_model_load(out, pulled, &o, err);
     if (s == EFF_OK) s = apply_options(a, *out, what, err);
     if (s != EFF_OK) {
         eff_model_free(*out);
@@ -79,8 +83,12 @@ int cli_need_weights(const cli_args *a, const eff_model *m)
 {
     const eff_model_info *i = eff_model_get_info(m);
     if (i->has_weights) return CLI_OK;
-    cli_error("%s: %s is an untrained architecture; give a model file, such as one that 'effnet convert' made",
-              a->cmd->name, i->name);
+    char path[4096];
+    if (cli_cached_weights(i->name, path, sizeof path))
+        cli_error("%s: %s is an untrained architecture; give a model file, such as %s", a->cmd->name, i->name, cli_clean(path));
+    else
+        cli_error("%s: %s is an untrained architecture; give a model file, such as one that 'effnet convert' made",
+                  a->cmd->name, i->name);
     return CLI_USAGE;
 }
 

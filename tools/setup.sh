@@ -27,6 +27,7 @@ need_build()
     module libzip libzip-dev
     module libcrypto libssl-dev
     module sqlite3 libsqlite3-dev
+    module libcurl libcurl4-openssl-dev
     module cmocka libcmocka-dev
 }
 

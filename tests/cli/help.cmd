@@ -10,6 +10,7 @@ effnet advise --help
 effnet data --help
 effnet data synth --help
 effnet bench --help
+effnet pull --help
 # Three more ways to ask, with the same answer; help is given even beside mistakes.
 effnet -h | sed -n 1p
 effnet help | sed -n 1p

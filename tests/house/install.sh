@@ -21,7 +21,7 @@ lib=$(dirname "$(find "$root" -name libeffnet.a)")
 version=$("$program" --version) || complain "the program does not run"
 version=${version#effnet }
 for file in bin/effnet include/effnet/effnet.h include/effnet/scale.h include/effnet/eval.h include/effnet/bench.h \
-    share/effnet/imagenet_classes.tsv share/effnet/spaces/small.json share/man/man1/effnet.1 share/bash-completion/completions/effnet \
+    share/effnet/imagenet_classes.tsv share/effnet/catalog.tsv share/effnet/spaces/small.json share/man/man1/effnet.1 share/bash-completion/completions/effnet \
     share/zsh/site-functions/_effnet share/fish/vendor_completions.d/effnet.fish share/doc/effnet/LICENSE; do
     [ -s "$root/$file" ] || complain "$file: not installed"
 done
