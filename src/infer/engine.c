@@ -64,7 +64,7 @@ void eff_engine_score(eff_engine *e, const float *x, int n, float *logits)
 {
     const size_t image = (size_t)e->graph->node[0].h * (size_t)e->graph->node[0].w * 3;
     for (int i = 0; i < n; i++)
-        eff_plan_run(e->plan, e->pool, x + (size_t)i * image, logits + (size_t)i * (size_t)e->graph->classes);
+        eff_plan_run(e->plan, e->pool, x + (size_t)i * image, logits + (size_t)i * (size_t)eff_graph_outputs(e->graph));
 }
 
 eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int most_runs, double *least, double *mean,
@@ -72,7 +72,7 @@ eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int mo
 {
     const size_t floats = (size_t)e->graph->node[0].h * (size_t)e->graph->node[0].w * 3;
     float *const x = eff_calloc(floats, sizeof *x), *const logits =
-                                                        eff_malloc((size_t)e->graph->classes * sizeof *logits);
+                                                        eff_malloc((size_t)eff_graph_outputs(e->graph) * sizeof *logits);
     const eff_status s = x && logits ? EFF_OK : eff_fail_memory(err, floats * sizeof *x);
     if (s == EFF_OK) {
         double sum = 0;
@@ -122,7 +122,7 @@ eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_
     size_t many = CHUNK_BYTES / (image * sizeof(float));
     many = many < (size_t)e->threads ? (size_t)e->threads : many > CHUNK_MAX ? CHUNK_MAX : many;
     if (many > n) many = n ? n : 1;
-    const size_t bytes = many * (image + (size_t)e->graph->classes) * sizeof(float);
+    const size_t bytes = many * (image + (size_t)eff_graph_outputs(e->graph)) * sizeof(float);
     chunk c = { .rule = p, .image = image, .x = eff_malloc(bytes), .failure = eff_malloc(many * sizeof *c.failure) };
     eff_status s = EFF_OK;
     if (!c.x || !c.failure) s = eff_fail_memory(err, bytes);
