@@ -115,7 +115,7 @@ void cli_facts_json(json_t *j, const cli_file_facts *f, const cli_args *a, const
             json_t *list = cli_json_object();
             for (int k = 0; k < t.n; k++) cli_json_set(list, t.name[k], cli_json_count(t.count[k]));
             cli_json_set(file, "tensors", cli_json_count(eff_checkpoint_count(c)));
-            cli_json_set(file, "tensor_bytes", cli_json_number(t.bytes));
+            cli_json_set(file, "tensor_bytes", cli_json_count((uint64_t)t.bytes));
             cli_json_set(file, "types", list);
         }
         cli_json_set(j, "file", file);
