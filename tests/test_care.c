@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models made of models: averages to the bit and in any order, what is refused, heads that are new and bodies without one,
- * the hash of a file; and that none of it survives memory that ends. */
+/* Models made of models: averages to the bit and in any order, what is refused, heads that are new and bodies without
+ * one, the hash of a file; and that none of it survives memory that ends. */
 #include "support.h"
 
 #include "base/mem.h"
@@ -86,7 +86,9 @@ static void any_order(void **state)
     for (int i = 0; i < 3; i++) m[i] = network(SMALL, (uint64_t)i + 1);
     T_OK(eff_model_average(&first, (const eff_model *[]){ m[0], m[1], m[2] }, 3, -1, &err), err);
     for (int o = 1; o < 6; o++) {
-        T_OK(eff_model_average(&out, (const eff_model *[]){ m[order[o][0]], m[order[o][1]], m[order[o][2]] }, 3, -1, &err), err);
+        T_OK(eff_model_average(&out, (const eff_model *[]){ m[order[o][0]], m[order[o][1]], m[order[o][2]] }, 3, -1,
+                               &err),
+             err);
         same_bits(first, out);
         eff_model_free(out);
     }
@@ -105,9 +107,11 @@ static void moving_average(void **state)
     T_OK(eff_model_average(&out, list, 3, 0.75, &err), err);
     for (int i = 0; i < out->graph->nparams; i++)
         for (size_t k = 0; k < out->graph->param[i].count; k++) {
-            const double x = (double)m[0]->weights[i][k], y = (double)m[1]->weights[i][k], z = (double)m[2]->weights[i][k];
+            const double x = (double)m[0]->weights[i][k], y = (double)m[1]->weights[i][k],
+                         z = (double)m[2]->weights[i][k];
             const double want = 0.75 * (0.75 * x + 0.25 * y) + 0.25 * z, most = fmax(fabs(x), fmax(fabs(y), fabs(z)));
-            if (!(fabs((double)out->weights[i][k] - want) <= 6.1e-8 * most)) /* half a unit of float32 in the last place */
+            if (!(fabs((double)out->weights[i][k] - want) <=
+                  6.1e-8 * most)) /* half a unit of float32 in the last place */
                 fail_msg("%s[%zu]", out->graph->param[i].name, k);
         }
     eff_model_free(out);
@@ -155,9 +159,11 @@ static void mismatches(void **state)
         const char *spec, *says;
     } other[] = {
         { "b0@width=0.1,depth=0.1,resolution=32,classes=6", "classes: expected 5 as in the first, found 6" },
-        { "b0@width=0.2,depth=0.1,resolution=32,classes=5", "architecture: expected efficientnet-b0@width=0.1,depth=0.1 as in the first" },
+        { "b0@width=0.2,depth=0.1,resolution=32,classes=5",
+          "architecture: expected efficientnet-b0@width=0.1,depth=0.1 as in the first" },
         { "lite0@width=0.1,depth=0.1,resolution=32,classes=5", "architecture: expected" },
-        { SMALL ",padding=symmetric", "architecture: expected same padding, epsilon 0.001, silu as in the first, found symmetric" },
+        { SMALL ",padding=symmetric",
+          "architecture: expected same padding, epsilon 0.001, silu as in the first, found symmetric" },
         { SMALL ",eps=1e-5", "found same, 1e-05, silu" },
         { "b0@width=0.1,depth=0.1,resolution=64,classes=5", "resolution: expected 32x32 as in the first, found 64x64" },
     };
@@ -353,10 +359,12 @@ static void memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(average_of_copies), cmocka_unit_test(average_of_two), cmocka_unit_test(any_order),
-        cmocka_unit_test(moving_average),    cmocka_unit_test(what_is_kept),   cmocka_unit_test(mismatches),
-        cmocka_unit_test(new_head),          cmocka_unit_test(features),       cmocka_unit_test(no_classes),
-        cmocka_unit_test(hashes),            cmocka_unit_test(memory_ends),
+        cmocka_unit_test(average_of_copies), cmocka_unit_test(average_of_two),
+        cmocka_unit_test(any_order),         cmocka_unit_test(moving_average),
+        cmocka_unit_test(what_is_kept),      cmocka_unit_test(mismatches),
+        cmocka_unit_test(new_head),          cmocka_unit_test(features),
+        cmocka_unit_test(no_classes),        cmocka_unit_test(hashes),
+        cmocka_unit_test(memory_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
