@@ -10,6 +10,7 @@
 #include "training.h"
 
 #include <effnet/bench.h>
+#include <effnet/care.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ static int bench(const cli_args *a, const eff_model *m)
     if (eff_engine_create(&e, m, &o, &err) != EFF_OK) return cli_fail(&err, "bench");
     timing t = { 0 };
     float *x = bench_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
-    float *logits = cli_alloc((size_t)batch * (size_t)i->classes, sizeof *logits);
+    float *logits = cli_alloc((size_t)batch * (size_t)(i->classes ? i->classes : eff_model_features(m)), sizeof *logits);
     int status = CLI_OK;
     if (measure(a, e, batch, x, logits, &t, &err) != EFF_OK)
         status = cli_fail(&err, "bench");

@@ -6,6 +6,7 @@
 #include "common.h"
 #include "exporting.h"
 #include "interrupt.h"
+#include "model_care.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static const cli_opt opts[] = {
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
     CLI_OPT_CHANNELS,
-    { 0, "classes", "FILE", "names of the classes: one a line, or index, id and name by tabs", CLI_PATH },
+    CLI_OPTS_CARE,
     CLI_OPT_PREPROCESS,
     { 0, "origin", "TEXT", "where the weights come from, kept in the file", CLI_TEXT },
     { 0, "licence", "TEXT", "their licence, kept in the file", CLI_TEXT },
@@ -139,7 +140,7 @@ static int check_parity(parity *p, const char *out, const eff_model *m)
     return CLI_REFUSED;
 }
 
-static int print_result(const cli_args *a, const char *in, const char *out, const eff_model *m, const parity *p)
+static int print_result(const cli_args *a, int inputs, const char *out, const eff_model *m, const parity *p)
 {
     const eff_model_info *i = eff_model_get_info(m);
     if (cli_flag(a, "json")) {
@@ -154,21 +155,23 @@ static int print_result(const cli_args *a, const char *in, const char *out, cons
         cli_json_set(j, "tensors", cli_json_count((uint64_t)(is_table(out) ? 0 : eff_model_tensor_count(m))));
         cli_json_set(j, "params", cli_json_count(i->params));
         cli_json_set(j, "parity", par);
-        cli_json_set(j, "input", cli_json_text(in));
+        cli_json_set(j, "input", cli_json_text(a->files[0]));
         cli_json_set(j, "output", cli_json_text(out));
         cli_json_set(j, "output_format", cli_json_text(is_table(out) ? "table" : suffix_of(out) + 1));
+        cli_care_json(a, inputs, m, j);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     printf("%s: %s", cli_clean(out), cli_clean(i->name));
     if (!is_table(out) && i->family) printf(" (%s names)", cli_clean(i->family));
-    printf(", %s parameters, %d classes", cli_exact(i->params), i->classes);
+    printf(", %s parameters, %s", cli_exact(i->params), cli_outputs_text(m));
     if (!is_table(out)) printf("; %zu tensors read back, equal to the bit", p->compared);
     putchar('\n');
     if (!is_table(out) && i->note) printf("taken: %s\n", cli_clean(i->note));
+    cli_care_print(a, inputs, m);
     return CLI_OK;
 }
 
-static int convert(const cli_args *a, const char *in, const char *out, eff_model *m)
+static int convert(const cli_args *a, int inputs, const char *out, eff_model *m)
 {
     eff_error err = { 0 };
     const char *origin = cli_text(a, "origin"), *licence = cli_text(a, "licence");
@@ -181,22 +184,26 @@ static int convert(const cli_args *a, const char *in, const char *out, eff_model
     if (!licence) licence = eff_model_get_info(m)->licence;
     if (eff_model_set_origin(m, origin, licence, &err) != EFF_OK) return cli_fail(&err, "--origin");
     if (cli_stopped()) return CLI_FAILED;
-    if (cli_is_export(a, out)) return cli_export(a, in, out, m);
+    if (cli_is_export(a, out)) {
+        const int usable = cli_need_classes(a, m);
+        return usable == CLI_OK ? cli_export(a, a->files[0], out, m) : usable;
+    }
     if (eff_model_save(m, out, &err) != EFF_OK) return cli_fail(&err, out);
     parity p = { 0 };
     int status = check_parity(&p, out, m);
     if (status == CLI_OK) status = cli_export_labels(a, out, m);
-    return status == CLI_OK ? print_result(a, in, out, m, &p) : status;
+    return status == CLI_OK ? print_result(a, inputs, out, m, &p) : status;
 }
 
 static int run_convert(cli_args *a)
 {
-    const char *in = a->files[0], *out = a->files[1];
-    int status = check_output(a, in, out);
-    if (status != CLI_OK) return status;
+    const char *out;
+    int inputs;
     eff_model *m = NULL;
-    status = cli_open_model(a, in, &m);
-    if (status == CLI_OK) status = convert(a, in, out, m);
+    int status = cli_care_operands(a, &inputs, &out);
+    if (status == CLI_OK) status = check_output(a, a->files[0], out);
+    if (status == CLI_OK) status = cli_care_open(a, inputs, &m);
+    if (status == CLI_OK) status = convert(a, inputs, out, m);
     eff_model_free(m);
     return status;
 }
@@ -213,14 +220,18 @@ const cli_cmd cmd_convert = {
              "To leave effnet: .onnx is the network for ONNX Runtime and its like, .safetensors with\n"
              "--names the weights as timm or torchvision load them. Before an .onnx gets its name it is run\n"
              "beside the model on images, by ONNX Runtime if that can be loaded, else by an evaluator of\n"
-             "effnet's own; one that answers differently is refused (status 4).",
+             "effnet's own; one that answers differently is refused (status 4).\n\n"
+             "--average reads several checkpoints of one network and writes the mean of their weights.\n"
+             "--classes N gives a new classifier, which must be trained; --head none leaves it out.",
     .examples = "  effnet convert efficientnet_lite0.pth lite0.effnet --classes names.txt\n"
                 "  effnet convert weights.pth b0.effnet --family timm_tf   where names alone cannot tell\n"
                 "  effnet convert b0 b0.json                               the table as a text file to edit\n"
                 "  effnet convert b0.effnet b0.onnx --check photos         compared on your photographs\n"
-                "  effnet convert b0.effnet b0.safetensors --names timm    for PyTorch\n",
+                "  effnet convert b0.effnet b0.safetensors --names timm    for PyTorch\n"
+                "  effnet convert --average a.pth b.pth c.pth -o soup.effnet\n"
+                "  effnet convert b0.effnet body.effnet --head none        its pooled features\n",
     .opts = opts,
-    .min_operands = 2,
-    .max_operands = 2,
+    .min_operands = 1, /* with -o; any number with --average */
+    .max_operands = -1,
     .run = run_convert,
 };

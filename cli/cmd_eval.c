@@ -262,6 +262,7 @@ static int run_eval(cli_args *a)
         if (cli_same_file(a->files[i], v.report)) return cli_usage(a, "the report would replace '%s'", a->files[i]);
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK) status = cli_need_weights(a, m);
+    if (status == CLI_OK) status = cli_need_classes(a, m);
     if (status == CLI_OK && eff_filelist_labelled(&list, a->files[1], m, &err) != EFF_OK)
         status = cli_fail(&err, a->files[1]);
     if (status == CLI_OK && eff_metrics_create(&v.metrics, eff_model_get_info(m)->classes, &err) != EFF_OK)

@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "at_hand.h"
 #include "common.h"
+#include "file_facts.h"
 #include "training.h"
 
 #include <stdio.h>
@@ -93,17 +94,23 @@ static const char *base_name(const char *path)
 static int show_file(const cli_args *a, const char *path, const eff_checkpoint *c, const char *why)
 {
     const size_t n = eff_checkpoint_count(c);
+    cli_file_facts f;
+    const int status = cli_find_facts(&f, path);
+    if (status != CLI_OK) return status;
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "name", cli_json_text(base_name(path)));
         cli_json_set(j, "format", cli_json_text(eff_checkpoint_format(c)));
         cli_json_set(j, "tensors", tensors_json(c));
         cli_json_set(j, "reason", cli_json_text(why));
+        cli_facts_json(j, &f, a, NULL, c);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     printf("%s: %s file with %zu tensor%s\n", cli_clean(base_name(path)), eff_checkpoint_format(c), n,
            n == 1 ? "" : "s");
-    printf("  no architecture: %s\n\n", cli_clean(why));
+    printf("  no architecture: %s\n", cli_clean(why));
+    cli_print_facts(&f, eff_checkpoint_format(c), c, "");
+    putchar('\n');
     print_tensors(c);
     return CLI_OK;
 }
@@ -142,6 +149,9 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
 {
     const bool train = cli_flag(a, "train");
     eff_train_memory t;
+    cli_file_facts f;
+    const int status = cli_find_facts(&f, a->files[0]);
+    if (status != CLI_OK) return status;
     if (train) {
         eff_error err = { 0 };
         const eff_session_opts o = cli_session_opts(a);
@@ -153,6 +163,7 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
         if (eff_model_temperature(m) != 1) cli_json_set(j, "temperature", cli_json_number(eff_model_temperature(m)));
         set_record(j, m, EFF_RECORD_METRICS, "metrics");
         set_record(j, m, EFF_RECORD_TRAINING, "trained");
+        cli_facts_json(j, &f, a, m, c);
         if (train) cli_json_set(j, "training", cli_train_memory_json(&t, cli_int(a, "batch")));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
@@ -161,15 +172,13 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
     print_record(m, EFF_RECORD_METRICS, "measured");
     print_record(m, EFF_RECORD_TRAINING, "trained");
     if (train) cli_print_train_memory(&t, cli_int(a, "batch"));
-    if (c) {
-        const bool foreign = strcmp(eff_model_get_info(m)->format, "effnet") != 0;
-        const bool all = foreign || cli_flag(a, "verbose");
-        printf("  file            %s, %zu tensors%s\n", eff_checkpoint_format(c), eff_checkpoint_count(c),
-               all ? "" : " (-v lists them)");
-        if (all) {
-            putchar('\n');
-            print_tensors(c);
-        }
+    const bool foreign = strcmp(eff_model_get_info(m)->format, "effnet") != 0;
+    const bool all = c && (foreign || cli_flag(a, "verbose"));
+    cli_print_facts(&f, c ? eff_checkpoint_format(c) : eff_model_get_info(m)->format, c, all ? "" : " (-v lists them)");
+    if (c) cli_print_assumed(a, m);
+    if (all) {
+        putchar('\n');
+        print_tensors(c);
     }
     return CLI_OK;
 }

@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "progress.h"
 
+#include <effnet/care.h>
 #include <effnet/eval.h>
 
 #include <errno.h>
@@ -35,6 +36,7 @@ typedef struct predict {
     const eff_model *m;
     eff_engine *e;
     int classes, k;
+    int features; /* of a model without classes: these come in place of logits */
     float *prob;
     int *top;
     const char *const *paths; /* of the running job */
@@ -51,6 +53,10 @@ static void print_json(predict *p, const char *file, const eff_error *failure, c
     cli_json_set(j, "file", cli_json_text(file));
     if (failure) {
         cli_json_set(j, "error", cli_json_text(failure->msg));
+    } else if (p->features) {
+        json_t *all = cli_json_array();
+        for (int i = 0; i < p->features; i++) cli_json_add(all, cli_json_number((double)logits[i]));
+        cli_json_set(j, "embedding", all);
     } else {
         json_t *top = cli_json_array();
         for (int i = 0; i < p->k; i++) {
@@ -86,7 +92,7 @@ static void print_people(predict *p, const char *file, const float *logits)
 /* One image is done. @return non-zero to stop */
 static int report(predict *p, const char *file, const eff_error *failure, const float *logits)
 {
-    if (logits) {
+    if (logits && p->classes) {
         eff_softmax_at(logits, p->classes, eff_model_temperature(p->m), p->prob);
         eff_top_k(logits, p->classes, p->k, p->top); /* of probabilities many may round to the same 0 */
     }
@@ -167,7 +173,7 @@ static eff_status score_stdin(predict *p, float *logits, eff_error *err)
 static int predict_stdin(predict *p)
 {
     eff_error err = { 0 };
-    float *logits = cli_alloc((size_t)p->classes, sizeof *logits);
+    float *logits = cli_alloc((size_t)(p->classes + p->features), sizeof *logits);
     const eff_status s = score_stdin(p, logits, &err);
     int status = CLI_OK;
     if (s == EFF_OK)
@@ -247,6 +253,7 @@ static int predict_operands(predict *p, const operand *ops, int n)
 static int predict_all(const cli_args *a, const eff_model *m)
 {
     predict p = { .a = a, .m = m, .classes = eff_model_get_info(m)->classes };
+    if (!p.classes) p.features = eff_model_features(m);
     p.k = cli_int(a, "top") < p.classes ? cli_int(a, "top") : p.classes;
     p.prob = cli_alloc((size_t)p.classes, sizeof *p.prob);
     p.top = cli_alloc((size_t)p.k, sizeof *p.top);
@@ -276,6 +283,7 @@ static int run_predict(cli_args *a)
     eff_model *m = NULL;
     int status = cli_open_model(a, a->files[0], &m);
     if (status == CLI_OK) status = cli_need_weights(a, m);
+    if (status == CLI_OK && !cli_flag(a, "json")) status = cli_need_classes(a, m); /* as JSON it gives features */
     if (status == CLI_OK) status = predict_all(a, m);
     eff_model_free(m);
     return status;

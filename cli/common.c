@@ -6,6 +6,8 @@
 #include "at_hand.h"
 #include "paper.h"
 
+#include <effnet/care.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +46,7 @@ static eff_status apply_options(const cli_args *a, eff_model *m, const char **wh
     eff_model_set_preprocess(m, &p);
     const char *names = cli_text(a, "classes");
     *what = names;
-    /* in `info` --classes is a number, which the loader has had */
+    /* a number is for the loader or (in `convert`) a new head */
     return names && !cli_int(a, "classes") ? eff_model_set_classes(m, names, err) : EFF_OK;
 }
 
@@ -54,7 +56,7 @@ eff_status cli_try_model(const cli_args *a, const char *spec, eff_model **out, c
     eff_model_opts_init(&o);
     o.family = cli_text(a, "family");
     o.architecture = cli_text(a, "model");
-    o.classes = cli_int(a, "classes");
+    if (!cli_has(a, "head")) o.classes = cli_int(a, "classes"); /* there a number is a new head, which comes later */
     o.channels = cli_int(a, "channels");
     cli_size(a, "resolution", &o.height, &o.width);
     *out = NULL;
@@ -90,6 +92,26 @@ int cli_need_weights(const cli_args *a, const eff_model *m)
         cli_error("%s: %s is an untrained architecture; give a model file, such as one that 'effnet convert' made",
                   a->cmd->name, i->name);
     return CLI_USAGE;
+}
+
+int cli_need_classes(const cli_args *a, const eff_model *m)
+{
+    const eff_model_info *i = eff_model_get_info(m);
+    if (i->classes) return CLI_OK;
+    cli_error("%s: %s has no classes, it gives %d features; 'effnet train --from' trains a classifier on it", a->cmd->name,
+              i->name, eff_model_features(m));
+    return CLI_USAGE;
+}
+
+const char *cli_outputs_text(const eff_model *m)
+{
+    static char text[40];
+    const int classes = eff_model_get_info(m)->classes;
+    if (classes)
+        snprintf(text, sizeof text, "%d classes", classes);
+    else
+        snprintf(text, sizeof text, "%d features, no classes", eff_model_features(m));
+    return text;
 }
 
 int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_engine **out)
@@ -173,7 +195,7 @@ static void print_rows(const eff_model_info *i)
     int stage = 0;
     for (int r = 0; r < i->nstages; r++) {
         const eff_stage_info *s = &i->stages[r];
-        const bool linear = !strcmp(s->op, "linear");
+        const bool linear = !strcmp(s->op, "linear") || !strcmp(s->op, "mean"); /* no window */
         if (!strcmp(s->role, "stage"))
             cli_cell(&t, "stage %d", ++stage);
         else
@@ -218,6 +240,10 @@ static void print_macs(const eff_model_info *i)
 
 static void print_classes(const eff_model *m, const eff_model_info *i)
 {
+    if (!i->classes) {
+        printf("  classes         none: the model gives its %d pooled features\n", eff_model_features(m));
+        return;
+    }
     printf("  classes         %d", i->classes);
     if (i->has_class_names)
         for (int c = 0; c < i->classes && c < 3; c++) printf("%s%s", c ? "; " : ": ", cli_cut(cli_label(m, c), 40));
@@ -239,8 +265,8 @@ void cli_print_model(const eff_model *m, bool verbose)
     const eff_model_info *i = eff_model_get_info(m);
     char rule[256];
     eff_preprocess_format(eff_model_get_preprocess(m), rule, sizeof rule);
-    printf("%s: %s parameters, %s multiply-adds at %dx%d, %d classes\n\n", cli_clean(i->name),
-           cli_human((double)i->params), cli_human((double)i->macs), i->height, i->width_px, i->classes);
+    printf("%s: %s parameters, %s multiply-adds at %dx%d, %s\n\n", cli_clean(i->name),
+           cli_human((double)i->params), cli_human((double)i->macs), i->height, i->width_px, cli_outputs_text(m));
     print_rows(i);
     printf("\n  parameters      %s (%s as float32), %s running statistics beside them\n", cli_exact(i->params),
            cli_bytes(4.0 * (double)i->params), cli_exact(i->bn_buffers));
@@ -320,6 +346,7 @@ json_t *cli_model_json(const eff_model *m)
     cli_json_set(j, "macs", cli_json_count(i->macs));
     cli_json_set(j, "resolution", cli_json_size(i->height, i->width_px));
     cli_json_set(j, "classes", cli_json_count((uint64_t)i->classes));
+    if (!i->classes) cli_json_set(j, "features", cli_json_count((uint64_t)eff_model_features(m)));
     cli_json_set(j, "activation_bytes", cli_json_count(i->activation_bytes));
     for (int r = 0; r < i->nstages; r++) cli_json_add(stages, row_json(&i->stages[r]));
     cli_json_set(j, "stages", stages);

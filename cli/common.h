@@ -44,6 +44,12 @@ eff_status cli_try_model(const cli_args *a, const char *spec, eff_model **out, c
 /** CLI_OK if the model has weights; else CLI_USAGE after a line that says what to give instead. */
 int cli_need_weights(const cli_args *a, const eff_model *m);
 
+/** CLI_OK if the model has classes; else CLI_USAGE after a line: it gives features. */
+int cli_need_classes(const cli_args *a, const eff_model *m);
+
+/** "10 classes", or "448 features, no classes". A static buffer. */
+const char *cli_outputs_text(const eff_model *m);
+
 /** An engine at the size of the model's preprocessing, by --threads and --cpu. @return CLI_OK or the exit status */
 int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_engine **out);
 

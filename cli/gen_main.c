@@ -14,6 +14,7 @@ gen_value gen_value_of(const cli_opt *o, const char **words)
     switch (o->type) {
     case CLI_CHOICE: *words = o->choices; return GEN_WORDS;
     case CLI_LEVEL: *words = CLI_LEVELS; return GEN_WORDS;
+    case CLI_NAMES:
     case CLI_PATH: return GEN_FILES;
     case CLI_MODEL: return GEN_MODELS;
     default: return GEN_FREE;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const cli_opt cli_common_opts[] = {
     { 'h', "help", NULL, "this text", CLI_FLAG },
@@ -156,6 +157,11 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
         v->height = (int)n;
         v->width = (int)m;
         return true;
+    case CLI_NAMES:
+        snprintf(why, room, "expected a whole number %.0f..%.0f or a file", o->lo, o->hi);
+        if (!whole(text, &end, &n) || *end || access(text, F_OK) == 0) return *text != 0;
+        v->number = n;
+        return n >= o->lo && n <= o->hi;
     case CLI_TEXT:
     case CLI_PATH:
     case CLI_MODEL: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
@@ -306,6 +312,8 @@ int cli_parse(cli_args *a, const cli_cmd *cmd, int argc, char **argv)
 }
 
 void cli_args_free(cli_args *a) { free(a->files); }
+
+bool cli_has(const cli_args *a, const char *name) { return find_opt(a->cmd, name, strlen(name)) >= 0; }
 
 bool cli_given(const cli_args *a, const char *name) { return value_of(a, name)->text != NULL; }
 bool cli_flag(const cli_args *a, const char *name) { return value_of(a, name)->number != 0; }

@@ -26,6 +26,7 @@ typedef enum cli_type {
     CLI_SIZE,   /* N or HxW, each in lo..hi                                         */
     CLI_TEXT,   /* anything but the empty string                                    */
     CLI_PATH,   /* the same, and it names a file or folder                          */
+    CLI_NAMES,  /* whole number in lo..hi, or a file of names; cli_int() is 0 for a file    */
     CLI_MODEL,  /* the same, and it names an architecture or a model file           */
     CLI_CHOICE, /* one of `choices`                                                 */
     CLI_LEVEL,  /* a CPU level the library knows                                    */
@@ -91,6 +92,9 @@ const cli_cmd *cli_find_sub(const cli_cmd *cmd, const char *word);
  * @return -1 to run the command, else the exit status: help was printed, or one line on what is wrong */
 int cli_parse(cli_args *a, const cli_cmd *cmd, int argc, char **argv);
 void cli_args_free(cli_args *a);
+
+/** Is there such an option in the command's table? */
+bool cli_has(const cli_args *a, const char *name);
 
 /* Values by option name, which must be in the command's table. */
 bool cli_given(const cli_args *a, const char *name); /* on the command line or in the environment, or by a default */

@@ -4,6 +4,8 @@
  * begins as a zip archive, a pickle or (behind a blank) JSON. */
 #include "fuzz_file.h"
 
+#include <effnet/care.h>
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -18,7 +20,7 @@ static void predict(const eff_model *m)
     o.threads = 1;
     if (eff_engine_create(&e, m, &o, &err) != EFF_OK) return;
     float *const x = calloc((size_t)info->height * (size_t)info->width_px * 3, sizeof *x);
-    float *const logits = calloc((size_t)info->classes, sizeof *logits);
+    float *const logits = calloc((size_t)(info->classes ? info->classes : eff_model_features(m)), sizeof *logits);
     if (x && logits) FUZZ_EXPECT(eff_engine_run(e, x, 1, logits, &err) == EFF_OK);
     free(logits);
     free(x);

@@ -134,7 +134,7 @@ static void test_refused(void **state)
         { "{" STAGE ",\"resolution\":[64,64,3]}", "resolution: expected" },
         { "{" STAGE ",\"resolution\":[64,\"x\"]}", "resolution[1]: expected an integer" },
         { "{" STAGE ",\"resolution\":224.5}", "resolution: expected" },
-        { "{" STAGE ",\"classes\":0}", "classes: expected 1..1000000, found 0" },
+        { "{" STAGE ",\"classes\":-1}", "classes: expected 0..1000000, found -1" },
         { "{" STAGE ",\"dropout\":1}", "dropout: expected" },
         { "{" STAGE ",\"divisor\":0}", "divisor: expected 1..1024, found 0" },
         { "{" STAGE ",\"name\":7}", "name: expected a string" },

@@ -440,7 +440,7 @@ static void test_limits(void **state)
     REFUSED(b0, divisor, 0, "divisor");
     REFUSED(b0, height, 0, "resolution");
     REFUSED(b0, width_px, 20000, "resolution");
-    REFUSED(b0, classes, 0, "classes");
+    REFUSED(b0, classes, -1, "classes");
     REFUSED(b0, classes, 1000001, "classes");
     REFUSED(b0, dropout, 1, "dropout");
     REFUSED(b0, drop_path, -0.1, "drop_path");

@@ -268,7 +268,8 @@ EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const
 /** Score a batch of prepared images.
  * @param x       float32 NHWC [n][h][w][3], RGB, normalised; borrowed for the call
  * @param n       images, 1..max_batch
- * @param logits  float32 [n][classes], written only on EFF_OK; scores before softmax
+ * @param logits  float32 [n][classes], written only on EFF_OK; scores before softmax. Of a model without classes the pooled
+ *                features, [n][eff_model_features()] (care.h)
  * @return EFF_OK, or EFF_EARG when n is out of range. Never allocates. Same bits for any thread count at one CPU level. */
 EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *logits, eff_error *err);
 

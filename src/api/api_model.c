@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Public functions of models. */
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "fetch/digest.h"
 #include "formats/formats.h"
 #include "formats/modelfile.h"
 #include "infer/engine.h"
+#include "model/average.h"
 #include "model/compound.h"
 #include "model/table_json.h"
+#include "train/transfer.h"
 
+#include <effnet/care.h>
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 EFF_API void eff_model_opts_init(eff_model_opts *o) { *o = (eff_model_opts){ 0 }; }
 
@@ -50,6 +58,52 @@ EFF_API eff_status eff_model_scale_compound(eff_model **out, const eff_model *ba
     if (!out || !base || !c) return eff_fail(err, EFF_EARG, "eff_model_scale_compound: out, base and c are needed");
     const eff_status s = eff_scale_compound(out, base, c, err);
     return s == EFF_OK ? complete(out, err) : s;
+}
+
+EFF_API int eff_model_features(const eff_model *m) { return eff_graph_features(m->graph); }
+
+EFF_API eff_status eff_model_with_head(eff_model **out, const eff_model *from, int classes, uint64_t seed, eff_error *err)
+{
+    if (!out || !from) return eff_fail(err, EFF_EARG, "eff_model_with_head: out and from are needed");
+    *out = NULL;
+    if (!from->weights)
+        return eff_fail(err, EFF_EARG, "%s is an untrained architecture, its head is not worth changing", from->table.name);
+    if (classes < 0 || classes > EFF_MAX_CLASSES)
+        return eff_fail(err, EFF_EARG, "classes: expected 0..%d, found %d", EFF_MAX_CLASSES, classes);
+    char note[64];
+    snprintf(note, sizeof note, "{\"head\":\"new, not trained\",\"seed\":%lld}", (long long)seed);
+    eff_status s = eff_model_adapt(out, from, classes, 0, seed, err);
+    if (s == EFF_OK && classes) s = eff_model_set_record(*out, EFF_RECORD_TRAINING, note, err);
+    if (s == EFF_OK) return complete(out, err);
+    eff_model_destroy(*out);
+    *out = NULL;
+    return s;
+}
+
+EFF_API eff_status eff_average_check(const eff_model *a, const eff_model *b, eff_error *err)
+{
+    if (!a || !b) return eff_fail(err, EFF_EARG, "eff_average_check: two models are needed");
+    return eff_average_fits(a, b, err);
+}
+
+EFF_API eff_status eff_model_average(eff_model **out, const eff_model *const *models, int n, double decay, eff_error *err)
+{
+    if (!out || !models) return eff_fail(err, EFF_EARG, "eff_model_average: out and models are needed");
+    const eff_status s = eff_average_models(out, models, n, decay, err);
+    return s == EFF_OK ? complete(out, err) : s;
+}
+
+EFF_API eff_status eff_file_sha256(const char *path, char hex[65], uint64_t *bytes, eff_error *err)
+{
+    int fd;
+    uint64_t size;
+    if (!path || !hex) return eff_fail(err, EFF_EARG, "eff_file_sha256: path and hex are needed");
+    eff_status s = eff_file_open(path, &fd, &size, err);
+    if (s != EFF_OK) return s;
+    s = eff_digest_file(fd, hex, &size, NULL, NULL, err);
+    close(fd);
+    if (s == EFF_OK && bytes) *bytes = size;
+    return s;
 }
 
 EFF_API void eff_model_free(eff_model *m) { eff_model_destroy(m); }

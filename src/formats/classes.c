@@ -125,6 +125,7 @@ eff_status eff_formats_read_classes(eff_model *m, const char *path, eff_error *e
     unsigned char *text;
     size_t size;
     reader r = { .classes = m->table.classes, .err = err };
+    if (!r.classes) return eff_fail(err, EFF_EARG, "the model gives features and has no classes to name");
     eff_status s = eff_file_read_all(path, MAX_FILE, &text, &size, err);
     if (s != EFF_OK) return s;
     r.names = eff_calloc((size_t)r.classes, sizeof *r.names);

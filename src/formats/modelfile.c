@@ -183,6 +183,7 @@ static eff_status read_lines(char ***out, const char *field, const json_t *root,
     if (json_array_size(list) != (size_t)classes)
         return eff_fail(err, EFF_EFORMAT, "%s: expected %d entries, one a class, found %zu", field, classes,
                         json_array_size(list));
+    if (!classes) return EFF_OK;
     *out = eff_calloc((size_t)classes, sizeof **out); /* the model frees it, also when this stops half way */
     if (!*out) return eff_fail_memory(err, (size_t)classes * sizeof **out);
     for (int i = 0; i < classes; i++) {

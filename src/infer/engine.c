@@ -86,8 +86,7 @@ size_t eff_activation_peak(const eff_graph *g)
 
 int eff_engine_features(const eff_engine *e)
 {
-    const eff_graph *g = e->graph;
-    return g->node[g->node[g->nnodes - 1].in[0]].c;
+    return eff_graph_features(e->graph);
 }
 
 typedef struct batch {
@@ -117,7 +116,7 @@ void eff_engine_score(eff_engine *e, const float *x, int n, float *logits, float
                 .logits = logits,
                 .features = features,
                 .image = (size_t)in->h * (size_t)in->w * 3,
-                .classes = (size_t)e->graph->classes,
+                .classes = (size_t)eff_graph_outputs(e->graph),
                 .width = (size_t)eff_engine_features(e) };
     /* what does not go round the workers is computed by all of them; and everything while steps are measured */
     const int apart = e->lane && !eff_plan_profiled(e->plan) ? n / e->threads * e->threads : 0;
@@ -130,7 +129,7 @@ eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int mo
 {
     const size_t floats = (size_t)e->graph->node[0].h * (size_t)e->graph->node[0].w * 3;
     float *const x = eff_calloc(floats, sizeof *x), *const logits =
-                                                        eff_malloc((size_t)e->graph->classes * sizeof *logits);
+                                                        eff_malloc((size_t)eff_graph_outputs(e->graph) * sizeof *logits);
     const eff_status s = x && logits ? EFF_OK : eff_fail_memory(err, floats * sizeof *x);
     if (s == EFF_OK) {
         double sum = 0;
@@ -176,7 +175,7 @@ eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_
     if (p->height != in->h || p->width != in->w)
         return eff_fail(err, EFF_EARG, "preprocessing gives %dx%d, the network takes %dx%d", p->height, p->width, in->h,
                         in->w);
-    const size_t image = (size_t)in->h * (size_t)in->w * 3, classes = (size_t)e->graph->classes,
+    const size_t image = (size_t)in->h * (size_t)in->w * 3, classes = (size_t)eff_graph_outputs(e->graph),
                  width = (size_t)eff_engine_features(e);
     size_t many = CHUNK_BYTES / (image * sizeof(float));
     many = many < (size_t)e->threads ? (size_t)e->threads : many > CHUNK_MAX ? CHUNK_MAX : many;

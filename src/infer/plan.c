@@ -311,4 +311,8 @@ void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits)
     memcpy(logits, p->value[last->s.out], node_bytes(&p->g->node[last->s.out]));
 }
 
-const float *eff_plan_features(const eff_plan *p) { return input_of(p, &p->launch[p->nlaunches - 1]); }
+const float *eff_plan_features(const eff_plan *p)
+{
+    const launch *last = &p->launch[p->nlaunches - 1];
+    return last->node->op == EFF_NODE_LINEAR ? input_of(p, last) : p->value[last->s.out];
+}

@@ -21,10 +21,10 @@ eff_status eff_plan_create(eff_plan **out, const eff_graph *g, float *const *wei
  * are computed at once. Not of one with keep_all. */
 eff_status eff_plan_share(eff_plan **out, const eff_plan *of, eff_error *err);
 
-/** One image: x float32 [h][w][3], logits [classes]. `pool` may be NULL. */
+/** One image: x float32 [h][w][3], logits [eff_graph_outputs()]. `pool` may be NULL. */
 void eff_plan_run(eff_plan *p, eff_pool *pool, const float *x, float *logits);
 
-/** What the classifier read in the last run: the pooled features, [c]. Until the next run. */
+/** The pooled features of the last run, which the classifier read, [eff_graph_features()]. Until the next run. */
 const float *eff_plan_features(const eff_plan *p);
 
 /** Output of `node` in the last run, [h][w][c]; NULL when it was fused into a later one. Only with keep_all. */

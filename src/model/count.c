@@ -80,7 +80,7 @@ static void shape(int to[3], const eff_node *n)
     to[2] = n->c;
 }
 
-/* Rows by place: stem, one a stage, head (only with a 1x1 convolution), classifier. */
+/* Rows by place: stem, one a stage, head (only with a 1x1 convolution), classifier or, without classes, pooling. */
 static int row_of(const eff_table *t, const eff_node *n)
 {
     if (n->stage == EFF_STAGE_STEM) return 0;
@@ -106,6 +106,11 @@ int eff_count_rows(eff_stage_info *rows, const eff_table *t, const eff_graph *g)
                                         .channels = t->head_channels, .repeats = 1, .expand = 1 };
     rows[n - 1] = (eff_stage_info){ .role = "classifier", .op = "linear", .act = "none", .kernel = 1, .stride = 1,
                                     .channels = t->classes, .repeats = 1, .expand = 1 };
+    if (!t->classes) {
+        rows[n - 1].role = "features";
+        rows[n - 1].op = "mean";
+        rows[n - 1].channels = eff_graph_features(g);
+    }
 
     int current = 0; /* rows follow one another in node order, so a row's input is the output of the one before */
     shape(rows[0].in, &g->node[0]);

@@ -269,6 +269,7 @@ static void build(builder *b, int height, int width)
 
     n = add_node(b, EFF_NODE_MEAN, x);
     n->h = n->w = 1;
+    if (!t->classes) return; /* the features are what it gives */
     n = add_node(b, EFF_NODE_DROPOUT, last(b));
     n->drop = (float)t->dropout;
     const int features = n->c;

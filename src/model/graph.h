@@ -19,7 +19,7 @@ typedef enum eff_node_op {
     EFF_NODE_MAXPOOL, /* padding counts as -inf                                                     */
     EFF_NODE_MEAN,    /* global mean over height and width -> 1 x 1 x c                             */
     EFF_NODE_DROPOUT, /* identity at inference                                                      */
-    EFF_NODE_LINEAR   /* param = weight [classes][c], bias                                          */
+    EFF_NODE_LINEAR   /* param = weight [classes][c], bias. Without classes the graph ends at MEAN   */
 } eff_node_op;
 
 enum { EFF_STAGE_STEM = -1 }; /* node.stage: -1 stem, 0..nstages-1, nstages head and classifier */
@@ -65,6 +65,16 @@ void eff_graph_free(eff_graph *g);
 
 /** Number of the parameter called `name`, or -1. */
 int eff_graph_find_param(const eff_graph *g, const char *name);
+
+/** Values that the network gives: logits, or, without classes, the pooled features. */
+static inline int eff_graph_outputs(const eff_graph *g) { return g->node[g->nnodes - 1].c; }
+
+/** Values that a classifier reads. */
+static inline int eff_graph_features(const eff_graph *g)
+{
+    const eff_node *last = &g->node[g->nnodes - 1];
+    return last->op == EFF_NODE_LINEAR ? g->node[last->in[0]].c : last->c;
+}
 
 static inline int eff_param_is_buffer(eff_param_kind k) { return k == EFF_PARAM_BN_MEAN || k == EFF_PARAM_BN_VAR; }
 

@@ -178,7 +178,7 @@ eff_status eff_table_check(const eff_table *t, eff_error *err)
     TRY(int_range("", "divisor", t->divisor, 1, EFF_MAX_DIVISOR, err));
     TRY(int_range("resolution", " height", t->height, 1, EFF_MAX_SIDE, err));
     TRY(int_range("resolution", " width", t->width_px, 1, EFF_MAX_SIDE, err));
-    TRY(int_range("", "classes", t->classes, 1, EFF_MAX_CLASSES, err));
+    TRY(int_range("", "classes", t->classes, 0, EFF_MAX_CLASSES, err));
     TRY(rate("dropout", t->dropout, err));
     TRY(rate("drop_path", t->drop_path, err));
     TRY(real_range("", "width", t->width, EFF_MIN_COEF * EFF_MIN_COEF, EFF_MAX_COEF * EFF_MAX_COEF, err));

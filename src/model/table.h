@@ -65,7 +65,7 @@ typedef struct eff_table {
     int divisor;         /* channels round to multiples of it                                               */
     bool round_up_90;    /* round_filters goes up when it would lose more than 10 % (not in V2-B0..B3)      */
     int height, width_px;/* input                                                                           */
-    int classes;
+    int classes;         /* 0 = no classifier: the network gives its pooled features                          */
     double dropout, drop_path; /* drop_path = 1 - survival probability at the last block                    */
     double width, depth; /* coefficients already applied, for the record                                    */
 } eff_table;

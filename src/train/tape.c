@@ -95,6 +95,8 @@ static void mark(eff_tape *t, const bool *learns)
 eff_status eff_tape_create(eff_tape *out, const eff_graph *g, const bool *learns, eff_error *err)
 {
     const size_t n = (size_t)g->nnodes;
+    *out = (eff_tape){ 0 };
+    if (!g->classes) return eff_fail(err, EFF_EARG, "the network has no classifier, so there is nothing to train it by");
     *out = (eff_tape){ .g = g, .op = eff_malloc(n * sizeof *out->op) };
     lowering l = { .t = out, .owner = eff_malloc(n * sizeof *l.owner), .reads = eff_calloc(n, sizeof *l.reads) };
     eff_status s = EFF_OK;

@@ -24,15 +24,17 @@ eff_status eff_model_adapt(eff_model **out, const eff_model *from, int classes, 
     t.classes = classes;
     if (side) t.height = t.width_px = side;
     eff_status s = eff_model_new(&m, &t, err);
-    if (s == EFF_OK) s = eff_model_init_weights(m, seed, err);
+    if (s == EFF_OK) s = eff_model_alloc_weights(m, err);
     if (s != EFF_OK) goto fail;
     m->meta.preprocess = from->meta.preprocess;
     if (side) eff_preprocess_resize(&m->meta.preprocess, side, side);
-    if (from->weights)
-        for (int i = 0; i < m->graph->nparams; i++) {
-            const eff_param *p = &m->graph->param[i];
-            if (!of_classifier(p)) memcpy(m->weights[i], from->weights[i], p->count * sizeof(float));
-        }
+    for (int i = 0; i < m->graph->nparams; i++) { /* the classifier comes last, so the others have their numbers */
+        const eff_param *p = &m->graph->param[i];
+        if (from->weights && !of_classifier(p))
+            memcpy(m->weights[i], from->weights[i], p->count * sizeof(float));
+        else
+            eff_param_init(m->weights[i], p, seed, i);
+    }
     if ((s = copy_line(&m->meta.family, from->meta.family, err)) != EFF_OK ||
         (s = copy_line(&m->meta.origin, from->meta.origin, err)) != EFF_OK ||
         (s = copy_line(&m->meta.licence, from->meta.licence, err)) != EFF_OK)

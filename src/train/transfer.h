@@ -7,7 +7,7 @@
 #include "infer/engine.h"
 #include "model/model.h"
 
-/** A model like `from` with `classes` outputs and an input of `side` pixels (0 = its own; the preprocessing rule
+/** A model like `from` with `classes` outputs (0: its pooled features) and an input of `side` pixels (0 = its own; the preprocessing rule
  * follows in proportion). Weights are copied, those of the classifier are new (paper's initialisation by `seed`; an
  * untrained `from` gives a wholly new network). Class names, ids and what else the file said of the old classes are
  * dropped. */

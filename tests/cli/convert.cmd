@@ -2,7 +2,7 @@
 synth model small.safetensors
 printf '%s\n' a b c d e f g h i j >names.txt
 effnet convert small.safetensors small.effnet --classes names.txt --origin 'made by formula' --licence Apache-2.0
-effnet info small.effnet | tail -5
+effnet info small.effnet | tail -7 | grep -v SHA
 effnet convert small.effnet again.effnet --json
 effnet convert small.effnet back.safetensors
 cmp small.effnet again.effnet

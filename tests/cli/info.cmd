@@ -8,13 +8,13 @@ effnet info b0 --resolution 300x200 --classes 37 -v
 effnet info resnet50
 # A model file, and a file of tensors that is no model.
 synth model small.effnet
-effnet info small.effnet
+effnet info small.effnet | grep -v SHA
 effnet info small.effnet --json | cut -c1-100
 effnet info small.effnet --json | grep -o '"tensors": .*"dtype": "F32", "shape": .16, 3, 3, 3..' | cut -c1-20
 # What training leaves in a model file.
 synth trained trained.effnet
-effnet info trained.effnet | tail -4
-effnet info trained.effnet --json | grep -o '"temperature": .*'
+effnet info trained.effnet | tail -6 | grep -v SHA
+effnet info trained.effnet --json | grep -o '"temperature": .*"trained": {[^}]*}'
 synth tensor picture.safetensors
 effnet info picture.safetensors
 effnet info picture.safetensors --json
