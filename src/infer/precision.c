@@ -5,20 +5,15 @@
 
 #include "base/cpu.h"
 
-#include <stdbool.h>
-
 eff_status eff_precision_kernels(eff_kernels *k, eff_precision p, unsigned features, eff_error *err)
 {
     if (p != EFF_FLOAT32 && p != EFF_BFLOAT16)
         return eff_fail(err, EFF_EARG, "precision: expected EFF_FLOAT32 or EFF_BFLOAT16, found %d", (int)p);
-    if (p == EFF_BFLOAT16 && !(features & EFF_CPU_AVX512BF16)) {
-        const bool capped = eff_cpu_detect() & EFF_CPU_AVX512BF16;
-        return eff_fail(err, EFF_EARG, "bfloat16: expected a CPU with AVX512_BF16, found %s",
-                        capped ? "a cap below the level avx512bf16" : "one without it");
-    }
-    if (p == EFF_BFLOAT16)
-        eff_kernels_init_bf16(k, features);
-    else
-        eff_kernels_init(k, features);
+    eff_kernels_init(k, features);
+    if (p == EFF_FLOAT32) return EFF_OK;
+    if (!(features & EFF_CPU_AVX512BF16))
+        return eff_fail(err, EFF_EARG, "bfloat16: expected a CPU with AVX512_BF16 (level avx512bf16), found level %s",
+                        k->name);
+    eff_kernels_init_bf16(k, features);
     return EFF_OK;
 }
