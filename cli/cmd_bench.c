@@ -197,7 +197,7 @@ static int run_bench(cli_args *a)
 const cli_cmd cmd_bench = {
     .name = "bench",
     .summary = "how fast a model runs on this machine",
-    .usage = "MODEL [--check IMAGE...] | --machine",
+    .usage = "MODEL | MODEL --check IMAGE... | --machine",
     .operands = "mf",
     .about = "Runs the network again and again on made-up pictures and prints how long a run takes. An\n"
              "untrained architecture gets random weights, which are as fast as others. Reading and\n"
