@@ -18,6 +18,8 @@ static const char *size_text(size_t bytes)
     return b;
 }
 
+static const char *dtype_name(eff_precision p) { return p == EFF_BFLOAT16 ? "bf16" : "f32"; }
+
 static void print_machine(const eff_machine *m)
 {
     cli_table t;
@@ -25,13 +27,15 @@ static void print_machine(const eff_machine *m)
     printf("%s, %d thread%s", cli_clean(m->cpu), m->threads, m->threads == 1 ? "" : "s");
     if (m->l1 && m->l2 && m->l3) printf("; caches of %s, %s, %s", size_text(m->l1), size_text(m->l2), size_text(m->l3));
     snprintf(all, sizeof all, "%d threads", m->threads);
-    printf("\n\nmultiply-adds in float32, GFLOP/s (two to a multiply-add)\n");
-    cli_table_begin(&t, m->threads > 1 ? "lrr" : "lr");
+    printf("\n\nmultiply-adds, GFLOP/s (two to a multiply-add)\n");
+    cli_table_begin(&t, m->threads > 1 ? "llrr" : "llr");
     cli_cell(&t, "level");
+    cli_cell(&t, "of");
     cli_cell(&t, "one thread");
     if (m->threads > 1) cli_cell(&t, "%s", all);
     for (int i = 0; i < m->npeaks; i++) {
         cli_cell(&t, "%s", m->peak[i].level);
+        cli_cell(&t, "%s", dtype_name(m->peak[i].precision));
         cli_cell(&t, "%.1f", m->peak[i].gflops_one);
         if (m->threads > 1) cli_cell(&t, "%.1f", m->peak[i].gflops_all);
     }
@@ -58,6 +62,7 @@ static json_t *machine_json(const eff_machine *m)
     for (int i = 0; i < m->npeaks; i++) {
         json_t *row = cli_json_object();
         cli_json_set(row, "level", cli_json_text(m->peak[i].level));
+        cli_json_set(row, "dtype", cli_json_text(dtype_name(m->peak[i].precision)));
         cli_json_set(row, "gflops_one", cli_json_number(m->peak[i].gflops_one));
         cli_json_set(row, "gflops_all", cli_json_number(m->peak[i].gflops_all));
         cli_json_add(peaks, row);

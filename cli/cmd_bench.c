@@ -19,19 +19,19 @@
 static const cli_opt opts[] = {
     { 'b', "batch", "N", "images in one run", CLI_INT, "1", 1, 1024 },
     CLI_OPT_RESOLUTION,
-    { 0, "dtype", "TYPE", "number format of weights and activations: f32", CLI_CHOICE, "f32", .choices = "f32" },
+    CLI_OPT_DTYPE,
     { 0, "min-time", "SECONDS", "measure at least so long, and at least ten runs", CLI_NUMBER, "2", 0, 3600 },
     { 0, "classes", "N", "number of classes of an untrained architecture [its own]", CLI_INT, NULL, 1, 1000000 },
     CLI_OPT_MODEL,
     CLI_OPT_FAMILY,
     { 0, "profile", NULL, "also time, rate and share of every layer", CLI_FLAG },
+    { 0, "check", NULL, "also whether IMAGEs get the answers of f32, with --dtype bf16", CLI_FLAG },
     { 0, "machine", NULL, "no MODEL: what this machine can compute and read in a second", CLI_FLAG },
     { 0, "train", NULL, "training steps instead: forward, backward and the update", CLI_FLAG },
     CLI_OPT_MEMORY,
     CLI_OPT_RECOMPUTE,
     CLI_OPT_FROZEN_BN,
     { 0, "features", NULL, "", CLI_LATER },
-    { 0, "check", NULL, "", CLI_LATER },
     { 0 },
 };
 
@@ -77,6 +77,8 @@ static double mean(const timing *t)
 
 static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, int batch, const timing *t)
 {
+    bench_check check = { 0 };
+    const bool checks = cli_flag(a, "check");
     const eff_model_info *i = eff_model_get_info(m);
     eff_error err = { 0 };
     bench_ceiling c;
@@ -85,6 +87,9 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
     const double p99 = t->seconds[(int)ceil(0.99 * t->n) - 1];
     const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = bench_rss_mb();
     if (bench_find_ceiling(&c, m, e, batch, &err) != EFF_OK) return cli_fail(&err, "bench"); /* after the memory was read */
+    int status = checks ? bench_check_images(a, m, &check) : CLI_OK;
+    if (status != CLI_OK) return status;
+    if (checks) status = bench_check_status(&check);
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
         cli_json_set(j, "model", cli_json_text(i->name));
@@ -105,8 +110,9 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
         cli_json_set(j, "bandwidth_gb", cli_json_number(c.gb));
         cli_json_set(j, "roofline_ms", cli_json_number(1e3 * c.seconds));
         cli_json_set(j, "of_roofline", cli_json_number(c.seconds / median));
+        if (checks) cli_json_set(j, "check", bench_check_json(&check));
         if (cli_flag(a, "profile")) bench_profile_json(e, c.gflops, j);
-        return cli_json_print(j) ? CLI_OK : CLI_FAILED;
+        return cli_json_print(j) ? status : CLI_FAILED;
     }
     printf("%s at %dx%d, batch %d, %s, %d thread%s, kernels %s\n", cli_clean(i->name), i->height, i->width_px, batch,
            cli_text(a, "dtype"), eff_engine_threads(e), eff_engine_threads(e) == 1 ? "" : "s", eff_engine_cpu(e));
@@ -116,8 +122,9 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
     printf("  memory          %.0f MB at the peak\n", mb);
     printf("  ceilings        %.0f %% of this machine's %.1f GFLOP/s, %.0f %% of the roofline over the steps, %.2f ms\n",
            100 * gflops / c.gflops, c.gflops, 100 * c.seconds / median, 1e3 * c.seconds);
+    if (checks) bench_check_print(&check, cli_text(a, "dtype"));
     if (cli_flag(a, "profile")) bench_profile_print(e, c.gflops, mean(t) / batch);
-    return CLI_OK;
+    return status;
 }
 
 /* The input is the model's own size, not that of its preprocessing, which only differs when someone asked for it. */
@@ -132,6 +139,7 @@ static int bench(const cli_args *a, const eff_model *m)
     o.threads = cli_int(a, "threads");
     o.cpu = cli_text(a, "cpu");
     o.max_batch = batch;
+    o.precision = cli_precision(a);
     if (eff_engine_create(&e, m, &o, &err) != EFF_OK) return cli_fail(&err, "bench");
     timing t = { 0 };
     float *x = bench_input((size_t)batch * (size_t)i->height * (size_t)i->width_px * 3);
@@ -148,21 +156,37 @@ static int bench(const cli_args *a, const eff_model *m)
     return status;
 }
 
+/* What does not go together; CLI_OK when all does. */
+static int check_options(const cli_args *a)
+{
+    const bool machine = cli_flag(a, "machine"), train = cli_flag(a, "train"), check = cli_flag(a, "check");
+    if (machine) {
+        if (a->nfiles) return cli_usage(a, "--machine measures no model, found '%s' too", a->files[0]);
+        if (cli_flag(a, "profile")) return cli_usage(a, "--profile is of a model, --machine measures none");
+        if (check) return cli_usage(a, "--check is of a model, --machine measures none");
+        return CLI_OK;
+    }
+    if (!a->nfiles) return cli_usage(a, "expected MODEL, found too few");
+    if (train && cli_flag(a, "profile")) return cli_usage(a, "--profile is of inference, not of --train");
+    if (cli_given(a, "memory") && !train) return cli_usage(a, "--memory is a limit for --train");
+    if (cli_flag(a, "recompute") && !train) return cli_usage(a, "--recompute is of --train");
+    if (cli_flag(a, "frozen-bn") && !train) return cli_usage(a, "--frozen-bn is of --train");
+    if (train && cli_precision(a) != EFF_FLOAT32) return cli_usage(a, "--train is in f32, found --dtype %s", cli_text(a, "dtype"));
+    if (check && (train || cli_precision(a) == EFF_FLOAT32))
+        return cli_usage(a, "--check holds another format against f32; give --dtype bf16");
+    if (check && a->nfiles < 2) return cli_usage(a, "--check: expected IMAGEs after MODEL, found none");
+    if (!check && a->nfiles > 1) return cli_usage(a, "expected MODEL, found '%s' too; IMAGEs are for --check", a->files[1]);
+    return CLI_OK;
+}
+
 static int run_bench(cli_args *a)
 {
     eff_error err = { 0 };
     eff_model *m = NULL;
-    if (cli_flag(a, "machine")) {
-        if (a->nfiles) return cli_usage(a, "--machine measures no model, found '%s' too", a->files[0]);
-        if (cli_flag(a, "profile")) return cli_usage(a, "--profile is of a model, --machine measures none");
-        return bench_machine(a);
-    }
-    if (!a->nfiles) return cli_usage(a, "expected MODEL, found too few");
-    if (cli_flag(a, "train") && cli_flag(a, "profile")) return cli_usage(a, "--profile is of inference, not of --train");
-    if (cli_given(a, "memory") && !cli_flag(a, "train")) return cli_usage(a, "--memory is a limit for --train");
-    if (cli_flag(a, "recompute") && !cli_flag(a, "train")) return cli_usage(a, "--recompute is of --train");
-    if (cli_flag(a, "frozen-bn") && !cli_flag(a, "train")) return cli_usage(a, "--frozen-bn is of --train");
-    int status = cli_open_model(a, a->files[0], &m);
+    int status = check_options(a);
+    if (status != CLI_OK || cli_flag(a, "machine")) return status == CLI_OK ? bench_machine(a) : status;
+    status = cli_open_model(a, a->files[0], &m);
+    if (status == CLI_OK && cli_flag(a, "check")) status = cli_need_weights(a, m);
     if (status == CLI_OK && !eff_model_get_info(m)->has_weights &&
         eff_model_init(m, cli_seed(a, "seed"), &err) != EFF_OK)
         status = cli_fail(&err, a->files[0]);
@@ -174,20 +198,24 @@ static int run_bench(cli_args *a)
 const cli_cmd cmd_bench = {
     .name = "bench",
     .summary = "how fast a model runs on this machine",
-    .usage = "MODEL | --machine",
-    .operands = "m",
+    .usage = "MODEL | MODEL --check IMAGE... | --machine",
+    .operands = "mf",
     .about = "Runs the network again and again on made-up pictures and prints how long a run takes. An\n"
              "untrained architecture gets random weights, which are as fast as others. Reading and\n"
              "preparing image files is not part of it. --machine measures the machine itself instead: the\n"
-             "multiply-adds of each CPU level, and reading from each cache and from memory.",
+             "multiply-adds of each CPU level, and reading from each cache and from memory. --dtype bf16\n"
+             "rounds what is multiplied to 8 bits of precision: faster where the CPU multiplies it faster,\n"
+             "as --machine tells. --check says on images (files or folders) what that changes; the exit\n"
+             "status is 3 when one of them cannot be read, 4 when an answer is no longer a number.",
     .examples = "  effnet bench b0 --threads 1           latency of one picture on one core\n"
                 "  effnet bench lite0.effnet --batch 16  throughput\n"
                 "  effnet bench b0 --cpu avx2            without newer instructions\n"
                 "  effnet bench b0 --profile             where the time goes, layer by layer\n"
                 "  effnet bench b0 --train --batch 16    images a second in training, and its memory\n"
+                "  effnet bench lite0.effnet --dtype bf16 --check photos/   speed and accuracy of bfloat16\n"
                 "  effnet bench --machine                the ceilings of this machine\n",
     .opts = opts,
     .min_operands = 0, /* with --machine */
-    .max_operands = 1,
+    .max_operands = -1,
     .run = run_bench,
 };

@@ -16,6 +16,7 @@
 static const cli_opt opts[] = {
     { 'r', "report", "FILE", "also write a report: one HTML file, with pictures of mistakes", CLI_PATH },
     { 'b', "batch", "N", "images scored at once", CLI_INT, "8", 1, 1024 },
+    CLI_OPT_DTYPE,
     CLI_OPT_PREPROCESS,
     CLI_OPT_RESOLUTION,
     CLI_OPT_CLASS_NAMES,
@@ -270,7 +271,7 @@ static int run_eval(cli_args *a)
     if (status == CLI_OK) {
         const size_t n = eff_filelist_count(list);
         const int batch = cli_int(a, "batch");
-        status = cli_open_engine(a, m, n < (size_t)batch ? (int)n : batch, &e);
+        status = cli_open_engine(a, m, n < (size_t)batch ? (int)n : batch, cli_precision(a), &e);
     }
     if (status == CLI_OK) {
         v.m = m;

@@ -21,6 +21,7 @@ static const cli_opt opts[] = {
     { 'k', "top", "K", "labels per image", CLI_INT, "5", 1, 1000000 },
     { 0, "logits", NULL, "also the scores before softmax, of every class", CLI_FLAG },
     { 'b', "batch", "N", "images scored at once", CLI_INT, "8", 1, 1024 },
+    CLI_OPT_DTYPE,
     CLI_OPT_PREPROCESS,
     CLI_OPT_RESOLUTION,
     CLI_OPT_CLASS_NAMES,
@@ -260,7 +261,8 @@ static int predict_all(const cli_args *a, const eff_model *m)
     operand *ops = cli_alloc((size_t)a->nfiles, sizeof *ops);
     size_t images;
     const int n = list_operands(a, ops, &images), batch = cli_int(a, "batch");
-    int status = cli_open_engine(a, m, images < (size_t)batch ? (int)(images ? images : 1) : batch, &p.e);
+    int status =
+        cli_open_engine(a, m, images < (size_t)batch ? (int)(images ? images : 1) : batch, cli_precision(a), &p.e);
     if (status == CLI_OK) {
         cli_say_engine(a, m, p.e);
         cli_progress_begin(a, "images", images);

@@ -114,7 +114,12 @@ const char *cli_outputs_text(const eff_model *m)
     return text;
 }
 
-int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_engine **out)
+eff_precision cli_precision(const cli_args *a)
+{
+    return !strcmp(cli_text(a, "dtype"), "bf16") ? EFF_BFLOAT16 : EFF_FLOAT32;
+}
+
+int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_precision precision, eff_engine **out)
 {
     eff_engine_opts o;
     eff_engine_opts_init(&o);
@@ -122,6 +127,7 @@ int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_engine
     o.threads = cli_int(a, "threads");
     o.cpu = cli_text(a, "cpu");
     o.max_batch = batch;
+    o.precision = precision;
     o.height = p->height;
     o.width = p->width;
     eff_error err = { 0 };

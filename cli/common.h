@@ -28,6 +28,11 @@
     {                                                                                                                  \
         0, "channels", "N", "adapt a stem for grey or four channels to N = 3", CLI_INT, NULL, 3, 3                     \
     }
+#define CLI_OPT_DTYPE                                                                                                  \
+    {                                                                                                                  \
+        0, "dtype", "TYPE", "operands of the network's products: f32, or bf16 on a CPU that has it", CLI_CHOICE,       \
+            "f32", .choices = "f32 bf16"                                                                               \
+    }
 #define CLI_OPT_CLASS_NAMES                                                                                            \
     {                                                                                                                  \
         0, "classes", "FILE", "names of the classes, one a line", CLI_PATH                                             \
@@ -51,7 +56,10 @@ int cli_need_classes(const cli_args *a, const eff_model *m);
 const char *cli_outputs_text(const eff_model *m);
 
 /** An engine at the size of the model's preprocessing, by --threads and --cpu. @return CLI_OK or the exit status */
-int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_engine **out);
+int cli_open_engine(const cli_args *a, const eff_model *m, int batch, eff_precision precision, eff_engine **out);
+
+/** --dtype. */
+eff_precision cli_precision(const cli_args *a);
 
 /** Line on stderr with -v: what runs where. */
 void cli_say_engine(const cli_args *a, const eff_model *m, const eff_engine *e);

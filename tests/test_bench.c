@@ -144,7 +144,7 @@ static void machine_is_measured(void **state)
     assert_string_equal(m.peak[0].level, "ref");
     assert_true(m.peak[0].gflops_one == m.peak[0].gflops_all);
     eff_peak p;
-    assert_int_equal(eff_peak_measure(&p, "ref", 2, 0.01, NULL), EFF_OK);
+    assert_int_equal(eff_peak_measure(&p, "ref", EFF_FLOAT32, 2, 0.01, NULL), EFF_OK);
     assert_string_equal(p.level, "ref");
     assert_true(p.gflops_one > 0 && p.gflops_all > 0);
     eff_bandwidth b;
@@ -165,9 +165,11 @@ static void impossible_questions(void **state)
     assert_int_equal(eff_machine_measure(&m, NULL, 100000, 1, &err), EFF_EARG);
     assert_int_equal(eff_machine_measure(&m, "sse9", 1, 1, &err), EFF_EARG);
     assert_non_null(strstr(err.msg, "sse9"));
-    assert_int_equal(eff_peak_measure(NULL, NULL, 1, 1, &err), EFF_EARG);
-    assert_int_equal(eff_peak_measure(&p, NULL, 1, -1, &err), EFF_EARG);
-    assert_int_equal(eff_peak_measure(&p, "sse9", 1, 1, &err), EFF_EARG);
+    assert_int_equal(eff_peak_measure(NULL, NULL, EFF_FLOAT32, 1, 1, &err), EFF_EARG);
+    assert_int_equal(eff_peak_measure(&p, NULL, EFF_FLOAT32, 1, -1, &err), EFF_EARG);
+    assert_int_equal(eff_peak_measure(&p, "sse9", EFF_FLOAT32, 1, 1, &err), EFF_EARG);
+    assert_int_equal(eff_peak_measure(&p, "avx512", EFF_BFLOAT16, 1, 1, &err), EFF_EARG);
+    assert_non_null(strstr(err.msg, "AVX512_BF16"));
     eff_bandwidth b;
     assert_int_equal(eff_bandwidth_measure(NULL, NULL, 1, 4096, 1, &err), EFF_EARG);
     assert_int_equal(eff_bandwidth_measure(&b, NULL, 1, 0, 1, &err), EFF_EARG);

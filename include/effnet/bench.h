@@ -11,7 +11,8 @@ extern "C" {
 
 typedef struct eff_peak {
     const char *level;             /* CPU level                                               */
-    double gflops_one, gflops_all; /* float32 multiply-adds, two operations each: one thread, all */
+    eff_precision precision;       /* of what is multiplied                                   */
+    double gflops_one, gflops_all; /* multiply-adds, two operations each: one thread, all     */
 } eff_peak;
 
 typedef struct eff_bandwidth {
@@ -33,8 +34,10 @@ typedef struct eff_machine {
  * @param threads  that "all" means; 0 = every CPU the process may use */
 EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int threads, double seconds, eff_error *err);
 
-/** Measure the one peak of the level that an engine with this cap uses, for about `seconds`. */
-EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads, double seconds, eff_error *err);
+/** Measure the one peak of the level that an engine with this cap and precision uses, for about `seconds`.
+ * @return EFF_EARG for a precision that the level has not, as eff_engine_create() */
+EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, eff_precision precision, int threads,
+                                    double seconds, eff_error *err);
 
 /** Measure reading a block of `bytes` again and again, for about `seconds`: each thread its part of it. out->where is
  * "block", and gb_one is what one thread alone reads of all of it. */

@@ -253,16 +253,23 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c);
 
 typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one caller at a time */
 
+typedef enum eff_precision {
+    EFF_FLOAT32 = 0,
+    EFF_BFLOAT16 = 1 /* operands of dense convolutions and linear layers in bfloat16, sums and the rest in float32 */
+} eff_precision;
+
 typedef struct eff_engine_opts {
     int threads;        /* workers; 0 = every CPU the process may use, which is also the most       */
     int max_batch;      /* images a run (default 1); of as many as workers, each computes its own   */
     const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512" */
     int height, width;  /* input size; 0 = the model's                                              */
-    uint8_t reserved[32];
+    eff_precision precision; /* of arithmetic (default EFF_FLOAT32)                                 */
+    uint8_t reserved[28];
 } eff_engine_opts;
 EFF_API void eff_engine_opts_init(eff_engine_opts *o); /* always start here */
 
-/** Plan a model for repeated inference. `m` must outlive the engine; release with eff_engine_free(). */
+/** Plan a model for repeated inference. `m` must outlive the engine; release with eff_engine_free().
+ * @return EFF_EARG for EFF_BFLOAT16 where the CPU, or the cap on it, lacks AVX512_BF16 */
 EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
 
 /** Score a batch of prepared images.
@@ -283,7 +290,8 @@ typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, con
 EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                         eff_result_fn *fn, void *ctx, eff_error *err);
 
-EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512" */
+EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512", "avx512bf16" */
+EFF_API eff_precision eff_engine_precision(const eff_engine *e);
 EFF_API int eff_engine_threads(const eff_engine *e); /* workers: never more than CPUs the process may use */
 EFF_API void eff_engine_free(eff_engine *e); /* NULL is fine */
 

@@ -35,6 +35,7 @@ EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths,
 }
 
 EFF_API const char *eff_engine_cpu(const eff_engine *e) { return e->kernels.name; }
+EFF_API eff_precision eff_engine_precision(const eff_engine *e) { return e->kernels.bf16 ? EFF_BFLOAT16 : EFF_FLOAT32; }
 EFF_API int eff_engine_threads(const eff_engine *e) { return e->threads; }
 EFF_API void eff_engine_free(eff_engine *e) { eff_engine_destroy(e); }
 

@@ -5,7 +5,8 @@
  * convolution goes over them while they are in cache, and each output row's sum is kept for pooling. The expanded image
  * never exists as a whole. Its rows are planes of one vector of channels, zero-padded, and so is what the depthwise
  * convolution puts out. Then SE computes its factors from the sums; they go into whichever is smaller, the planes or
- * the projection's weights. Last, the projection, with bias and residual as the start of its sums, back to NHWC.
+ * the projection's weights; in bfloat16 into the planes, as their rows are rounded for the projection. Last, the
+ * projection, with bias and residual as the start of its sums, back to NHWC.
  *
  * Schedule, by a model of what is in cache: a visit covers as many output rows as keep the ring and what comes out of
  * it within VISIT_BYTES, but two at least, since the depthwise kernel computes two rows at a time; where that is the
@@ -89,18 +90,20 @@ eff_status eff_block_plan(eff_plan *p, launch *l, const eff_block *part, eff_err
     b->ring = rows_under(b, b->chunk);
     size_t scratch = (size_t)b->width * ring_floats(p, b, b->ring) + ring_floats(p, b, 1);
     const eff_node *e = part->expand ? &p->g->node[part->expand->node] : NULL;
-    b->depth = e ? e->kernel * e->kernel * l->c : 0;
+    b->depth = e ? e->kernel * e->kernel * words(p, l->c) : 0;
     if (e && (e->kernel > 1 || e->stride > 1)) {
         b->image_rows = (b->ring - 1) * e->stride + e->kernel;
-        scratch += (size_t)b->image_rows * (size_t)(image_cols(e, l->w) * l->c);
+        scratch += (size_t)b->image_rows * (size_t)(image_cols(e, l->w) * words(p, l->c));
     }
     need_scratch(p, scratch);
     const size_t pixels = (size_t)out->h * (size_t)out->w, padded = (size_t)(b->vectors * p->k.vl);
     b->planes = pixels * padded;
     b->sums = b->se ? (size_t)out->h * padded : 0;
-    b->scale_weights = b->se && pixels > (size_t)l->node->c;
+    b->scale_weights = b->se && !p->k.bf16 && pixels > (size_t)l->node->c;
     b->scaled = b->scale_weights ? eff_gemm_packed_size(&p->k, l->node->c, b->mid) : 0;
-    l->temp_bytes = (b->planes + b->sums + b->scaled) * sizeof(float);
+    b->rounds_input = p->k.bf16 && e && !b->image_rows;
+    const size_t input = b->rounds_input ? (size_t)(l->h * l->w) * (size_t)words(p, l->c) : 0;
+    l->temp_bytes = (b->planes + b->sums + b->scaled + input) * sizeof(float);
     return EFF_OK;
 }
 
@@ -153,6 +156,13 @@ static void fetch_ahead(visit *v, eff_gemm *g)
     g->next_floats = share;
 }
 
+/* The block's input as rows of words, made before its groups are. */
+static float *rounded_input(const launch *l)
+{
+    const block *b = l->block;
+    return l->temp + b->planes + b->sums + b->scaled;
+}
+
 /* Row y of the group's expanded channels; `from`: the first row of the padded image at hand. */
 static void expand_row(visit *v, int y, int from)
 {
@@ -181,18 +191,19 @@ static void expand_row(visit *v, int y, int from)
                    .n = v->g.c,
                    .groups = eff_gemm_groups(&p->k, v->g.c),
                    .act = b->part.expand->act };
+    const int c = words(p, l->c);
     if (b->image_rows) {
-        const size_t line = (size_t)image_cols(e, l->w) * (size_t)l->c;
+        const size_t line = (size_t)image_cols(e, l->w) * (size_t)c;
         g.a = v->image + (size_t)(y * e->stride - e->pad_top - from) * line;
-        g.lda = (size_t)(e->stride * l->c);
-        g.run = e->kernel * l->c;
+        g.lda = (size_t)(e->stride * c);
+        g.run = e->kernel * c;
         g.a_step = line;
     } else {
-        g.a = input_of(p, l) + (size_t)y * in_row;
-        g.lda = (size_t)l->c;
+        g.a = (b->rounds_input ? rounded_input(l) : input_of(p, l)) + (size_t)y * (size_t)(l->w * c);
+        g.lda = (size_t)c;
     }
     fetch_ahead(v, &g);
-    p->k.gemm(&g);
+    multiply(p, &g);
 }
 
 static void expand_rows(visit *v, int first, int end)
@@ -202,7 +213,7 @@ static void expand_rows(visit *v, int first, int end)
         const launch *l = v->l;
         const eff_node *e = &v->p->g->node[v->b->part.expand->node];
         from = first * e->stride - e->pad_top;
-        eff_pad_rows(v->image, input_of(v->p, l), l->h, l->w, l->c, e->pad_left, image_cols(e, l->w), from,
+        eff_pad_rows(v->p, l, v->image, e->pad_left, image_cols(e, l->w), from,
                      (end - 1 - first) * e->stride + e->kernel);
     }
     for (int y = first; y < end; y++) expand_row(v, y, from);
@@ -243,6 +254,18 @@ static void go_down(visit *v, int o0, int o1)
             p->k.dwplane(&a);
         }
     }
+}
+
+static void task_round_input(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const eff_plan *p = ctx;
+    const launch *l = p->now;
+    int first, end;
+    part_of(l->h, p->parts, task, &first, &end);
+    const size_t row = (size_t)l->w * (size_t)l->c, row_words = (size_t)l->w * (size_t)words(p, l->c);
+    p->k.round_rows(rounded_input(l) + (size_t)first * row_words, input_of(p, l) + (size_t)first * row,
+                    (size_t)((end - first) * l->w), l->c);
 }
 
 /* Groups that go round the workers are whole; each of the rest is cut into bands. */
@@ -312,13 +335,12 @@ static void run_se(eff_plan *p, const launch *l, eff_pool *pool)
     eff_step_vector(p, b->se, &b->excite, true);
     if (b->scale_weights)
         eff_pool_run(pool, task_scale_weights, p, eff_gemm_groups(&p->k, l->node->c));
-    else
+    else if (!p->k.bf16)
         eff_pool_run(pool, task_scale_planes, p, div_up(b->vectors, PLANES_A_TASK));
 }
 
 static void task_project(void *ctx, int task, int worker)
 {
-    (void)worker;
     const eff_plan *p = ctx;
     const launch *l = p->now;
     const block *b = l->block;
@@ -330,19 +352,27 @@ static void task_project(void *ctx, int task, int worker)
         part_of(m, l->row_tasks, task, &row0, &row1);
     if (row0 == row1) return;
     const size_t vl = (size_t)p->k.vl;
+    const int depth = words(p, b->mid);
+    eff_gemm from = { .a = l->temp + (size_t)row0 * vl, .lda = vl, .a_step = (size_t)m * vl, .run = p->k.vl };
+    if (p->k.bf16) {
+        float *const rows = scratch_of(p, worker);
+        const size_t ld = (size_t)vector_words(p, b->mid);
+        p->k.round_planes(rows, ld, from.a, from.a_step, b->se ? p->se_mean : NULL, b->mid, row1 - row0);
+        from = (eff_gemm){ .a = rows, .lda = ld };
+    }
     for (int q = group0; q < group1; q++) {
         eff_gemm g = eff_step_gemm(p, l, row0, row1 - row0, q, 1);
         const size_t panel =
-            (size_t)(eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q)) * (size_t)b->mid;
-        g.a = l->temp + (size_t)row0 * vl;
-        g.lda = vl;
-        g.a_step = (size_t)m * vl;
-        g.run = p->k.vl;
-        g.k = b->mid;
-        g.next = l->conv.b + (size_t)eff_gemm_group_start(&p->k, g.n, q + 1) * (size_t)b->mid;
+            (size_t)(eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q)) * (size_t)depth;
+        g.a = from.a;
+        g.lda = from.lda;
+        g.a_step = from.a_step;
+        g.run = from.run;
+        g.k = depth;
+        g.next = l->conv.b + (size_t)eff_gemm_group_start(&p->k, g.n, q + 1) * (size_t)depth;
         g.next_floats = panel;
         if (b->scale_weights) g.b = l->temp + b->planes + b->sums;
-        p->k.gemm(&g);
+        multiply(p, &g);
     }
 }
 
@@ -351,6 +381,7 @@ void eff_block_run(eff_plan *p, const launch *l, eff_pool *pool)
     const block *b = l->block;
     const int whole = whole_groups(p, b);
     int row = 0;
+    if (b->rounds_input) eff_pool_run(pool, task_round_input, p, p->parts);
     eff_pool_run(pool, task_expand, p, whole + (b->groups - whole) * p->parts);
     eff_plan_tick(p, l, row++);
     if (b->se) {

@@ -41,6 +41,8 @@ eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine
     if (o->max_batch < 1) return eff_fail(err, EFF_EARG, "max_batch: expected at least 1, found %d", o->max_batch);
     unsigned features;
     eff_status s = eff_cpu_select(o->cpu, &features, err);
+    eff_kernels kernels;
+    if (s == EFF_OK) s = eff_precision_kernels(&kernels, o->precision, features, err);
     if (s != EFF_OK) return s;
     eff_engine *e = eff_calloc(1, sizeof *e);
     if (!e) return eff_fail_memory(err, sizeof *e);
@@ -50,7 +52,7 @@ eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine
     e->threads = o->threads ? o->threads : cpus;
     if (e->threads > cpus && e->threads <= EFF_MAX_THREADS)
         e->threads = cpus; /* more would only take turns; no result depends on it */
-    eff_kernels_init(&e->kernels, features);
+    e->kernels = kernels;
     s = eff_graph_build(&e->graph, &m->table, o->height, o->width, err);
     if (s == EFF_OK) s = eff_pool_create(&e->pool, e->threads, err);
     if (s == EFF_OK) s = eff_plan_create(&e->plan, e->graph, m->weights, &e->kernels, e->threads, 0, err);

@@ -17,6 +17,9 @@ struct eff_engine {
     int threads, max_batch;
 };
 
+/** Kernels for a precision, with these features of the CPU. @return EFF_EARG when they do not have it (precision.c) */
+eff_status eff_precision_kernels(eff_kernels *k, eff_precision p, unsigned features, eff_error *err);
+
 eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
 void eff_engine_destroy(eff_engine *e);
 /* features: what the classifier read of each image, [n][eff_engine_features()], or NULL. */

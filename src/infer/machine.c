@@ -8,7 +8,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "kernels/kernels.h"
+#include "infer/engine.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -103,7 +103,7 @@ static size_t cache_size(int level, int name)
 /* The level of kernels `k` is measured by `t`. */
 static eff_peak measure_peak(trial *t, eff_pool *pool, int threads, double budget)
 {
-    eff_peak p = { .level = t->k.name };
+    eff_peak p = { .level = t->k.name, .precision = t->k.bf16 ? EFF_BFLOAT16 : EFF_FLOAT32 };
     t->buffer = NULL;
     p.gflops_one = rate(t, NULL, 1, t->k.fma_flops, budget / 2);
     p.gflops_all = threads > 1 ? rate(t, pool, threads, t->k.fma_flops, budget / 2) : p.gflops_one;
@@ -112,12 +112,19 @@ static eff_peak measure_peak(trial *t, eff_pool *pool, int threads, double budge
 
 static void measure_peaks(eff_machine *m, trial *t, eff_pool *pool, unsigned allowed, double budget)
 {
-    static const char *const levels[] = { "ref", "avx2", "avx512", "neon" };
+    static const struct {
+        const char *name;
+        eff_precision precision;
+    } levels[] = { { "ref", EFF_FLOAT32 },
+                   { "avx2", EFF_FLOAT32 },
+                   { "avx512", EFF_FLOAT32 },
+                   { "avx512bf16", EFF_BFLOAT16 },
+                   { "neon", EFF_FLOAT32 } };
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         unsigned features;
-        if (eff_cpu_select(levels[i], &features, NULL) != EFF_OK) continue;
-        eff_kernels_init(&t->k, features & allowed);
-        if (!strcmp(t->k.name, levels[i])) m->peak[m->npeaks++] = measure_peak(t, pool, m->threads, budget);
+        if (eff_cpu_select(levels[i].name, &features, NULL) != EFF_OK) continue;
+        if (eff_precision_kernels(&t->k, levels[i].precision, features & allowed, NULL) != EFF_OK) continue;
+        if (!strcmp(t->k.name, levels[i].name)) m->peak[m->npeaks++] = measure_peak(t, pool, m->threads, budget);
     }
 }
 
@@ -189,7 +196,7 @@ EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int th
     unsigned allowed;
     eff_status s = prepare(&t, &pool, &allowed, cpu, out->threads, err);
     if (s == EFF_OK) {
-        const double budget = seconds / 7; /* three levels, four sizes */
+        const double budget = seconds / 8; /* up to four levels, four sizes */
         measure_peaks(out, &t, pool, allowed, budget);
         s = measure_bandwidths(out, &t, pool, allowed, budget, err);
     }
@@ -198,7 +205,8 @@ EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int th
     return s;
 }
 
-EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads, double seconds, eff_error *err)
+EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, eff_precision precision, int threads, double seconds,
+                                    eff_error *err)
 {
     if (!out || threads < 0 || !(seconds > 0))
         return eff_fail(err, EFF_EARG, "eff_peak_measure: out, threads from 0 and a time above 0 are needed");
@@ -206,11 +214,9 @@ EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, int threads,
     eff_pool *pool = NULL;
     trial t = { 0 };
     unsigned allowed;
-    const eff_status s = prepare(&t, &pool, &allowed, cpu, threads, err);
-    if (s == EFF_OK) {
-        eff_kernels_init(&t.k, allowed);
-        *out = measure_peak(&t, pool, threads, seconds);
-    }
+    eff_status s = prepare(&t, &pool, &allowed, cpu, threads, err);
+    if (s == EFF_OK) s = eff_precision_kernels(&t.k, precision, allowed, err);
+    if (s == EFF_OK) *out = measure_peak(&t, pool, threads, seconds);
     eff_free((void *)t.sink);
     eff_pool_free(pool);
     return s;

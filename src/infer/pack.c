@@ -22,12 +22,25 @@ static void fold_bn(float *scale, float *shift, float *const *weights, const eff
     }
 }
 
-/* OIHW weight to [out][ky][kx][in], the order of patches. */
-static void reorder_patches(float *dst, const float *w, int out, int in, int taps)
+/* OIHW weight to [out][ky][kx][width], the order of patches; zeros beyond `in`. */
+static void reorder_patches(float *dst, const float *w, int out, int in, int width, int taps)
 {
     for (int o = 0; o < out; o++)
         for (int t = 0; t < taps; t++)
-            for (int i = 0; i < in; i++) *dst++ = w[((size_t)o * (size_t)in + (size_t)i) * (size_t)taps + (size_t)t];
+            for (int i = 0; i < width; i++)
+                *dst++ = i < in ? w[((size_t)o * (size_t)in + (size_t)i) * (size_t)taps + (size_t)t] : 0.0f;
+}
+
+/* Values that a pixel of `in` channels has as an operand: whole words of them. */
+static int operand_width(const eff_plan *p, int in) { return p->k.bf16 ? 2 * words(p, in) : in; }
+
+/* n columns for dense products, `depth` values each. */
+static void pack_columns(const eff_plan *p, float *dst, const float *w, int n, int depth, const float *scale)
+{
+    if (p->k.bf16)
+        eff_gemm_pack_bf16(&p->k, dst, w, n, depth, scale);
+    else
+        eff_gemm_pack(&p->k, dst, w, n, depth, scale);
 }
 
 /* Takes n floats from the weight block. Everything starts on a cache line. */
@@ -43,19 +56,19 @@ static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, 
 {
     const eff_node *d = &p->g->node[node];
     const bool linear = d->op == EFF_NODE_LINEAR;
-    const int taps = linear ? 1 : d->kernel * d->kernel;
+    const int taps = linear ? 1 : d->kernel * d->kernel, width = operand_width(p, in);
     const size_t padded = eff_padded(&p->k, d->c);
-    float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, taps * in));
+    float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, words(p, taps * width)));
     if (!b) return EFF_OK;
-    const size_t bytes = ((size_t)d->c * (size_t)taps * (size_t)in + (size_t)d->c) * sizeof(float);
+    const size_t bytes = ((size_t)d->c * (size_t)taps * (size_t)width + (size_t)d->c) * sizeof(float);
     float *ordered = eff_malloc(bytes);
     if (!ordered) return eff_fail_memory(err, bytes);
-    float *scale = ordered + (size_t)d->c * (size_t)taps * (size_t)in;
+    float *scale = ordered + (size_t)d->c * (size_t)taps * (size_t)width;
     memset(bias, 0, padded * sizeof *bias);
     fold_bn(scale, bias, weights, p, bn, d->c);
     if (linear) memcpy(bias, param_of(weights, d, 1), (size_t)d->c * sizeof *bias);
-    reorder_patches(ordered, param_of(weights, d, 0), d->c, in, taps);
-    eff_gemm_pack(&p->k, b, ordered, d->c, taps * in, scale);
+    reorder_patches(ordered, param_of(weights, d, 0), d->c, in, width, taps);
+    pack_columns(p, b, ordered, d->c, taps * width, scale);
     eff_free(ordered);
     *out = (packed){ b, bias };
     return EFF_OK;
@@ -98,16 +111,17 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
     if (!own) return EFF_OK;
     const eff_step *e = b->part.expand;
     const eff_node *en = e ? &p->g->node[e->node] : NULL;
-    const size_t mid = (size_t)b->mid, depth = (size_t)b->depth, bytes = mid * (depth + 4) * sizeof(float);
+    const int taps = e ? en->kernel * en->kernel : 0, in = e ? p->g->node[en->in[0]].c : 0,
+              width = operand_width(p, in);
+    const size_t mid = (size_t)b->mid, depth = (size_t)(taps * width), bytes = mid * (depth + 4) * sizeof(float);
     float *scale = eff_malloc(
         bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
     if (!scale) return eff_fail_memory(err, bytes);
     float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid, *ordered = dshift + mid;
     fold_bn(dscale, dshift, weights, p, b->part.dw->bn, b->mid);
     if (e) {
-        const int taps = en->kernel * en->kernel;
         fold_bn(scale, shift, weights, p, e->bn, b->mid);
-        reorder_patches(ordered, param_of(weights, en, 0), b->mid, b->depth / taps, taps);
+        reorder_patches(ordered, param_of(weights, en, 0), b->mid, in, width, taps);
     }
     for (int i = 0; i < b->groups; i++) {
         const channel_group g = eff_block_group(p, b, i);
@@ -115,7 +129,7 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
         if (e) {
             memset(at, 0, eff_padded(&p->k, g.c) * sizeof *at);
             memcpy(at, shift + g.c0, (size_t)g.c * sizeof *at);
-            eff_gemm_pack(&p->k, at + g.b, ordered + (size_t)g.c0 * depth, g.c, b->depth, scale + g.c0);
+            pack_columns(p, at + g.b, ordered + (size_t)g.c0 * depth, g.c, taps * width, scale + g.c0);
         }
         fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel,
                     true);
@@ -149,7 +163,7 @@ static eff_status pack_block(eff_plan *p, launch *l, float *const *weights, eff_
         pack_se(p, &b->squeeze, b->se, 0, weights);
         pack_se(p, &b->excite, b->se, 1, weights);
     }
-    b->late = p->weight_floats - start + (size_t)eff_gemm_group_start(&p->k, l->node->c, 1) * (size_t)b->mid;
+    b->late = p->weight_floats - start + (size_t)eff_gemm_group_start(&p->k, l->node->c, 1) * (size_t)words(p, b->mid);
     return pack_conv(p, &l->conv, j->node, j->bn, b->mid, weights, err);
 }
 

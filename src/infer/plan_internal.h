@@ -22,14 +22,15 @@ typedef struct block {
     packed squeeze, excite;
     size_t late;        /* floats from the end of those to the end of the projection's first panel */
     int h, w, mid;      /* the expanded image                                                   */
-    int depth;          /* floats that an expanded channel is a product of, 0: no expansion     */
+    int depth;          /* words of A that an expanded channel is a product of, 0: no expansion */
     int vectors;        /* of its channels                                                      */
     int width, groups;  /* vectors of the widest group of channels, groups                      */
     int chunk;          /* output rows a visit                                                  */
     int ring, cols;     /* rows kept, columns of a row with its padding                         */
     int image_rows;     /* rows of a padded image that a visit needs (expansion by a k x k convolution), or 0 */
     bool scale_weights; /* SE's factors go into the projection's weights, not into the planes   */
-    size_t planes, sums, scaled; /* floats from the launch's temporary memory                    */
+    bool rounds_input;  /* bfloat16: the block's input is rounded once, for all groups of channels */
+    size_t planes, sums, scaled; /* floats from the launch's temporary memory; then bfloat16: the input's */
 } block;
 
 typedef struct launch {
@@ -72,6 +73,17 @@ struct eff_plan {
 static inline int div_up(int a, int b) { return (a + b - 1) / b; }
 static inline int min_int(int a, int b) { return a < b ? a : b; }
 static inline int max_int(int a, int b) { return a > b ? a : b; }
+/* Words that n values take as operands of a dense product: themselves, or pairs of bfloat16. */
+static inline int words(const eff_plan *p, int n) { return p->k.bf16 ? (n + 1) / 2 : n; }
+/* The same of n channels that stand in whole vectors. */
+static inline int vector_words(const eff_plan *p, int n) { return words(p, (int)eff_padded(&p->k, n)); }
+static inline void multiply(const eff_plan *p, const eff_gemm *g)
+{
+    if (p->k.bf16)
+        p->k.gemm_bf16(g);
+    else
+        p->k.gemm(g);
+}
 static inline size_t node_floats(const eff_node *d) { return (size_t)d->h * (size_t)d->w * (size_t)d->c; }
 
 static inline const float *value_of(const eff_plan *p, int node)
@@ -109,8 +121,8 @@ void eff_step_cut(eff_plan *p, launch *l);
 void eff_step_run(eff_plan *p, const launch *l, eff_pool *pool);
 /* The GEMM of launch l's convolution over rows row0 .. row0+rows-1 of its output, all but A's place filled in. */
 eff_gemm eff_step_gemm(const eff_plan *p, const launch *l, int row0, int rows, int group0, int groups);
-/* Rows y0 .. y0+count-1 of an image into dst, [cols][c] each, zeros outside. */
-void eff_pad_rows(float *dst, const float *x, int h, int w, int c, int pad_left, int cols, int y0, int count);
+/* Rows y0 .. y0+count-1 of launch l's input into dst, [cols][words of c] each, zeros outside. */
+void eff_pad_rows(const eff_plan *p, const launch *l, float *dst, int pad_left, int cols, int y0, int count);
 /* se_mean through one of SE's two layers. */
 void eff_step_vector(const eff_plan *p, const eff_node *se, const packed *w, bool excite);
 /* Ends row `row` of launch l's profile. */

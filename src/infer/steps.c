@@ -18,11 +18,17 @@ enum {
 /* ------------------------------------------------------------------------------------------- cutting */
 
 /* Floats of the padded rows under `rows` output rows of a k x k convolution. */
-static size_t band_floats(const launch *l, int rows)
+static size_t band_floats(const eff_plan *p, const launch *l, int rows)
 {
     const eff_node *d = l->node;
     const size_t cols = (size_t)max_int(d->pad_left + l->w, (d->w - 1) * d->stride + d->kernel);
-    return (size_t)((rows - 1) * d->stride + d->kernel) * cols * (size_t)l->c;
+    return (size_t)((rows - 1) * d->stride + d->kernel) * cols * (size_t)words(p, l->c);
+}
+
+/* Values that an output of a direct convolution is a sum over. */
+static int direct_depth(const launch *l)
+{
+    return l->block ? l->block->mid : l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c;
 }
 
 void eff_step_cut(eff_plan *p, launch *l)
@@ -40,15 +46,18 @@ void eff_step_cut(eff_plan *p, launch *l)
     else {
         l->row_tasks = div_up(pixels, ROWS_A_TASK);
         if (!l->direct)
-            while (l->row_tasks < m && band_floats(l, div_up(m, l->row_tasks)) * sizeof(float) > BAND_BYTES)
+            while (l->row_tasks < m && band_floats(p, l, div_up(m, l->row_tasks)) * sizeof(float) > BAND_BYTES)
                 l->row_tasks++;
         l->row_tasks = min_int(m, (int)eff_round_up((size_t)l->row_tasks, (size_t)p->parts));
     }
     l->rows = div_up(m, l->row_tasks);
-    if (l->mean)
-        need_scratch(p, (size_t)pixels * (size_t)(p->k.group * p->k.vl));
-    else if (!l->direct)
-        need_scratch(p, band_floats(l, l->rows));
+    /* what a task needs for itself: planes before their mean, the rows under a convolution, operands rounded */
+    size_t scratch = l->mean ? (size_t)pixels * (size_t)(p->k.group * p->k.vl) : 0;
+    if (!l->direct)
+        scratch += band_floats(p, l, l->rows);
+    else if (p->k.bf16)
+        scratch += (size_t)l->rows * (size_t)vector_words(p, direct_depth(l));
+    need_scratch(p, scratch);
 }
 
 /* ------------------------------------------------------------------------------------------- tasks */
@@ -82,16 +91,21 @@ static void fetch_ahead(const eff_plan *p, eff_gemm *g)
     g->next_floats = (size_t)(to - from) * (size_t)g->k;
 }
 
-void eff_pad_rows(float *dst, const float *x, int h, int w, int c, int pad_left, int cols, int y0, int count)
+void eff_pad_rows(const eff_plan *p, const launch *l, float *dst, int pad_left, int cols, int y0, int count)
 {
-    const size_t row = (size_t)cols * (size_t)c, lead = (size_t)pad_left * (size_t)c, body = (size_t)w * (size_t)c;
+    const size_t c = (size_t)words(p, l->c), row = (size_t)cols * c, lead = (size_t)pad_left * c,
+                 body = (size_t)l->w * c;
     for (int y = y0; y < y0 + count; y++, dst += row) {
-        if (y < 0 || y >= h) {
+        if (y < 0 || y >= l->h) {
             memset(dst, 0, row * sizeof *dst);
             continue;
         }
+        const float *x = input_of(p, l) + (size_t)y * (size_t)l->w * (size_t)l->c;
         memset(dst, 0, lead * sizeof *dst);
-        memcpy(dst + lead, x + (size_t)y * body, body * sizeof *dst);
+        if (p->k.bf16)
+            p->k.round_rows(dst + lead, x, (size_t)l->w, l->c);
+        else
+            memcpy(dst + lead, x, body * sizeof *dst);
         memset(dst + lead + body, 0, (row - lead - body) * sizeof *dst);
     }
 }
@@ -104,23 +118,31 @@ static int task_groups(const eff_plan *p, const launch *l, int task, int *group0
     return end - *group0;
 }
 
+/* Rows row0 .. of a direct convolution's input as operands, k values each: where they are, or rounded into `to`. */
+static const float *direct_rows(const eff_plan *p, const launch *l, int row0, int rows, int k, float *to)
+{
+    const float *x = input_of(p, l) + (size_t)row0 * (size_t)k;
+    if (!p->k.bf16) return x;
+    p->k.round_rows(to, x, (size_t)rows, k);
+    return to;
+}
+
 static void task_pointwise(void *ctx, int task, int worker)
 {
-    (void)worker;
     const eff_plan *p = ctx;
     const launch *l = p->now;
     const eff_node *d = l->node;
-    const int k = d->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c, m = d->h * d->w;
+    const int k = direct_depth(l), m = d->h * d->w;
     const int row0 = task / l->col_tasks * l->rows, rows = min_int(m - row0, l->rows);
     int group0;
     const int groups = task_groups(p, l, task, &group0);
     if (rows <= 0) return;
     eff_gemm g = eff_step_gemm(p, l, row0, rows, group0, groups);
-    g.k = k;
-    g.lda = (size_t)k;
-    g.a = input_of(p, l) + (size_t)row0 * (size_t)k;
+    g.k = words(p, k);
+    g.lda = (size_t)g.k;
+    g.a = direct_rows(p, l, row0, rows, k, scratch_of(p, worker));
     fetch_ahead(p, &g);
-    p->k.gemm(&g);
+    multiply(p, &g);
 }
 
 /* A 1x1 convolution whose output only the mean wants: a few channels at a time, never the whole. */
@@ -131,24 +153,25 @@ static void task_mean_of_conv(void *ctx, int task, int worker)
     const eff_node *d = l->node;
     const int vl = p->k.vl, m = d->h * d->w;
     float *planes = scratch_of(p, worker), *mean = p->value[l->s.out];
+    const float *rows = direct_rows(p, l, 0, m, l->c, planes + (size_t)m * (size_t)(p->k.group * vl));
     int group0;
     const int groups = task_groups(p, l, task, &group0);
     for (int q = group0; q < group0 + groups; q++) {
-        eff_gemm g = { .a = input_of(p, l),
+        eff_gemm g = { .a = rows,
                        .b = l->conv.b,
                        .bias = l->conv.bias,
                        .c = planes,
-                       .lda = (size_t)l->c,
+                       .lda = (size_t)words(p, l->c),
                        .ldc = (size_t)vl,
                        .c_step = (size_t)(m * vl),
                        .m = m,
-                       .k = l->c,
+                       .k = words(p, l->c),
                        .n = d->c,
                        .group0 = q,
                        .groups = 1,
                        .act = l->s.act };
         fetch_ahead(p, &g);
-        p->k.gemm(&g);
+        multiply(p, &g);
         const int first = eff_gemm_group_start(&p->k, d->c, q),
                   end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
         for (int c = first; c < end; c += vl, planes += m * vl)
@@ -165,26 +188,27 @@ static void task_conv(void *ctx, int task, int worker)
     const eff_node *d = l->node;
     const int row0 = task / l->col_tasks * l->rows, rows = min_int(d->h - row0, l->rows);
     const int cols = max_int(d->pad_left + l->w, (d->w - 1) * d->stride + d->kernel);
-    const size_t line = (size_t)cols * (size_t)l->c;
+    const int c = words(p, l->c);
+    const size_t line = (size_t)cols * (size_t)c;
     int group0;
     const int groups = task_groups(p, l, task, &group0);
     if (rows <= 0) return;
     const float *band = scratch_of(p, worker);
-    eff_pad_rows(scratch_of(p, worker), input_of(p, l), l->h, l->w, l->c, d->pad_left, cols,
-                 row0 * d->stride - d->pad_top, (rows - 1) * d->stride + d->kernel);
+    eff_pad_rows(p, l, scratch_of(p, worker), d->pad_left, cols, row0 * d->stride - d->pad_top,
+                 (rows - 1) * d->stride + d->kernel);
     for (int q = group0; q < group0 + groups; q++) /* a panel of weights stays near for all rows */
         for (int r = 0; r < rows; r++) {
             eff_gemm g = eff_step_gemm(p, l, (row0 + r) * d->w, d->w, q, 1);
-            g.k = d->kernel * d->kernel * l->c;
+            g.k = d->kernel * d->kernel * c;
             g.a = band + (size_t)(r * d->stride) * line;
-            g.lda = (size_t)(d->stride * l->c);
-            g.run = d->kernel * l->c;
+            g.lda = (size_t)(d->stride * c);
+            g.run = d->kernel * c;
             g.a_step = line;
             fetch_ahead(p, &g);
             const size_t share = eff_round_up(g.next_floats / (size_t)rows + 1, EFF_ALIGN / sizeof(float));
             g.next += (size_t)r * share;
             g.next_floats = share;
-            p->k.gemm(&g);
+            multiply(p, &g);
         }
 }
 

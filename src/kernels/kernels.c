@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Choice of level, and what is the same at every level: packing, patches, max pooling. */
 #include "kernels/kernels.h"
+#include "kernels/bf16.h"
 #include "kernels/groups.h"
 #include "kernels/train.h"
 
@@ -17,6 +18,17 @@ void eff_kernels_init(eff_kernels *k, unsigned features)
     if (features & EFF_CPU_AVX512) eff_kernels_init_avx512(k);
 #endif
     (void)features;
+}
+
+void eff_kernels_init_bf16(eff_kernels *k, unsigned features)
+{
+    const unsigned bf16 = features & EFF_CPU_AVX512BF16;
+    eff_kernels_init(k, bf16 ? features : 0);
+    k->bf16 = 1;
+    if (!bf16) eff_kernels_init_bf16_ref(k);
+#if defined(__x86_64__)
+    if (bf16) eff_kernels_init_avx512bf16(k);
+#endif
 }
 
 void eff_train_kernels_init(eff_train_kernels *k, unsigned features)
@@ -59,6 +71,16 @@ void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int 
                 *dst++ = col < n ? w[(size_t)col * (size_t)depth + (size_t)d] * (scale ? scale[col] : 1.0f) : 0.0f;
             }
     }
+}
+
+void eff_gemm_pack_bf16(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale)
+{
+    for (walk g = { .k = k, .n = n }; walk_next(&g);)
+        for (int d = 0; d < depth; d += 2)
+            for (int col = g.j0; col < g.j0 + g.gw; col++) {
+                const float *from = w + (size_t)col * (size_t)depth + (size_t)d, s = scale && col < n ? scale[col] : 1.0f;
+                eff_bf16_pair(dst++, col < n ? from[0] * s : 0.0f, col < n && d + 1 < depth ? from[1] * s : 0.0f);
+            }
 }
 
 void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)

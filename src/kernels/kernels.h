@@ -11,6 +11,8 @@
 
 /** C[m][n] = act(bias + A[m][k] * B[k][n] (+ residual)), a range of B's column groups.
  * B is packed by eff_gemm_pack(): groups of up to `group` vectors of `vl` columns, each group [k][vectors * vl], zero-padded.
+ * A and B are float32, a word each; or, in gemm_bf16, pairs of bfloat16 (kernels/bf16.h), two neighbours along k in a word,
+ * B packed by eff_gemm_pack_bf16(). Depth is counted in words. The rest is float32 in both.
  * A and C need not be plain matrices: a row of A may come in runs, which is how a plane of one vector of channels, or the rows
  * under a k x k convolution, are read where they lie; and C may be planes. */
 typedef struct eff_gemm {
@@ -22,8 +24,8 @@ typedef struct eff_gemm {
     size_t lda, ldr, ldc;
     size_t a_step;
     size_t c_step;      /* 0: the columns of a row are contiguous; else whole vectors are written, zero-padded */
-    int run;            /* floats of k in a run; the last may be shorter. 0: all of k                    */
-    int m, k, n;
+    int run;            /* words of k in a run; the last may be shorter. 0: all of k                    */
+    int m, k, n;        /* k in words                                                                    */
     int group0, groups; /* range of column groups to compute                                             */
     eff_act act;
     int res_after;      /* residual is added after the activation (V2's conv blocks), not before (ResNet) */
@@ -59,6 +61,13 @@ typedef void eff_dwplane_fn(const eff_dwplane *d);
 /** y[p][0..vl-1] = x[p * ldx ..], n <= vl of them, the rest 0: one vector of channels becomes a plane. */
 typedef void eff_to_plane_fn(float *y, const float *x, size_t ldx, int n, int pixels);
 
+/** Rows of n values, rounded to bfloat16: rows of (n + 1) / 2 words, one after another, a zero beside an odd last value. */
+typedef void eff_round_rows_fn(float *y, const float *x, size_t rows, int n);
+
+/** The same from planes of one vector of channels, `step` apart: channels 0 .. n-1 of `pixels` pixels times s[channel] (NULL =
+ * 1) to rows of words, ldy apart: n padded to vl / 2 words. */
+typedef void eff_round_planes_fn(float *y, size_t ldy, const float *x, size_t step, const float *s, int n, int pixels);
+
 /** y[r][j] = x[r][j] * s[r], j < width. */
 typedef void eff_scale_rows_fn(float *y, const float *x, const float *s, int rows, int width);
 
@@ -80,9 +89,10 @@ typedef float eff_fma_peak_fn(long rounds);
 typedef float eff_read_sum_fn(const float *x, size_t n);
 
 typedef struct eff_kernels {
-    const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512"                       */
+    const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512", "avx512bf16"         */
     int vl, group;    /* packing of B: floats a vector, vectors a full group                             */
     int mr;           /* rows of a full tile; row blocks are multiples of it                             */
+    int bf16;         /* dense products are of bfloat16, by the three slots below, which are else NULL   */
     eff_gemm_fn *gemm;
     eff_dwconv_fn *dwconv;
     eff_dwplane_fn *dwplane;
@@ -95,10 +105,15 @@ typedef struct eff_kernels {
     eff_fma_peak_fn *fma_peak;
     int fma_flops;
     eff_read_sum_fn *read_sum;
+    eff_gemm_fn *gemm_bf16;
+    eff_round_rows_fn *round_rows;
+    eff_round_planes_fn *round_planes;
 } eff_kernels;
 
 /** Fill *k for the features of base/cpu.h. */
 void eff_kernels_init(eff_kernels *k, unsigned features);
+/** The same for products of bfloat16: with EFF_CPU_AVX512BF16 the fast kernels, without it the reference's. */
+void eff_kernels_init_bf16(eff_kernels *k, unsigned features);
 
 /* ------------------------------------------------------------------ packing, the same code at every level */
 
@@ -106,10 +121,12 @@ void eff_kernels_init(eff_kernels *k, unsigned features);
 int eff_gemm_groups(const eff_kernels *k, int n);
 /** First column of group q; of q = groups: n padded to vl. */
 int eff_gemm_group_start(const eff_kernels *k, int n, int q);
-/** Floats of a packed B. */
+/** Floats of a packed B; depth in words. */
 size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth);
 /** Pack w[n][depth] (a convolution's or linear layer's weight, output-major) times scale[n] (NULL = 1). */
 void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
+/** The same rounded to bfloat16: (depth + 1) / 2 words deep, a zero beside an odd last value. */
+void eff_gemm_pack_bf16(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
 /** Pack a convolution's weight [out][in][taps] for patches [tap][in]: depth = taps * in, n = out. */
 void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps);
 /** The same weight for the gradient of patches: depth = out, n = taps * in. */
@@ -133,6 +150,8 @@ void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int k
 void eff_kernels_init_ref(eff_kernels *k);
 void eff_kernels_init_avx2(eff_kernels *k);
 void eff_kernels_init_avx512(eff_kernels *k);
+void eff_kernels_init_bf16_ref(eff_kernels *k);    /* over ref    */
+void eff_kernels_init_avx512bf16(eff_kernels *k);  /* over avx512 */
 void eff_kernels_init_avx512_lowered(eff_kernels *k); /* tests: the 512-bit source compiled for AVX2 */
 
 #endif

@@ -15,3 +15,10 @@ effnet bench
 effnet bench --machine small.effnet
 effnet bench --machine --profile
 effnet bench small.effnet small.effnet
+# bfloat16 where the CPU, or the cap on it, lacks it; and --check, which compares. tests/bench_check.sh runs it.
+effnet bench small.effnet --dtype bf16 --cpu ref
+effnet bench small.effnet --dtype bf16 --train
+effnet bench small.effnet --check small.effnet
+effnet bench small.effnet --dtype bf16 --check
+effnet bench --machine --check
+effnet bench b0 --dtype bf16 --check small.effnet

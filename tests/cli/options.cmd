@@ -27,7 +27,7 @@ effnet info b0 --seed -1
 effnet info b0 --seed 18446744073709551616
 effnet info b0 --family caffe
 effnet info b0 --train --batch 8 --threads 1 --cpu ref --json | sed "s/.*\(\"training\".*\)/\1/"
-effnet bench b0 --dtype bf16
+effnet bench b0 --dtype int8
 effnet bench b0 --features
 effnet bench b0 --min-time nan
 effnet bench b0 --min-time 1e9

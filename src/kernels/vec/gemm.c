@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pointwise GEMM: a register tile of rows by vectors, A broadcast from where it lies (NHWC, planes of one vector, or the rows under
  * a convolution), B in packed groups. An element is one chain of multiply-adds over k from its start value (bias and residual),
- * whatever tile it falls in. */
+ * whatever tile it falls in. A word of A and B is one float32, or, compiled with EFF_BF16, a pair of bfloat16. */
 #include "kernels/vec/vec.h"
 
 #include "kernels/groups.h"
@@ -54,7 +54,7 @@ INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t
             UNROLL for (int i = 0; i < mr; i++)
             {
                 const vf av = vset1(a[(size_t)i * lda]);
-                UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vfma(av, bv[v], acc[i][v]);
+                UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vmac(av, bv[v], acc[i][v]);
             }
         }
     }
@@ -172,5 +172,9 @@ void LEVEL_NAME(eff_gemm_init)(eff_kernels *k)
     k->vl = VL;
     k->group = NV;
     k->mr = ROW_BLOCK;
+#if defined(EFF_BF16)
+    k->gemm_bf16 = gemm;
+#else
     k->gemm = gemm;
+#endif
 }

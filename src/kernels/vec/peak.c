@@ -6,6 +6,12 @@
 /* More chains than latency times throughput of any core so far (4 cycles x 2), within 16 registers. */
 enum { CHAINS = 12 };
 
+#if defined(EFF_BF16)
+enum { PRODUCTS = 2 }; /* in a word */
+#else
+enum { PRODUCTS = 1 };
+#endif
+
 /* Tells the compiler that v changes here, so that chains that look alike are not merged. */
 INLINE void opaque(vf *v)
 {
@@ -22,7 +28,7 @@ static float fma_peak(long rounds)
     const vf a = vset1(0.999f), b = vset1(1e-3f);
     UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = vset1((float)i);
     for (long r = 0; r < rounds; r++) {
-        UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = acc[i] * a + b;
+        UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = PRODUCTS == 2 ? vmac(a, b, acc[i]) : acc[i] * a + b;
         UNROLL for (int i = 0; i < CHAINS; i++) opaque(&acc[i]);
     }
     vf sum = acc[0];
@@ -44,6 +50,6 @@ static float read_sum(const float *x, size_t n)
 void LEVEL_NAME(eff_peak_init)(eff_kernels *k)
 {
     k->fma_peak = fma_peak;
-    k->fma_flops = 2 * CHAINS * VL;
+    k->fma_flops = 2 * CHAINS * VL * PRODUCTS;
     k->read_sum = read_sum;
 }

@@ -81,6 +81,16 @@ INLINE vf vfma(vf a, vf b, vf c)
 #endif
 }
 
+/* What the GEMM does with a word of each operand: one product, or two of bfloat16 with float32 sums. */
+INLINE vf vmac(vf a, vf b, vf c)
+{
+#if defined(EFF_BF16)
+    return (vf)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+#else
+    return vfma(a, b, c);
+#endif
+}
+
 INLINE vf vmin(vf a, vf x)
 {
 #if VL == 16 && defined(__AVX512F__)
