@@ -22,14 +22,6 @@ static void fold_bn(float *scale, float *shift, float *const *weights, const eff
     }
 }
 
-/* OIHW weight to [out][ky][kx][in], the order of patches. */
-static void reorder_patches(float *dst, const float *w, int out, int in, int taps)
-{
-    for (int o = 0; o < out; o++)
-        for (int t = 0; t < taps; t++)
-            for (int i = 0; i < in; i++) *dst++ = w[((size_t)o * (size_t)in + (size_t)i) * (size_t)taps + (size_t)t];
-}
-
 /* Takes n floats from the weight block. Everything starts on a cache line. */
 static float *reserve(eff_plan *p, size_t n)
 {
@@ -47,16 +39,14 @@ static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, 
     const size_t padded = eff_padded(&p->k, d->c);
     float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, taps * in));
     if (!b) return EFF_OK;
-    const size_t bytes = ((size_t)d->c * (size_t)taps * (size_t)in + (size_t)d->c) * sizeof(float);
-    float *ordered = eff_malloc(bytes);
-    if (!ordered) return eff_fail_memory(err, bytes);
-    float *scale = ordered + (size_t)d->c * (size_t)taps * (size_t)in;
+    const size_t bytes = (size_t)d->c * sizeof(float);
+    float *scale = eff_malloc(bytes);
+    if (!scale) return eff_fail_memory(err, bytes);
     memset(bias, 0, padded * sizeof *bias);
     fold_bn(scale, bias, weights, p, bn, d->c);
     if (linear) memcpy(bias, param_of(weights, d, 1), (size_t)d->c * sizeof *bias);
-    reorder_patches(ordered, param_of(weights, d, 0), d->c, in, taps);
-    eff_gemm_pack(&p->k, b, ordered, d->c, taps * in, scale);
-    eff_free(ordered);
+    eff_gemm_pack_conv(&p->k, b, param_of(weights, d, 0), d->c, in, taps, scale);
+    eff_free(scale);
     *out = (packed){ b, bias };
     return EFF_OK;
 }
@@ -98,24 +88,21 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
     if (!own) return EFF_OK;
     const eff_step *e = b->part.expand;
     const eff_node *en = e ? &p->g->node[e->node] : NULL;
-    const size_t mid = (size_t)b->mid, depth = (size_t)b->depth, bytes = mid * (depth + 4) * sizeof(float);
-    float *scale = eff_malloc(
-        bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
+    const size_t mid = (size_t)b->mid, bytes = 4 * mid * sizeof(float);
+    const int taps = e ? en->kernel * en->kernel : 1;
+    float *scale = eff_malloc(bytes); /* and shift, of the expansion and of the depthwise convolution */
     if (!scale) return eff_fail_memory(err, bytes);
-    float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid, *ordered = dshift + mid;
+    float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid;
     fold_bn(dscale, dshift, weights, p, b->part.dw->bn, b->mid);
-    if (e) {
-        const int taps = en->kernel * en->kernel;
-        fold_bn(scale, shift, weights, p, e->bn, b->mid);
-        reorder_patches(ordered, param_of(weights, en, 0), b->mid, b->depth / taps, taps);
-    }
+    if (e) fold_bn(scale, shift, weights, p, e->bn, b->mid);
     for (int i = 0; i < b->groups; i++) {
         const channel_group g = eff_block_group(p, b, i);
         float *at = own + g.at;
         if (e) {
             memset(at, 0, eff_padded(&p->k, g.c) * sizeof *at);
             memcpy(at, shift + g.c0, (size_t)g.c * sizeof *at);
-            eff_gemm_pack(&p->k, at + g.b, ordered + (size_t)g.c0 * depth, g.c, b->depth, scale + g.c0);
+            eff_gemm_pack_conv(&p->k, at + g.b, param_of(weights, en, 0) + (size_t)g.c0 * (size_t)b->depth, g.c,
+                               b->depth / taps, taps, scale + g.c0);
         }
         fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel,
                     true);
