@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights of a plan: batch norm folded in, in the order in which kernels read them, all in one block of memory, launch
- * after launch: what comes next in memory is what will be read next. */
+ * after launch: what comes next in memory is what will be read next. Launches are packed by several threads. */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static const float *param_of(float *const *weights, const eff_node *d, int i) { return weights[d->param[i]]; }
@@ -140,24 +142,55 @@ static eff_status pack_block(eff_plan *p, launch *l, float *const *weights, eff_
     return pack_conv(p, &l->conv, j->node, j->bn, b->mid, weights, err);
 }
 
+static eff_status pack_launch(eff_plan *p, launch *l, float *const *weights, eff_error *err)
+{
+    if (l->block) return pack_block(p, l, weights, err);
+    switch (l->s.op) {
+    case EFF_STEP_CONV:
+        return pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
+                         weights, err);
+    case EFF_STEP_DWCONV: return pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
+    case EFF_STEP_SE:
+        pack_se(p, &l->conv, l->node, 0, weights);
+        pack_se(p, &l->excite, l->node, 1, weights);
+        return EFF_OK;
+    default: return EFF_OK;
+    }
+}
+
+typedef struct packing {
+    eff_plan *p;
+    float *const *weights;
+    atomic_bool failed; /* for want of memory: there is nothing else */
+} packing;
+
+static void task_pack(void *ctx, int task, int worker)
+{
+    (void)worker;
+    packing *k = ctx;
+    launch *l = &k->p->launch[k->p->nlaunches - 1 - task]; /* the largest, which are the last, first */
+    eff_plan own = *k->p;                                  /* with a place in the weights of its own */
+    own.weight_floats = l->weights_at;
+    if (pack_launch(&own, l, k->weights, NULL) != EFF_OK) atomic_store(&k->failed, true);
+}
+
 eff_status eff_plan_pack_weights(eff_plan *p, float *const *weights, eff_error *err)
 {
-    p->weight_floats = 0;
-    for (int i = 0; i < p->nlaunches; i++) {
-        launch *l = &p->launch[i];
-        eff_status s = EFF_OK;
-        if (l->block)
-            s = pack_block(p, l, weights, err);
-        else if (l->s.op == EFF_STEP_CONV)
-            s = pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
-                          weights, err);
-        else if (l->s.op == EFF_STEP_DWCONV)
-            s = pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
-        else if (l->s.op == EFF_STEP_SE) {
-            pack_se(p, &l->conv, l->node, 0, weights);
-            pack_se(p, &l->excite, l->node, 1, weights);
+    eff_status s = EFF_OK;
+    if (!p->weights) {
+        p->weight_floats = 0;
+        for (int i = 0; s == EFF_OK && i < p->nlaunches; i++) {
+            p->launch[i].weights_at = p->weight_floats;
+            s = pack_launch(p, &p->launch[i], weights, err);
         }
-        if (s != EFF_OK) return s;
+        return s;
     }
-    return EFF_OK;
+    /* workers of its own: a plan is made once, and does not know whose will run it */
+    eff_pool *pool = NULL;
+    packing k = { .p = p, .weights = weights };
+    if (p->threads > 1) s = eff_pool_create(&pool, p->threads, err);
+    if (s == EFF_OK) eff_pool_run(pool, task_pack, &k, p->nlaunches);
+    if (k.failed) s = eff_fail_memory(err, p->weight_floats * sizeof(float));
+    eff_pool_free(pool);
+    return s;
 }
