@@ -85,13 +85,14 @@ typedef struct eff_preprocess {
     float std[3];
     int icc;            /* 1: an embedded colour profile is converted to sRGB; 0: it is ignored          */
     int scaled_dct;     /* 1: a large JPEG may be decoded at half size where that changes no value by more
-                         * than one level; 0: never                                                      */
+                         * than one level; 2: at 1/2, 1/4 or 1/8, down to the size resized to, which
+                         * changes more (docs/formats.md); 0: never                                      */
     uint8_t reserved[24];
 } eff_preprocess;
 
 /** Replace the keys that SPEC names ("short=256,filter=bicubic,crop=224,mean=127,std=128") in *p.
  * Keys: short, squash (pixels); square (fraction); crop, size (N or HxW); filter; mean, std (one or r:g:b);
- * icc (ignore or srgb); scaled-dct (on or off).
+ * icc (ignore or srgb); scaled-dct (off, on or fast).
  * @return EFF_EARG naming the key, with *p unchanged. */
 EFF_API eff_status eff_preprocess_parse(eff_preprocess *p, const char *spec, eff_error *err);
 
