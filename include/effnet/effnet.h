@@ -249,7 +249,10 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c);
 
 /* ------------------------------------------------------------------------------------------- engines */
 
-typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one caller at a time */
+/* Plan, packed weights, scratch and workers. An engine is not shared: one caller at a time. Its model is: any number of
+ * engines, each on a thread of its own, may be made of one model and run at the same time, as long as nobody changes or
+ * frees the model. */
+typedef struct eff_engine eff_engine;
 
 typedef struct eff_engine_opts {
     int threads;        /* workers; 0 = every CPU the process may use, which is also the most       */
@@ -269,6 +272,12 @@ EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const
  * @param logits  float32 [n][classes], written only on EFF_OK; scores before softmax
  * @return EFF_OK, or EFF_EARG when n is out of range. Never allocates. Same bits for any thread count at one CPU level. */
 EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *logits, eff_error *err);
+
+/** The same for pixels of the network's input size, which are normalised on the way in by the model's mean and deviation:
+ * the bits of eff_image_prepare() and eff_engine_run().
+ * @param rgb  uint8 NHWC [n][h][w][3], RGB; borrowed for the call
+ * @return also EFF_ENOMEM, from the first call only, and EFF_EARG where the model's rule is none. */
+EFF_API eff_status eff_engine_run_pixels(eff_engine *e, const uint8_t *rgb, int n, float *logits, eff_error *err);
 
 /** Called once a file, in order. Exactly one of failure and logits is non-NULL. Return non-zero to stop. */
 typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, const float *logits);

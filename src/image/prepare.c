@@ -160,7 +160,7 @@ static void release(job *j)
 /* -------------------------------------------------------------------------------------- the normalisation */
 
 /* There are only 256 values a channel, so the division (exact, as the references divide) is done for those. */
-static void normalise_u8(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p)
+void eff_preprocess_normalise(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p)
 {
     float r[256], g[256], b[256];
     for (int v = 0; v < 256; v++) {
@@ -193,7 +193,7 @@ static eff_status finish(const job *j, float *x, eff_error *err)
     uint8_t *const rgb = eff_malloc(pixels * 3);
     if (!rgb) return eff_fail_memory(err, pixels * 3);
     eff_resizer_take_u8(j->r, rgb);
-    normalise_u8(x, rgb, pixels, p);
+    eff_preprocess_normalise(x, rgb, pixels, p);
     eff_free(rgb);
     return EFF_OK;
 }

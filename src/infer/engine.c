@@ -43,6 +43,7 @@ eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine
 void eff_engine_destroy(eff_engine *e)
 {
     if (!e) return;
+    eff_free(e->pixels);
     eff_plan_free(e->plan);
     eff_pool_free(e->pool);
     eff_graph_free(e->graph);

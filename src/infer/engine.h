@@ -13,6 +13,7 @@ struct eff_engine {
     eff_pool *pool;
     eff_plan *plan;
     int threads, max_batch;
+    float *pixels; /* [max_batch][h][w][3], from the first call of eff_engine_take_pixels() on */
 };
 
 eff_status eff_engine_new(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
@@ -20,6 +21,9 @@ void eff_engine_destroy(eff_engine *e);
 void eff_engine_score(eff_engine *e, const float *x, int n, float *logits);
 eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                   eff_result_fn *fn, void *ctx, eff_error *err);
+
+/** Normalise n images of uint8 [h][w][3] by the model's rule into e->pixels. */
+eff_status eff_engine_take_pixels(eff_engine *e, const uint8_t *rgb, int n, eff_error *err);
 
 /** Time single images (of zeros: speed does not depend on what they show) for about `seconds`, at least and at most so
  * many; least and mean seconds of one. */
