@@ -76,8 +76,8 @@ static eff_resize_spec spec_of(const eff_picture *pic, const eff_preprocess *p)
     const bool swaps = eff_orient_swaps(pic->orientation);
     eff_resize_spec s = { .width = pic->width, .height = pic->height, .orientation = pic->orientation };
     plan(&s, p, swaps ? pic->full_height : pic->full_width, swaps ? pic->full_width : pic->full_height);
-    if (pic->reduced >
-        1) { /* the same part and result, from a smaller picture; a pixel of it that is cut counts whole */
+    if (pic->reduced > 1) {
+        /* the same part and result, from a smaller picture; a pixel of it that is cut counts whole */
         const int r = pic->reduced, x = s.from.x / r, y = s.from.y / r;
         s.from = (eff_box){ x, y, (s.from.x + s.from.w + r - 1) / r - x, (s.from.y + s.from.h + r - 1) / r - y };
     }

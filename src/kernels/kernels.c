@@ -80,7 +80,8 @@ static void pack_group(float *dst, int gw, const float *w, int real, int depth, 
                 for (; d + 4 <= d1; d += 4) pack_4x4(dst + (size_t)d * pitch + j, pitch, from + d, n, s);
             for (; d < d1; d++)
                 for (int i = 0; i < 4 && j + i < gw; i++)
-                    dst[(size_t)d * pitch + (size_t)(j + i)] = j + i < real ? from[(size_t)i * n + (size_t)d] * s[i] : 0.0f;
+                    dst[(size_t)d * pitch + (size_t)(j + i)] =
+                        j + i < real ? from[(size_t)i * n + (size_t)d] * s[i] : 0.0f;
         }
     }
 }
@@ -148,8 +149,8 @@ void eff_patches_gather(float *dst, const eff_patches *p, int first, int count)
     }
 }
 
-void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top, int pad_left,
-                 int row0, int rows)
+void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top,
+                 int pad_left, int row0, int rows)
 {
     for (int oy = row0; oy < row0 + rows; oy++)
         for (int ox = 0; ox < out_w; ox++) {
