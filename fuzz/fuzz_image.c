@@ -31,6 +31,8 @@ void fuzz_image(const uint8_t *data, size_t size)
         eff_preprocess half = p;
         half.scaled_dct = 1;
         FUZZ_EXPECT(eff_preprocess_bytes(data, size, &half, whole, &err) == EFF_OK);
+        half.scaled_dct = 2;
+        FUZZ_EXPECT(eff_preprocess_bytes(data, size, &half, whole, &err) == EFF_OK);
     }
     eff_image_destroy(im);
 }

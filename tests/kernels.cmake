@@ -2,6 +2,7 @@
 eff_test(test_kernels SOURCES test_kernels.c LABELS unit level)
 eff_test(test_bf16 SOURCES test_bf16.c LABELS unit level threads)
 eff_test(test_plan SOURCES test_plan.c LABELS unit level threads)
+eff_test(test_pixels SOURCES test_pixels.c LABELS unit level threads)
 eff_test(test_base SOURCES test_base.c LABELS unit threads)
 eff_test(test_forward SOURCES test_forward.c forward.c LABELS golden level threads)
 eff_test(test_forward_large SOURCES test_forward_large.c forward.c LABELS golden long)

@@ -127,7 +127,7 @@ static void test_refused(void **state)
         { "icc=1", "found '1'" },
         { "icc=sRGB", "ignore or srgb" },
         { "icc=srgb,icc=ignore", "already" },
-        { "scaled-dct=yes", "off or on" },
+        { "scaled-dct=yes", "off, on or fast" },
         { "scaled_dct=on", "key 'scaled_dct'" },
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -198,7 +198,7 @@ static void test_format(void **state)
                               .width = seed % 4 ? 1 + (int)(seed % 300) : 7,
                               .fraction = 1 - eff_rng_uniform(seed, 1, 0),
                               .icc = seed % 5 == 0,
-                              .scaled_dct = seed % 7 == 0 };
+                              .scaled_dct = (int)(seed % 7 % 3) };
         for (int c = 0; c < 3; c++) {
             p.mean[c] = (float)(eff_rng_uniform(seed, 2, (uint64_t)c) * 400 - 100);
             p.std[c] = (float)(eff_rng_uniform(seed, 3, (uint64_t)c) * 200 + 0.001);

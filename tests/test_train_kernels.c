@@ -266,7 +266,7 @@ static void test_packing(void **state)
                 const int cols = back ? taps * in : out, depth = back ? out : taps * in;
                 float *p = t_guarded(eff_gemm_packed_size(&k[i], cols, depth));
                 if (back) eff_gemm_pack_conv_back(&k[i], p, w, out, in, taps);
-                else eff_gemm_pack_conv(&k[i], p, w, out, in, taps);
+                else eff_gemm_pack_conv(&k[i], p, w, out, in, taps, NULL);
                 t_guard_check(p, eff_gemm_packed_size(&k[i], cols, depth));
                 const int padded = (int)eff_padded(&k[i], cols);
                 for (int j = 0, q = 0; j < padded; j++) {

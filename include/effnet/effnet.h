@@ -85,13 +85,14 @@ typedef struct eff_preprocess {
     float std[3];
     int icc;            /* 1: an embedded colour profile is converted to sRGB; 0: it is ignored          */
     int scaled_dct;     /* 1: a large JPEG may be decoded at half size where that changes no value by more
-                         * than one level; 0: never                                                      */
+                         * than one level; 2: at 1/2, 1/4 or 1/8, down to the size resized to, which
+                         * changes more (docs/formats.md); 0: never                                      */
     uint8_t reserved[24];
 } eff_preprocess;
 
 /** Replace the keys that SPEC names ("short=256,filter=bicubic,crop=224,mean=127,std=128") in *p.
  * Keys: short, squash (pixels); square (fraction); crop, size (N or HxW); filter; mean, std (one or r:g:b);
- * icc (ignore or srgb); scaled-dct (on or off).
+ * icc (ignore or srgb); scaled-dct (off, on or fast).
  * @return EFF_EARG naming the key, with *p unchanged. */
 EFF_API eff_status eff_preprocess_parse(eff_preprocess *p, const char *spec, eff_error *err);
 
@@ -251,7 +252,10 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c);
 
 /* ------------------------------------------------------------------------------------------- engines */
 
-typedef struct eff_engine eff_engine; /* plan + packed weights + scratch; one caller at a time */
+/* Plan, packed weights, scratch and workers. An engine is not shared: one caller at a time. Its model is: any number of
+ * engines, each on a thread of its own, may be made of one model and run at the same time, as long as nobody changes or
+ * frees the model. */
+typedef struct eff_engine eff_engine;
 
 typedef enum eff_precision {
     EFF_FLOAT32 = 0,
@@ -279,6 +283,12 @@ EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const
  *                features, [n][eff_model_features()] (care.h)
  * @return EFF_OK, or EFF_EARG when n is out of range. Never allocates. Same bits for any thread count at one CPU level. */
 EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *logits, eff_error *err);
+
+/** The same for pixels of the network's input size, which are normalised on the way in by the model's mean and deviation:
+ * the bits of eff_image_prepare() and eff_engine_run().
+ * @param rgb  uint8 NHWC [n][h][w][3], RGB; borrowed for the call
+ * @return also EFF_ENOMEM, from the first call only, and EFF_EARG where the model's rule is none. */
+EFF_API eff_status eff_engine_run_pixels(eff_engine *e, const uint8_t *rgb, int n, float *logits, eff_error *err);
 
 /** Called once a file, in order. Exactly one of failure and logits is non-NULL. Return non-zero to stop. */
 typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, const float *logits);

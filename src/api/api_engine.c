@@ -27,6 +27,14 @@ EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *l
     return EFF_OK;
 }
 
+EFF_API eff_status eff_engine_run_pixels(eff_engine *e, const uint8_t *rgb, int n, float *logits, eff_error *err)
+{
+    if (!e || !rgb || !logits) return eff_fail(err, EFF_EARG, "eff_engine_run_pixels: engine, rgb and logits are needed");
+    if (n < 1 || n > e->max_batch) return eff_fail(err, EFF_EARG, "batch: expected 1..%d images, found %d", e->max_batch, n);
+    const eff_status s = eff_engine_take_pixels(e, rgb, n, err);
+    return s == EFF_OK ? eff_engine_run(e, e->pixels, n, logits, err) : s;
+}
+
 EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                         eff_result_fn *fn, void *ctx, eff_error *err)
 {

@@ -230,7 +230,7 @@ static eff_status conv_prepare(conv *c, const run *r, const float *weight, const
     memset(c->bias, 0, padded * sizeof(float));
     if (bias) memcpy(c->bias, bias, (size_t)c->out * sizeof(float));
     if (!depthwise) {
-        eff_gemm_pack_conv(&r->k, c->weight, weight, c->out, c->in, (int)taps);
+        eff_gemm_pack_conv(&r->k, c->weight, weight, c->out, c->in, (int)taps, NULL);
         return EFF_OK;
     }
     memset(c->weight, 0, n * sizeof(float));

@@ -18,9 +18,13 @@
  * photographs it was measured on; either alone did not, and quarter size did not (docs/formats.md). */
 enum { HALF_LEAST = 2 * 8, HALF_MARGIN = 2 };
 
+/* Values of the rule's scaled_dct. */
+enum { SCALED_EXACT = 1, SCALED_FAST = 2 };
+
 typedef struct job {
     const eff_preprocess *rule;
-    bool may_reduce, clipped;
+    int scaled; /* the rule's scaled_dct, or 0 the second time */
+    bool clipped;
     int reduced, width;
     eff_pixels pixels;
     eff_icc *icc;
@@ -72,9 +76,11 @@ static eff_resize_spec spec_of(const eff_picture *pic, const eff_preprocess *p)
     const bool swaps = eff_orient_swaps(pic->orientation);
     eff_resize_spec s = { .width = pic->width, .height = pic->height, .orientation = pic->orientation };
     plan(&s, p, swaps ? pic->full_height : pic->full_width, swaps ? pic->full_width : pic->full_height);
-    if (pic->reduced > 1) /* the same part and result, from a smaller picture; choose_reduction() saw that it divides */
-        s.from = (eff_box){ s.from.x / pic->reduced, s.from.y / pic->reduced, s.from.w / pic->reduced,
-                            s.from.h / pic->reduced };
+    if (pic->reduced > 1) {
+        /* the same part and result, from a smaller picture; a pixel of it that is cut counts whole */
+        const int r = pic->reduced, x = s.from.x / r, y = s.from.y / r;
+        s.from = (eff_box){ x, y, (s.from.x + s.from.w + r - 1) / r - x, (s.from.y + s.from.h + r - 1) / r - y };
+    }
     return s;
 }
 
@@ -83,9 +89,13 @@ static eff_resize_spec spec_of(const eff_picture *pic, const eff_preprocess *p)
 static int choose_reduction(void *ctx, const eff_picture *pic)
 {
     const job *const j = ctx;
-    if (!j->may_reduce || j->rule->filter > EFF_FILTER_LANCZOS)
-        return 1; /* the others do not average when they shrink */
+    if (!j->scaled || j->rule->filter > EFF_FILTER_LANCZOS) return 1; /* the others do not average when they shrink */
     const eff_resize_spec s = spec_of(pic, j->rule);
+    if (j->scaled == SCALED_FAST) { /* as small as it can be without enlarging it again */
+        int r = 8;
+        while (r > 1 && (s.from.w / r < s.out_w || s.from.h / r < s.out_h)) r /= 2;
+        return r;
+    }
     if ((s.from.x | s.from.y | s.from.w | s.from.h) % 2) return 1; /* a pixel of the half would lie across the edge */
     return s.from.w / HALF_LEAST >= s.out_w && s.from.h / HALF_LEAST >= s.out_h ? 2 : 1;
 }
@@ -125,7 +135,7 @@ static bool clips(const uint8_t *v, size_t n)
 static bool done(void *ctx)
 {
     job *const j = ctx;
-    if (j->reduced > 1) {
+    if (j->reduced > 1 && j->scaled == SCALED_EXACT) {
         j->clipped = clips(row(j), (size_t)j->width * j->pixels);
         if (j->clipped) return false;
     }
@@ -150,7 +160,7 @@ static void release(job *j)
 /* -------------------------------------------------------------------------------------- the normalisation */
 
 /* There are only 256 values a channel, so the division (exact, as the references divide) is done for those. */
-static void normalise_u8(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p)
+void eff_preprocess_normalise(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p)
 {
     float r[256], g[256], b[256];
     for (int v = 0; v < 256; v++) {
@@ -183,7 +193,7 @@ static eff_status finish(const job *j, float *x, eff_error *err)
     uint8_t *const rgb = eff_malloc(pixels * 3);
     if (!rgb) return eff_fail_memory(err, pixels * 3);
     eff_resizer_take_u8(j->r, rgb);
-    normalise_u8(x, rgb, pixels, p);
+    eff_preprocess_normalise(x, rgb, pixels, p);
     eff_free(rgb);
     return EFF_OK;
 }
@@ -227,7 +237,7 @@ eff_status eff_preprocess_bytes(const uint8_t *bytes, size_t size, const eff_pre
 {
     eff_status s = eff_preprocess_check(p, err);
     if (s != EFF_OK) return s;
-    job j = { .rule = p, .may_reduce = p->scaled_dct };
+    job j = { .rule = p, .scaled = p->scaled_dct };
     const eff_sink sink = { .ctx = &j, .reduce = choose_reduction, .begin = begin, .row = row, .done = done };
     s = eff_decode(bytes, size, &sink, err);
     if (j.clipped) { /* at half size it would not be the same picture */

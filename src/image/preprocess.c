@@ -31,6 +31,9 @@ static const char *const geometry_names[] = {
     [EFF_GEOM_SQUASH] = "squash",
 };
 
+static const char *const scaled_names[] = { "off", "on", "fast" };
+enum { N_SCALED = sizeof scaled_names / sizeof scaled_names[0] };
+
 /* ----------------------------------------------------------------------------------------- the check */
 
 static bool side_ok(int n) { return n >= 1 && n <= EFF_PREPROCESS_MAX_SIDE; }
@@ -65,8 +68,9 @@ eff_status eff_preprocess_check(const eff_preprocess *p, eff_error *err)
     }
     if (p->icc != 0 && p->icc != 1)
         return eff_fail(err, EFF_EARG, "preprocessing icc: expected 0 or 1, found %d", p->icc);
-    if (p->scaled_dct != 0 && p->scaled_dct != 1)
-        return eff_fail(err, EFF_EARG, "preprocessing scaled-dct: expected 0 or 1, found %d", p->scaled_dct);
+    if (p->scaled_dct < 0 || p->scaled_dct >= N_SCALED)
+        return eff_fail(err, EFF_EARG, "preprocessing scaled-dct: expected 0..%d, found %d", N_SCALED - 1,
+                        p->scaled_dct);
     return EFF_OK;
 }
 
@@ -127,12 +131,21 @@ static eff_status read_filter(eff_preprocess *p, const char *value, eff_error *e
     return eff_fail(err, EFF_EARG, "preprocessing filter: expected one of %s; found '%.40s'", known, value);
 }
 
-static eff_status read_choice(int *v, const char *key, const char *value, const char *off, const char *on,
-                              eff_error *err)
+static eff_status read_icc(eff_preprocess *p, const char *value, eff_error *err)
 {
-    *v = !strcmp(value, on);
-    if (*v || !strcmp(value, off)) return EFF_OK;
-    return eff_fail(err, EFF_EARG, "preprocessing %s: expected %s or %s, found '%.40s'", key, off, on, value);
+    p->icc = !strcmp(value, "srgb");
+    if (p->icc || !strcmp(value, "ignore")) return EFF_OK;
+    return eff_fail(err, EFF_EARG, "preprocessing icc: expected ignore or srgb, found '%.40s'", value);
+}
+
+static eff_status read_scaled(eff_preprocess *p, const char *value, eff_error *err)
+{
+    for (int i = 0; i < N_SCALED; i++)
+        if (!strcmp(value, scaled_names[i])) {
+            p->scaled_dct = i;
+            return EFF_OK;
+        }
+    return eff_fail(err, EFF_EARG, "preprocessing scaled-dct: expected off, on or fast, found '%.40s'", value);
 }
 
 enum { KEY_SHORT, KEY_SQUARE, KEY_SQUASH, KEY_CROP, KEY_SIZE, KEY_FILTER, KEY_MEAN, KEY_STD, KEY_ICC, KEY_DCT, N_KEYS };
@@ -162,8 +175,8 @@ static eff_status read_key(eff_preprocess *p, int key, char *value, eff_error *e
     case KEY_FILTER: return read_filter(p, value, err);
     case KEY_MEAN: return read_channels(p->mean, key_names[key], value, err);
     case KEY_STD: return read_channels(p->std, key_names[key], value, err);
-    case KEY_ICC: return read_choice(&p->icc, key_names[key], value, "ignore", "srgb", err);
-    default: return read_choice(&p->scaled_dct, key_names[key], value, "off", "on", err);
+    case KEY_ICC: return read_icc(p, value, err);
+    default: return read_scaled(p, value, err);
     }
 }
 
@@ -245,7 +258,8 @@ int eff_preprocess_write(const eff_preprocess *p, char *buf, size_t size)
     write_channels(mean, sizeof mean, p->mean);
     write_channels(std, sizeof std, p->std);
     /* the last two only where they differ from what a rule without them means */
-    return snprintf(buf, size, "%s=%s,filter=%s,%s=%s,mean=%s,std=%s%s%s", geometry, extent, filter,
+    const bool scaled = p->scaled_dct > 0 && p->scaled_dct < N_SCALED;
+    return snprintf(buf, size, "%s=%s,filter=%s,%s=%s,mean=%s,std=%s%s%s%s", geometry, extent, filter,
                     p->geometry == EFF_GEOM_SQUARE ? "size" : "crop", box, mean, std, p->icc ? ",icc=srgb" : "",
-                    p->scaled_dct ? ",scaled-dct=on" : "");
+                    scaled ? ",scaled-dct=" : "", scaled ? scaled_names[p->scaled_dct] : "");
 }

@@ -20,4 +20,7 @@ eff_status eff_preprocess_apply(const eff_image *im, const eff_preprocess *p, fl
 eff_status eff_preprocess_bytes(const uint8_t *bytes, size_t size, const eff_preprocess *p, float *x, eff_error *err);
 eff_status eff_preprocess_file(const char *path, const eff_preprocess *p, float *x, eff_error *err);
 
+/** The last step alone: mean and deviation of p, a rule that was checked, on RGB pixels. */
+void eff_preprocess_normalise(float *x, const uint8_t *rgb, size_t pixels, const eff_preprocess *p);
+
 #endif

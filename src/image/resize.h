@@ -75,9 +75,11 @@ void eff_tf_down_f32(float *dst, const float *const *rows, const eff_axis *y, in
 
 /** The row kernels of Pillow's filters. Coefficients have 22 fractional bits; a sum is rounded by half and clamped. */
 typedef struct eff_pillow_kernels {
-    /** Two rows across: pixel i of dst[j] = sum over t of coef[i * taps + t] * pixel (first[i] + t) of src[j]. `taps`
-     * is a multiple of 4 (unused ones are zero), and src[j] is readable to byte 3 * (first[i] + taps) + 4 for every i.
-     */
+    /** Puts n weights, a multiple of 4, into the form in which across() takes them; NULL: it takes them as they are. */
+    void (*order)(int32_t *coef, size_t n);
+    /** Two rows across: pixel i of dst[j] = sum over t of weight i * taps + t times pixel (first[i] + t) of src[j].
+     * `taps` is a multiple of 4 (unused ones are zero), and src[j] is readable to byte 3 * (first[i] + taps) + 4 for
+     * every i. */
     void (*across)(uint8_t *const dst[2], const uint8_t *const src[2], const int32_t *coef, const int32_t *first,
                    int taps, int n);
     /** Down: dst[i] = sum over t of coef[t] * rows[t][i], i < n bytes. */

@@ -137,5 +137,5 @@ eff_pillow_kernels eff_pillow_kernels_for(unsigned cpu)
     if (cpu & EFF_CPU_AVX2) return eff_pillow_kernels_avx2;
 #endif
     (void)cpu;
-    return (eff_pillow_kernels){ across_ref, down_ref };
+    return (eff_pillow_kernels){ NULL, across_ref, down_ref };
 }

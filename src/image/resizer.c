@@ -93,6 +93,7 @@ static eff_status build_axes(eff_resizer *r, const eff_resize_spec *s, eff_error
     const bool down = !r->real && s->from.h > s->out_h &&
                       (int64_t)s->from.h - s->out_h > 2 * ((int64_t)s->from.w - s->out_w) && s->from.w != s->out_w;
     r->down_first = down != swaps;
+    if (st == EFF_OK && !r->real && r->k.order) r->k.order(r->x.fixed, (size_t)r->x.n * (size_t)r->x.taps);
     return st;
 }
 

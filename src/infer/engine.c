@@ -69,6 +69,7 @@ void eff_engine_destroy(eff_engine *e)
 {
     if (!e) return;
     free_lanes(e);
+    eff_free(e->pixels);
     eff_plan_free(e->plan);
     eff_pool_free(e->pool);
     eff_graph_free(e->graph);

@@ -15,6 +15,7 @@ struct eff_engine {
     eff_plan **lane; /* [threads]: for several images, one a worker; NULL: none */
     const float *features; /* what the classifier read of the image that a callback of score_files is told of */
     int threads, max_batch;
+    float *pixels; /* [max_batch][h][w][3], from the first call of eff_engine_take_pixels() on */
 };
 
 /** Kernels for a precision, with these features of the CPU. @return EFF_EARG when they do not have it (precision.c) */
@@ -28,6 +29,9 @@ void eff_engine_score(eff_engine *e, const float *x, int n, float *logits, float
 int eff_engine_features(const eff_engine *e);
 eff_status eff_engine_score_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                   eff_result_fn *fn, void *ctx, eff_error *err);
+
+/** Normalise n images of uint8 [h][w][3] by the model's rule into e->pixels. */
+eff_status eff_engine_take_pixels(eff_engine *e, const uint8_t *rgb, int n, eff_error *err);
 
 /** Time single images (of zeros: speed does not depend on what they show) for about `seconds`, at least and at most so
  * many; least and mean seconds of one. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights of a plan: batch norm folded in, in the order in which kernels read them, all in one block of memory, launch
- * after launch: what comes next in memory is what will be read next. */
+ * after launch: what comes next in memory is what will be read next. Launches are packed by several threads. */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static const float *param_of(float *const *weights, const eff_node *d, int i) { return weights[d->param[i]]; }
@@ -34,13 +36,22 @@ static void reorder_patches(float *dst, const float *w, int out, int in, int wid
 /* Values that a pixel of `in` channels has as an operand: whole words of them. */
 static int operand_width(const eff_plan *p, int in) { return p->k.bf16 ? 2 * words(p, in) : in; }
 
-/* n columns for dense products, `depth` values each. */
-static void pack_columns(const eff_plan *p, float *dst, const float *w, int n, int depth, const float *scale)
+/* Weight [n][in][taps] for dense products of patches [tap][in]. */
+static eff_status pack_columns(const eff_plan *p, float *dst, const float *w, int n, int in, int taps,
+                               const float *scale, eff_error *err)
 {
-    if (p->k.bf16)
-        eff_gemm_pack_bf16(&p->k, dst, w, n, depth, scale);
-    else
-        eff_gemm_pack(&p->k, dst, w, n, depth, scale);
+    if (!p->k.bf16) {
+        eff_gemm_pack_conv(&p->k, dst, w, n, in, taps, scale);
+        return EFF_OK;
+    }
+    const int width = operand_width(p, in);
+    const size_t bytes = (size_t)n * (size_t)taps * (size_t)width * sizeof(float);
+    float *ordered = eff_malloc(bytes);
+    if (!ordered) return eff_fail_memory(err, bytes);
+    reorder_patches(ordered, w, n, in, width, taps);
+    eff_gemm_pack_bf16(&p->k, dst, ordered, n, taps * width, scale);
+    eff_free(ordered);
+    return EFF_OK;
 }
 
 /* Takes n floats from the weight block. Everything starts on a cache line. */
@@ -60,16 +71,15 @@ static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, 
     const size_t padded = eff_padded(&p->k, d->c);
     float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, words(p, taps * width)));
     if (!b) return EFF_OK;
-    const size_t bytes = ((size_t)d->c * (size_t)taps * (size_t)width + (size_t)d->c) * sizeof(float);
-    float *ordered = eff_malloc(bytes);
-    if (!ordered) return eff_fail_memory(err, bytes);
-    float *scale = ordered + (size_t)d->c * (size_t)taps * (size_t)width;
+    const size_t bytes = (size_t)d->c * sizeof(float);
+    float *scale = eff_malloc(bytes);
+    if (!scale) return eff_fail_memory(err, bytes);
     memset(bias, 0, padded * sizeof *bias);
     fold_bn(scale, bias, weights, p, bn, d->c);
     if (linear) memcpy(bias, param_of(weights, d, 1), (size_t)d->c * sizeof *bias);
-    reorder_patches(ordered, param_of(weights, d, 0), d->c, in, width, taps);
-    pack_columns(p, b, ordered, d->c, taps * width, scale);
-    eff_free(ordered);
+    const eff_status s = pack_columns(p, b, param_of(weights, d, 0), d->c, in, taps, scale, err);
+    eff_free(scale);
+    if (s != EFF_OK) return s;
     *out = (packed){ b, bias };
     return EFF_OK;
 }
@@ -111,32 +121,29 @@ static eff_status pack_groups(eff_plan *p, block *b, float *const *weights, eff_
     if (!own) return EFF_OK;
     const eff_step *e = b->part.expand;
     const eff_node *en = e ? &p->g->node[e->node] : NULL;
-    const int taps = e ? en->kernel * en->kernel : 0, in = e ? p->g->node[en->in[0]].c : 0,
-              width = operand_width(p, in);
-    const size_t mid = (size_t)b->mid, depth = (size_t)(taps * width), bytes = mid * (depth + 4) * sizeof(float);
-    float *scale = eff_malloc(
-        bytes); /* and shift, of the expansion and of the depthwise convolution; then the expansion's weights */
+    const size_t mid = (size_t)b->mid, bytes = 4 * mid * sizeof(float);
+    const int taps = e ? en->kernel * en->kernel : 1, in = e ? p->g->node[en->in[0]].c : 0;
+    float *scale = eff_malloc(bytes); /* and shift, of the expansion and of the depthwise convolution */
     if (!scale) return eff_fail_memory(err, bytes);
-    float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid, *ordered = dshift + mid;
+    float *shift = scale + mid, *dscale = shift + mid, *dshift = dscale + mid;
     fold_bn(dscale, dshift, weights, p, b->part.dw->bn, b->mid);
-    if (e) {
-        fold_bn(scale, shift, weights, p, e->bn, b->mid);
-        reorder_patches(ordered, param_of(weights, en, 0), b->mid, in, width, taps);
-    }
-    for (int i = 0; i < b->groups; i++) {
+    if (e) fold_bn(scale, shift, weights, p, e->bn, b->mid);
+    eff_status s = EFF_OK;
+    for (int i = 0; s == EFF_OK && i < b->groups; i++) {
         const channel_group g = eff_block_group(p, b, i);
         float *at = own + g.at;
         if (e) {
             memset(at, 0, eff_padded(&p->k, g.c) * sizeof *at);
             memcpy(at, shift + g.c0, (size_t)g.c * sizeof *at);
-            pack_columns(p, at + g.b, ordered + (size_t)g.c0 * depth, g.c, taps * width, scale + g.c0);
+            s = pack_columns(p, at + g.b, param_of(weights, en, 0) + (size_t)g.c0 * (size_t)(in * taps), g.c, in, taps,
+                             scale + g.c0, err);
         }
         fill_dwconv(p, at + g.dw, at + g.dw_bias, param_of(weights, b->dw, 0), dscale, dshift, g.c0, g.c, b->dw->kernel,
                     true);
     }
     eff_free(scale);
     b->own = own;
-    return EFF_OK;
+    return s;
 }
 
 /* One of SE's layers: 0 squeezes, 1 excites. */
@@ -167,24 +174,55 @@ static eff_status pack_block(eff_plan *p, launch *l, float *const *weights, eff_
     return pack_conv(p, &l->conv, j->node, j->bn, b->mid, weights, err);
 }
 
+static eff_status pack_launch(eff_plan *p, launch *l, float *const *weights, eff_error *err)
+{
+    if (l->block) return pack_block(p, l, weights, err);
+    switch (l->s.op) {
+    case EFF_STEP_CONV:
+        return pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
+                         weights, err);
+    case EFF_STEP_DWCONV: return pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
+    case EFF_STEP_SE:
+        pack_se(p, &l->conv, l->node, 0, weights);
+        pack_se(p, &l->excite, l->node, 1, weights);
+        return EFF_OK;
+    default: return EFF_OK;
+    }
+}
+
+typedef struct packing {
+    eff_plan *p;
+    float *const *weights;
+    atomic_bool failed; /* for want of memory: there is nothing else */
+} packing;
+
+static void task_pack(void *ctx, int task, int worker)
+{
+    (void)worker;
+    packing *k = ctx;
+    launch *l = &k->p->launch[k->p->nlaunches - 1 - task]; /* the largest, which are the last, first */
+    eff_plan own = *k->p;                                  /* with a place in the weights of its own */
+    own.weight_floats = l->weights_at;
+    if (pack_launch(&own, l, k->weights, NULL) != EFF_OK) atomic_store(&k->failed, true);
+}
+
 eff_status eff_plan_pack_weights(eff_plan *p, float *const *weights, eff_error *err)
 {
-    p->weight_floats = 0;
-    for (int i = 0; i < p->nlaunches; i++) {
-        launch *l = &p->launch[i];
-        eff_status s = EFF_OK;
-        if (l->block)
-            s = pack_block(p, l, weights, err);
-        else if (l->s.op == EFF_STEP_CONV)
-            s = pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
-                          weights, err);
-        else if (l->s.op == EFF_STEP_DWCONV)
-            s = pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
-        else if (l->s.op == EFF_STEP_SE) {
-            pack_se(p, &l->conv, l->node, 0, weights);
-            pack_se(p, &l->excite, l->node, 1, weights);
+    eff_status s = EFF_OK;
+    if (!p->weights) {
+        p->weight_floats = 0;
+        for (int i = 0; s == EFF_OK && i < p->nlaunches; i++) {
+            p->launch[i].weights_at = p->weight_floats;
+            s = pack_launch(p, &p->launch[i], weights, err);
         }
-        if (s != EFF_OK) return s;
+        return s;
     }
-    return EFF_OK;
+    /* workers of its own: a plan is made once, and does not know whose will run it */
+    eff_pool *pool = NULL;
+    packing k = { .p = p, .weights = weights };
+    if (p->threads > 1) s = eff_pool_create(&pool, p->threads, err);
+    if (s == EFF_OK) eff_pool_run(pool, task_pack, &k, p->nlaunches);
+    if (k.failed) s = eff_fail_memory(err, p->weight_floats * sizeof(float));
+    eff_pool_free(pool);
+    return s;
 }

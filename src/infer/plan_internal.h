@@ -43,6 +43,7 @@ typedef struct launch {
     bool direct;                    /* GEMM reads the input itself: 1x1, stride 1                        */
     int rows, row_tasks, col_tasks; /* cut of a GEMM; rows also of DWCONV, MAXPOOL               */
     block *block;                   /* or NULL                                                           */
+    size_t weights_at;              /* its part of the weight block, floats                              */
     size_t temp_bytes;              /* memory that only this launch needs, in the arena                  */
     float *temp;
     int first_row, nrows; /* of the profile                                                    */

@@ -61,15 +61,40 @@ static int walk_next(walk *w)
 
 size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth) { return eff_padded(k, n) * (size_t)depth; }
 
-void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale)
+typedef float quad __attribute__((vector_size(16), aligned(sizeof(float)), may_alias));
+
+/* dst[d * pitch + j] = w[j * depth + d] * scale[j], j = 0..3 and d = 0..3. */
+static void pack_4x4(float *dst, size_t pitch, const float *w, size_t depth, const float *scale)
 {
-    for (walk g = { .k = k, .n = n }; walk_next(&g);) {
-        const int j0 = g.j0, gw = g.gw;
-        for (int d = 0; d < depth; d++)
-            for (int j = 0; j < gw; j++) {
-                const int col = j0 + j;
-                *dst++ = col < n ? w[(size_t)col * (size_t)depth + (size_t)d] * (scale ? scale[col] : 1.0f) : 0.0f;
-            }
+    const quad a = *(const quad *)w * scale[0], b = *(const quad *)(w + depth) * scale[1];
+    const quad c = *(const quad *)(w + 2 * depth) * scale[2], d = *(const quad *)(w + 3 * depth) * scale[3];
+    const quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    const quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)dst = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(dst + pitch) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    *(quad *)(dst + 2 * pitch) = __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5);
+    *(quad *)(dst + 3 * pitch) = __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7);
+}
+
+static const float ones[4] = { 1, 1, 1, 1 };
+
+/* A group of a plain matrix: `real` columns of gw, the others zero. In runs of rows that stay in the L1 cache. */
+static void pack_group(float *dst, int gw, const float *w, int real, int depth, const float *scale)
+{
+    enum { RUN = 64 };
+    const size_t pitch = (size_t)gw, n = (size_t)depth;
+    for (int d0 = 0; d0 < depth; d0 += RUN) {
+        const int d1 = depth - d0 < RUN ? depth : d0 + RUN;
+        for (int j = 0; j < gw; j += 4) {
+            const float *from = w + (size_t)j * n, *s = scale ? scale + j : ones;
+            int d = d0;
+            if (j + 4 <= real)
+                for (; d + 4 <= d1; d += 4) pack_4x4(dst + (size_t)d * pitch + j, pitch, from + d, n, s);
+            for (; d < d1; d++)
+                for (int i = 0; i < 4 && j + i < gw; i++)
+                    dst[(size_t)d * pitch + (size_t)(j + i)] =
+                        j + i < real ? from[(size_t)i * n + (size_t)d] * s[i] : 0.0f;
+        }
     }
 }
 
@@ -83,8 +108,19 @@ void eff_gemm_pack_bf16(const eff_kernels *k, float *dst, const float *w, int n,
             }
 }
 
-void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps)
+void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale)
 {
+    for (walk g = { .k = k, .n = n }; walk_next(&g); dst += (size_t)g.gw * (size_t)depth)
+        pack_group(dst, g.gw, w + (size_t)g.j0 * (size_t)depth, n - g.j0 < g.gw ? n - g.j0 : g.gw, depth,
+                   scale ? scale + g.j0 : NULL);
+}
+
+void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps, const float *scale)
+{
+    if (taps == 1) {
+        eff_gemm_pack(k, dst, w, out, in, scale);
+        return;
+    }
     for (walk g = { .k = k, .n = out }; walk_next(&g);) {
         const int j0 = g.j0, gw = g.gw, real = out - j0 < gw ? out - j0 : gw;
         const float *from = w + (size_t)j0 * (size_t)in * (size_t)taps;
@@ -92,7 +128,7 @@ void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int ou
             for (int i = 0; i < in; i++, dst += gw) {
                 const float *p = from + (size_t)i * (size_t)taps + (size_t)tap;
                 int j = 0;
-                for (; j < real; j++, p += (size_t)in * (size_t)taps) dst[j] = *p;
+                for (; j < real; j++, p += (size_t)in * (size_t)taps) dst[j] = scale ? *p * scale[j0 + j] : *p;
                 for (; j < gw; j++) dst[j] = 0.0f;
             }
     }
@@ -135,8 +171,8 @@ void eff_patches_gather(float *dst, const eff_patches *p, int first, int count)
     }
 }
 
-void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top, int pad_left,
-                 int row0, int rows)
+void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top,
+                 int pad_left, int row0, int rows)
 {
     for (int oy = row0; oy < row0 + rows; oy++)
         for (int ox = 0; ox < out_w; ox++) {

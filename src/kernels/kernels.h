@@ -127,8 +127,8 @@ size_t eff_gemm_packed_size(const eff_kernels *k, int n, int depth);
 void eff_gemm_pack(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
 /** The same rounded to bfloat16: (depth + 1) / 2 words deep, a zero beside an odd last value. */
 void eff_gemm_pack_bf16(const eff_kernels *k, float *dst, const float *w, int n, int depth, const float *scale);
-/** Pack a convolution's weight [out][in][taps] for patches [tap][in]: depth = taps * in, n = out. */
-void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps);
+/** Pack a convolution's weight [out][in][taps] for patches [tap][in]: depth = taps * in, n = out; scale likewise. */
+void eff_gemm_pack_conv(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps, const float *scale);
 /** The same weight for the gradient of patches: depth = out, n = taps * in. */
 void eff_gemm_pack_conv_back(const eff_kernels *k, float *dst, const float *w, int out, int in, int taps);
 /** Floats of a bias or depthwise tap row for c channels. */

@@ -81,7 +81,7 @@ static double evaluate(problem *p, const double *theta, double *grad)
     const size_t weights = (size_t)p->classes * (size_t)p->d;
     float *flat = p->grad[0]; /* free until the groups run */
     for (size_t i = 0; i < p->size; i++) flat[i] = (float)theta[i];
-    eff_gemm_pack_conv(&p->k, p->packed, flat, p->classes, p->d, 1);
+    eff_gemm_pack_conv(&p->k, p->packed, flat, p->classes, p->d, 1, NULL);
     memcpy(p->bias, flat + weights, (size_t)p->classes * sizeof(float));
     eff_pool_run(p->pool, task_group, p, GROUPS);
     double loss = 0;

@@ -351,7 +351,7 @@ static const float *frozen_scale(const eff_trainer *t, const eff_tape_op *o, con
 /* Row tap, column ci of output co: the order of patches, so that a row is contiguous in ci. */
 static void pack_conv(const eff_trainer *t, op_state *s, const float *w, int out, int in, int taps, const float *scale)
 {
-    eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps);
+    eff_gemm_pack_conv(&t->k, s->w, w, out, in, taps, NULL);
     if (!s->wt) return;
     eff_gemm_pack_conv_back(&t->k, s->wt, w, out, in, taps);
     float *p = s->wt;
@@ -393,8 +393,8 @@ static void pack_op(void *ctx, int task, int worker)
     }
     if (o->se) {
         const int c = o->c, q = o->se->squeeze;
-        eff_gemm_pack_conv(&t->k, s->se.w1, w[o->se->param[0]], q, c, 1);
-        eff_gemm_pack_conv(&t->k, s->se.w2, w[o->se->param[2]], c, q, 1);
+        eff_gemm_pack_conv(&t->k, s->se.w1, w[o->se->param[0]], q, c, 1, NULL);
+        eff_gemm_pack_conv(&t->k, s->se.w2, w[o->se->param[2]], c, q, 1, NULL);
         eff_gemm_pack_conv_back(&t->k, s->se.w1t, w[o->se->param[0]], q, c, 1);
         eff_gemm_pack_conv_back(&t->k, s->se.w2t, w[o->se->param[2]], c, q, 1);
         memcpy(s->se.b1, w[o->se->param[1]], (size_t)q * sizeof(float));
