@@ -32,7 +32,7 @@ eff_status t_open_bytes(eff_checkpoint **c, const void *bytes, size_t n, eff_err
         assert_true(k > 0);
         put += (size_t)k;
     }
-    return eff_checkpoint_open_fd(c, fd, n, NULL, err);
+    return eff_checkpoint_parse_fd(c, fd, n, NULL, err);
 }
 
 float *t_tensor(const eff_checkpoint *c, const char *name, size_t *count)

@@ -4,7 +4,7 @@
 # with "../", and no two source files share a name. Usage: layers.sh SOURCE_DIR
 set -u
 cd "$1" || exit 1
-order="base kernels image model formats infer data report train trials scale search api"
+order="base jail kernels image model formats worker infer data report train trials scale search api"
 bad=0
 complain() { printf '%s\n' "$*"; bad=1; }
 
