@@ -98,6 +98,7 @@ static bool spells(eff_family f, const char *name)
     case EFF_FAMILY_LUKEMELAS: return b;
     case EFF_FAMILY_TORCHVISION: return b || starts_with(name, "resnet") || starts_with(name, "efficientnet-v2");
     case EFF_FAMILY_TF: return starts_with(name, "efficientnet-");
+    case EFF_FAMILY_KERAS: return starts_with(name, "efficientnet-") && strcmp(name, "efficientnet-v2-xl") != 0;
     case EFF_NAMING_MOBILENET: return starts_with(name, "mobilenetv2");
     case EFF_NAMING_MNASNET: return starts_with(name, "mnasnet-b1");
     default: return true;

@@ -326,7 +326,8 @@ static eff_status take_layers(eff_checkpoint *c, const eff_index *x, char *note,
         permute(&v, t, ends_with(name, len, "/depthwise_kernel"));
         TRY(view_add(c, name, len, &v, err));
     }
-    const int k = snprintf(note, room, "%s", x->file->note ? x->file->note : "");
+    const char *const input = "no Normalization layer, the usual mean and standard deviation assumed";
+    const int k = snprintf(note, room, "%s", x->file->has_input && x->file->note ? x->file->note : input);
     if (classifier && !starts_with(classifier->name, "predictions/") && k < (int)room)
         snprintf(note + k, room - (size_t)k, "%sclassifier is layer %.*s", k ? "; " : "",
                  (int)(head - 1 < PREFIX_SHOWN ? head - 1 : PREFIX_SHOWN), classifier->name);

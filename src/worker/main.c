@@ -26,12 +26,23 @@ static void warm_up(void)
     eff_worker_prepare();
 }
 
-static eff_status import(int fd, uint64_t size, eff_error *err)
+/* Views that repeat a few elements, many names for the same data: small in the file, not in a stream. */
+static eff_status check_total(const eff_checkpoint *c, const eff_limits *l, eff_error *err)
+{
+    double total = 0;
+    for (size_t i = 0; i < c->count; i++) total += (double)c->tensor[i].count * (double)eff_dtype_size(c->tensor[i].dtype);
+    if (total <= (double)l->output) return EFF_OK;
+    return eff_fail(err, EFF_EFORMAT, "its tensors take %.0f bytes, more than a file of %llu bytes can hold", total,
+                    (unsigned long long)c->bytes);
+}
+
+static eff_status import(int fd, uint64_t size, const eff_limits *l, eff_error *err)
 {
     eff_checkpoint *c;
     eff_status s = eff_worker_open(&c, fd, size, err);
     if (s != EFF_OK) return s;
-    s = eff_import_send(dup(EFF_JAIL_OUTPUT), c, err); /* a copy: the line of an error comes after a stream begun */
+    s = check_total(c, l, err);
+    if (s == EFF_OK) s = eff_import_send(dup(EFF_JAIL_OUTPUT), c, err); /* a copy: the line of an error comes after a stream begun */
     eff_checkpoint_close(c);
     return s;
 }
@@ -60,6 +71,6 @@ int main(int argc, char **argv)
     const eff_limits limits = eff_limits_for(size);
     warm_up();
     eff_status s = argc == 2 && strcmp(argv[1], "--no-jail") == 0 ? EFF_OK : eff_confine(&limits, &err);
-    if (s == EFF_OK) s = import(EFF_JAIL_INPUT, size, &err);
+    if (s == EFF_OK) s = import(EFF_JAIL_INPUT, size, &limits, &err);
     _exit(report(s, &err, &limits)); /* nothing is left to tidy up, and exit() might want what is forbidden */
 }
