@@ -6,3 +6,6 @@ eff_test(test_jail SOURCES test_jail.c checkpoints.c LABELS unit)
 add_dependencies(test_jail hostile_worker effnet-cli)
 target_compile_definitions(test_jail PRIVATE HOSTILE_WORKER="$<TARGET_FILE:hostile_worker>" PROGRAM="$<TARGET_FILE:effnet-cli>"
   EFF_TEST_WORKER="$<TARGET_FILE:effnet-worker>")
+if(EFF_HDF5)
+  eff_test(test_keras SOURCES test_keras.c checkpoints.c forward.c LABELS unit)
+endif()

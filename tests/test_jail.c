@@ -193,7 +193,7 @@ static void same_tensors(void **state)
         assert_int_equal(here->count, there->count);
         assert_string_equal(here->format, there->format);
         assert_true(!here->arch_hint == !there->arch_hint);
-        assert_int_equal(there->bytes, n);
+        assert_true(there->bytes >= n);
         for (size_t i = 0; i < here->count; i++) {
             const eff_tensor *const a = &here->tensor[i], *const b = &there->tensor[i];
             assert_string_equal(a->name, b->name);

@@ -75,6 +75,7 @@ eff_status eff_import(eff_checkpoint *c, eff_error *err)
     if (s != EFF_OK) return s;
     close(c->fd);
     c->fd = fd;
+    if (c->bytes < size) c->bytes = size; /* it was compressed; now every tensor has its own bytes */
     s = eff_safetensors_open(c, size, EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !c->effnet_json) s = eff_fail(err, EFF_EFORMAT, "metadata without " EFF_IMPORT_KEY);
     if (s == EFF_OK) s = eff_json_parse(&root, c->effnet_json, strlen(c->effnet_json), EFF_IMPORT_KEY, err);
