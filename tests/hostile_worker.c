@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker whose parser has been taken over: the real start and the real jail (src/worker/main.c, src/jail/confine.c), then, in
- * the place of parsing, what the file tells it to do. The file is two bytes that make it a pickle, then a word. */
+/* A worker whose parser has been taken over: the real start and the real jail (src/worker/worker_main.c, src/jail/confine.c),
+ * then, in the place of parsing, what the file tells it to do. The file is two bytes that make it a pickle, then a
+ * word. */
 #define _GNU_SOURCE
 #include "base/mem.h"
 #include "jail/jail.h"
@@ -47,8 +48,14 @@ static void remove_file(void) { unlink("victim"); }
 static void kill_parent(void) { kill(getppid(), SIGKILL); }
 static void signal_parent(void) { syscall(SYS_tgkill, syscall(SYS_getppid), syscall(SYS_getppid), SIGKILL); }
 static void trace_parent(void) { ptrace(PTRACE_ATTACH, 1, NULL, NULL); }
-static void take_code(void) { mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
-static void make_code(void) { mprotect((void *)((uintptr_t)&fork_child & ~(uintptr_t)4095), 4096, PROT_READ | PROT_EXEC); }
+static void take_code(void)
+{
+    mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+static void make_code(void)
+{
+    mprotect((void *)((uintptr_t)&fork_child & ~(uintptr_t)4095), 4096, PROT_READ | PROT_EXEC);
+}
 static void sleep_long(void) { nanosleep(&(struct timespec){ .tv_sec = 1000000 }, NULL); }
 static void wait_for_nothing(void) { pause(); }
 static void crash(void) { *nowhere = 1; }
@@ -65,7 +72,8 @@ static void loop(void)
 static void flood(void)
 {
     static char block[1 << 16];
-    while (write(EFF_JAIL_OUTPUT, block, sizeof block) > 0) {}
+    while (write(EFF_JAIL_OUTPUT, block, sizeof block) > 0) {
+    }
 }
 
 static void lie(void)
@@ -83,7 +91,8 @@ static void noise(void)
 static void outside(void)
 {
     put_stream("{\"__metadata__\":{\"effnet-import\":\"{}\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1000000],"
-               "\"data_offsets\":[0,4000000]}}", 16);
+               "\"data_offsets\":[0,4000000]}}",
+               16);
     _exit(0);
 }
 
@@ -109,13 +118,32 @@ static const struct {
     const char *word;
     void (*act)(void);
 } acts[] = {
-    { "open", open_file },     { "read", read_file },       { "socket", connect_out },    { "fork", fork_child },
-    { "exec", run_program },   { "remove", remove_file },   { "kill", kill_parent },      { "tgkill", signal_parent },
-    { "ptrace", trace_parent },{ "wx", take_code },         { "makex", make_code },       { "sleep", sleep_long },
-    { "pause", wait_for_nothing }, { "crash", crash },      { "abort", give_up },         { "leave", leave },
-    { "early", leave_early },  { "x32", old_calls },        { "loop", loop },             { "flood", flood },
-    { "lie", lie },            { "noise", noise },          { "outside", outside },       { "nowords", no_words },
-    { "words", wrong_words },  { "model", a_model },
+    { "open", open_file },
+    { "read", read_file },
+    { "socket", connect_out },
+    { "fork", fork_child },
+    { "exec", run_program },
+    { "remove", remove_file },
+    { "kill", kill_parent },
+    { "tgkill", signal_parent },
+    { "ptrace", trace_parent },
+    { "wx", take_code },
+    { "makex", make_code },
+    { "sleep", sleep_long },
+    { "pause", wait_for_nothing },
+    { "crash", crash },
+    { "abort", give_up },
+    { "leave", leave },
+    { "early", leave_early },
+    { "x32", old_calls },
+    { "loop", loop },
+    { "flood", flood },
+    { "lie", lie },
+    { "noise", noise },
+    { "outside", outside },
+    { "nowords", no_words },
+    { "words", wrong_words },
+    { "model", a_model },
 };
 
 /* 10 GB, piece by piece, a page of each used. */

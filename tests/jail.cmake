@@ -1,5 +1,5 @@
 # The import worker: what it is kept from, and what it reads.
-add_executable(hostile_worker hostile_worker.c ${PROJECT_SOURCE_DIR}/src/worker/main.c ${PROJECT_SOURCE_DIR}/src/jail/confine.c)
+add_executable(hostile_worker hostile_worker.c ${PROJECT_SOURCE_DIR}/src/worker/worker_main.c ${PROJECT_SOURCE_DIR}/src/jail/confine.c)
 target_link_libraries(hostile_worker PRIVATE effnet_static)
 target_compile_definitions(hostile_worker PRIVATE EFF_CPU_SECONDS=1)
 eff_test(test_jail SOURCES test_jail.c checkpoints.c LABELS unit)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The jail: a worker that has been taken over (hostile_worker.c) does nothing but die with a reason, and a sound one costs little
- * and needs the jail. */
+/* The jail: a worker that has been taken over (hostile_worker.c) does nothing but die with a reason, and a sound one
+ * costs little and needs the jail. */
 #define _GNU_SOURCE
 #include "checkpoints.h"
 
@@ -23,14 +23,23 @@
 #include <unistd.h>
 
 #define FORBIDDEN "stopped when it made a system call that reading a file does not take"
-#define UNSOUND "the import worker sent no sound stream: "
+#define UNSOUND   "the import worker sent no sound stream: "
 
 static const struct {
     const char *word, *says;
 } hostile[] = {
-    { "open", FORBIDDEN },   { "read", FORBIDDEN },   { "socket", FORBIDDEN }, { "fork", FORBIDDEN },
-    { "exec", FORBIDDEN },   { "remove", FORBIDDEN }, { "kill", FORBIDDEN },   { "tgkill", FORBIDDEN },
-    { "ptrace", FORBIDDEN }, { "wx", FORBIDDEN },     { "makex", FORBIDDEN },  { "sleep", FORBIDDEN },
+    { "open", FORBIDDEN },
+    { "read", FORBIDDEN },
+    { "socket", FORBIDDEN },
+    { "fork", FORBIDDEN },
+    { "exec", FORBIDDEN },
+    { "remove", FORBIDDEN },
+    { "kill", FORBIDDEN },
+    { "tgkill", FORBIDDEN },
+    { "ptrace", FORBIDDEN },
+    { "wx", FORBIDDEN },
+    { "makex", FORBIDDEN },
+    { "sleep", FORBIDDEN },
     { "pause", FORBIDDEN },
 #if defined(__x86_64__)
     { "x32", FORBIDDEN },
@@ -70,7 +79,8 @@ static int open_descriptors(void)
     return n;
 }
 
-/* Instrumented, a worker has no limit on its memory, and a crash wants to be described, which takes a forbidden call. */
+/* Instrumented, a worker has no limit on its memory, and a crash wants to be described, which takes a forbidden call.
+ */
 static bool differs(const char *word)
 {
     return T_SANITIZED && (!strcmp(word, "memory") || !strcmp(word, "crash") || !strcmp(word, "abort"));
@@ -145,8 +155,10 @@ static void no_filter(void **state)
         const struct sock_fprog program = { sizeof code / sizeof *code, code };
         eff_error err = { 0 };
         eff_checkpoint *c;
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) _exit(2);
-        if (eff_checkpoint_open(&c, t_data("checkpoints/views.pth"), &err) != EFF_EIO || !strstr(err.msg, "--no-jail")) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
+            _exit(2);
+        if (eff_checkpoint_open(&c, t_data("checkpoints/views.pth"), &err) != EFF_EIO ||
+            !strstr(err.msg, "--no-jail")) {
             print_error("%s\n", err.msg);
             _exit(3);
         }
@@ -182,7 +194,8 @@ static void no_worker(void **state)
 static void same_tensors(void **state)
 {
     (void)state;
-    static const char *const files[] = { "views.pth", "small_timm_legacy.pth", "bad/pt_good_tiny.pth", "bad/pt_deflated.pth" };
+    static const char *const files[] = { "views.pth", "small_timm_legacy.pth", "bad/pt_good_tiny.pth",
+                                         "bad/pt_deflated.pth" };
     for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
         size_t n;
         eff_error err = { 0 };

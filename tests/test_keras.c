@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keras files through the worker: every layout holds the small network's weights to the bit and gives its logits, the layers in
- * front of it become the preprocessing, and what an HDF5 file must not ask for is refused by name. */
+/* Keras files through the worker: every layout holds the small network's weights to the bit and gives its logits, the
+ * layers in front of it become the preprocessing, and what an HDF5 file must not ask for is refused by name. */
 #define _GNU_SOURCE
 #include "checkpoints.h"
 #include "forward.h"
@@ -18,14 +18,17 @@ static const struct {
     const char *file, *format, *note;
 } good[] = {
     { "weights.h5", "keras-h5",
-      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell of" },
+      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell "
+      "of" },
     { "small.keras", "keras", "Rescaling and Normalization folded into the preprocessing" },
     { "full.h5", "keras-h5", "Rescaling and Normalization folded into the preprocessing" },
     { "legacy.h5", "keras-h5",
-      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell of" },
+      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell "
+      "of" },
     { "published.h5", "keras-h5", "no Normalization layer, the usual mean and standard deviation assumed" },
     { "finetuned.h5", "keras-h5",
-      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell of, "
+      "Normalization folded into the preprocessing, behind a Rescaling by 1/255 that a file of weights does not tell "
+      "of, "
       "its variance being the standard deviation as in Keras' published files; classifier is layer my_classes" },
 };
 
@@ -145,10 +148,12 @@ static void refused(void **state)
         { "bad_cycle.h5", EFF_EFORMAT, "more than 24 groups deep" },
         { "bad_branching.h5", EFF_EFORMAT, "more than 262144 members" },
         { "bad_virtual.h5", EFF_EUNSUPPORTED, "dataset conv/kernel: virtual, its data would come from other files" },
-        { "bad_external_data.h5", EFF_EUNSUPPORTED, "dataset conv/kernel: external, its data would come from other files" },
+        { "bad_external_data.h5", EFF_EUNSUPPORTED,
+          "dataset conv/kernel: external, its data would come from other files" },
         { "bad_lzf.h5", EFF_EUNSUPPORTED, "dataset conv/kernel: filter 32000 (lzf), only gzip and shuffle are read" },
         { "bad_scaleoffset.h5", EFF_EUNSUPPORTED, "filter 6 (scaleoffset), only gzip and shuffle are read" },
-        { "bad_huge.h5", EFF_EFORMAT, "dataset conv/kernel: 274877906944 elements, more than a file of 2432 bytes can hold" },
+        { "bad_huge.h5", EFF_EFORMAT,
+          "dataset conv/kernel: 274877906944 elements, more than a file of 2432 bytes can hold" },
         { "bad_overflow.h5", EFF_EFORMAT, "dataset conv/kernel: the product of its shape is too large" },
         { "bad_unwritten.h5", EFF_EFORMAT, "dataset conv/kernel: 6 elements, no data in the file" },
         { "bad_twice.h5", EFF_EFORMAT, "tensor conv/kernel: occurs twice" },
@@ -172,7 +177,6 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(layouts), cmocka_unit_test(logits), cmocka_unit_test(types),
-                                        cmocka_unit_test(input_layers),
-                                        cmocka_unit_test(refused) };
+                                        cmocka_unit_test(input_layers), cmocka_unit_test(refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,7 +128,7 @@ with h5py.File(memory, "w") as f:
 small = memory.getvalue()
 # What keras.applications puts in front with ImageNet weights, within a model that a user made; what comes behind the
 # convolution does not count.
-def layer(name, **config): return {"class_name": name, "config": config}
+def layer(kind, /, **config): return {"class_name": kind, "config": config}
 
 
 std = [0.229, 0.224, 0.225]

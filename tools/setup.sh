@@ -27,6 +27,7 @@ need_build()
     module libzip libzip-dev
     module libcrypto libssl-dev
     module sqlite3 libsqlite3-dev
+    module hdf5 libhdf5-dev
     module cmocka libcmocka-dev
 }
 

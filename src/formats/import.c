@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Both ends of what crosses between the worker and us. What comes out of the worker is as hostile as the file that went in, so
- * it passes the same checks as any safetensors file, and the few words beside the tensors are checked one by one. */
+/* Both ends of what crosses between the worker and us. What comes out of the worker is as hostile as the file that went
+ * in, so it passes the same checks as any safetensors file, and the few words beside the tensors are checked one by
+ * one. */
 #include "formats/import.h"
 
 #include "base/json_fields.h"
@@ -109,7 +110,8 @@ eff_status eff_import_send(int fd, const eff_checkpoint *c, eff_error *err)
     FILE *f = NULL;
     char *text = NULL;
     json_t *const j = json_object();
-    bool ok = j && put_text(j, "format", c->format) && put_text(j, "hint", c->arch_hint) && put_text(j, "note", c->note);
+    bool ok =
+        j && put_text(j, "format", c->format) && put_text(j, "hint", c->arch_hint) && put_text(j, "note", c->note);
     if (ok && c->has_input) ok = put_colours(j, "mean", c->mean) && put_colours(j, "std", c->std);
     if (ok) text = json_dumps(j, JSON_COMPACT);
     if (text) f = fdopen(fd, "w");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits and the filter of system calls. It works for any user and in any container, since it asks for no namespace. The
- * table is all that reading from a descriptor, computing in memory and writing to a descriptor takes; nothing in it
+/* Limits and the filter of system calls. It works for any user and in any container, since it asks for no namespace.
+ * The table is all that reading from a descriptor, computing in memory and writing to a descriptor takes; nothing in it
  * opens, connects, starts, signals another process or waits, so that a worker under attack can spend its CPU time
  * and fill its output, no more. */
 #define _GNU_SOURCE
@@ -113,11 +113,13 @@ static const struct rule {
 };
 enum { NRULES = sizeof rules / sizeof *rules, HEAD = 4, PER_RULE = 6 };
 
-#define FIELD(name) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
-#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
-#define EQUAL(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over */
+#define FIELD(name)             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
+#define RETURN(what)            BPF_STMT(BPF_RET | BPF_K, what)
+#define EQUAL(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over  \
+                                                                                          */
 /* the low half: every supported CPU is little-endian, and no argument in the table has more */
-#define ARGUMENT(i) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))
+#define ARGUMENT(i)                                                                                                    \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))
 
 static size_t add_rule(struct sock_filter *p, const struct rule *r)
 {
@@ -168,7 +170,8 @@ eff_status eff_confine(const eff_limits *l, eff_error *err)
         return eff_fail(err, EFF_EIO, "the import worker cannot close what is not its own: %s", strerror(errno));
     for (int fd = 0; fd <= STDERR_FILENO - SANITIZED; fd++) close(fd);
     if (!set_limits(l))
-        return eff_fail(err, EFF_EIO, "the import worker cannot be limited: %s (--no-jail does without)", strerror(errno));
+        return eff_fail(err, EFF_EIO, "the import worker cannot be limited: %s (--no-jail does without)",
+                        strerror(errno));
     if (set_filter() != 0)
         return eff_fail(err, EFF_EIO,
                         "this system has no seccomp filter for the import worker: %s (--no-jail does without)",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The jail from outside: starting the worker, waiting for it, saying what became of it. All that comes back is an exit status
- * and a memory file: the stream of tensors where the status is 0, else one line of text. Memory files never block, nothing that
- * the worker may call does, and its CPU time is limited: so waiting for it ends. */
+/* The jail from outside: starting the worker, waiting for it, saying what became of it. All that comes back is an exit
+ * status and a memory file: the stream of tensors where the status is 0, else one line of text. Memory files never
+ * block, nothing that the worker may call does, and its CPU time is limited: so waiting for it ends. */
 #define _GNU_SOURCE
 #include "jail/jail.h"
 
@@ -30,8 +30,8 @@ void eff_jail_set(bool on) { atomic_store(&unconfined, !on); }
 
 /* ------------------------------------------------------------------------------------------- finding it */
 
-/* Beside what this code is in (the build tree; a program that is carried around whole), in the libexec that it was installed
- * with, under the configured path. EFFNET_WORKER says another one. */
+/* Beside what this code is in (the build tree; a program that is carried around whole), in the libexec that it was
+ * installed with, under the configured path. EFFNET_WORKER says another one. */
 static void find_worker(char path[PATH_MAX])
 {
     static const char *const places[] = { "effnet-worker", "../libexec/effnet/effnet-worker",
@@ -148,8 +148,8 @@ eff_status eff_jail_run(int *out, uint64_t *size, int fd, eff_error *err)
     int status;
     const int e = spawn(&pid, path, in, result, !atomic_load(&unconfined));
     if (e) {
-        s = eff_fail(err, EFF_EIO, "a file of this kind is read by effnet-worker, and %.120s cannot be started: %s", path,
-                     strerror(e));
+        s = eff_fail(err, EFF_EIO, "a file of this kind is read by effnet-worker, and %.120s cannot be started: %s",
+                     path, strerror(e));
         goto end;
     }
     while (waitpid(pid, &status, 0) != pid)
@@ -160,7 +160,9 @@ eff_status eff_jail_run(int *out, uint64_t *size, int fd, eff_error *err)
     s = judge(status, result, size, err);
 end:
     if (in >= 0) close(in);
-    if (s == EFF_OK) *out = result;
-    else if (result >= 0) close(result);
+    if (s == EFF_OK)
+        *out = result;
+    else if (result >= 0)
+        close(result);
     return s;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tree of an HDF5 file is walked once and becomes a directory of datasets. The library sees bytes in memory and no file. What
- * would lead out of these bytes is refused by name: links that are not hard, external and virtual storage, filters
- * beyond gzip and shuffle (plug-ins are off). Claims are held against the size of the file before anything is read. */
+/* The tree of an HDF5 file is walked once and becomes a directory of datasets. The library sees bytes in memory and no
+ * file. What would lead out of these bytes is refused by name: links that are not hard, external and virtual storage,
+ * filters beyond gzip and shuffle (plug-ins are off). Claims are held against the size of the file before anything is
+ * read. */
 #include "worker/hdf5.h"
 
 #include "base/mem.h"
@@ -13,8 +14,8 @@
 #include <string.h>
 
 enum {
-    MAX_DEPTH = 24,       /* of groups; a model within a model takes three more                   */
-    MAX_LINKS = 1 << 18,  /* followed, those to the same object counted each time                 */
+    MAX_DEPTH = 24,      /* of groups; a model within a model takes three more                   */
+    MAX_LINKS = 1 << 18, /* followed, those to the same object counted each time                 */
     MAX_PATH = EFF_MAX_TENSOR_NAME,
     MAX_CONFIG = 8 << 20, /* bytes of model_config                                                */
 };
@@ -27,7 +28,7 @@ typedef struct bytes { /* of the file */
 typedef struct reader {
     hid_t file;
     bytes image;
-    char **path;     /* of each tensor, by its number as a storage */
+    char **path; /* of each tensor, by its number as a storage */
     size_t n, capacity;
 } reader;
 
@@ -37,7 +38,7 @@ typedef struct walker {
     char path[MAX_PATH + 1];
     char layer[MAX_PATH + 1]; /* what the attribute "name" of the group around calls it, or "" */
     size_t links;
-    uint64_t claimed;         /* bytes of all datasets, as float32 */
+    uint64_t claimed; /* bytes of all datasets, as float32 */
     int depth;
     eff_status status;
     eff_error *err;
@@ -172,18 +173,24 @@ static eff_status read_text(hid_t object, const char *name, char **out, eff_erro
     if (H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1) goto end;
     if (H5Tis_variable_str(type) > 0) {
         char *text = NULL;
-        if (H5Aread(a, type, &text) < 0) s = fail_library(err, name);
-        else if (text && strlen(text) <= MAX_CONFIG && !(*out = eff_strdup(text))) s = eff_fail_memory(err, strlen(text));
+        if (H5Aread(a, type, &text) < 0)
+            s = fail_library(err, name);
+        else if (text && strlen(text) <= MAX_CONFIG && !(*out = eff_strdup(text)))
+            s = eff_fail_memory(err, strlen(text));
         H5free_memory(text);
         goto end;
     }
     const size_t n = H5Tget_size(type);
     if (n == 0 || n > MAX_CONFIG) goto end;
     char *const text = eff_calloc(n + 1, 1);
-    if (!text) s = eff_fail_memory(err, n);
-    else if (H5Aread(a, type, text) < 0) s = fail_library(err, name);
-    if (s == EFF_OK) *out = text;
-    else eff_free(text);
+    if (!text)
+        s = eff_fail_memory(err, n);
+    else if (H5Aread(a, type, text) < 0)
+        s = fail_library(err, name);
+    if (s == EFF_OK)
+        *out = text;
+    else
+        eff_free(text);
 end:
     H5Sclose(space);
     H5Tclose(type);
@@ -236,8 +243,8 @@ static eff_status check_storage(const walker *w, hid_t set, const eff_tensor *t,
         char name[64] = "";
         const H5Z_filter_t f = H5Pget_filter2(made, (unsigned)i, &flags, &nvalues, NULL, sizeof name, name, &config);
         if (f != H5Z_FILTER_DEFLATE && f != H5Z_FILTER_SHUFFLE)
-            s = eff_fail(err, EFF_EUNSUPPORTED, "dataset %.90s: filter %d (%.40s), only gzip and shuffle are read", w->path,
-                         (int)f, name);
+            s = eff_fail(err, EFF_EUNSUPPORTED, "dataset %.90s: filter %d (%.40s), only gzip and shuffle are read",
+                         w->path, (int)f, name);
     }
     if (s == EFF_OK && t->count && H5Dget_storage_size(set) == 0)
         s = eff_fail(err, EFF_EFORMAT, "dataset %.90s: %zu elements, no data in the file", w->path, t->count);
@@ -279,8 +286,8 @@ static eff_status add_dataset(walker *w, hid_t set, eff_error *err)
         return eff_fail(err, EFF_EFORMAT, "dataset %.90s: the product of its shape is too large", w->path);
     w->claimed += t.count * sizeof(float); /* no overflow: the limit is far below */
     if (w->claimed > ((uint64_t)64 << 20) + 4 * (uint64_t)w->r->image.n)
-        return eff_fail(err, EFF_EFORMAT, "dataset %.90s: %zu elements, more than a file of %zu bytes can hold", w->path,
-                        t.count, w->r->image.n);
+        return eff_fail(err, EFF_EFORMAT, "dataset %.90s: %zu elements, more than a file of %zu bytes can hold",
+                        w->path, t.count, w->r->image.n);
     eff_tensor_strides(ndim, t.dim, t.stride);
     s = check_storage(w, set, &t, err);
     if (s == EFF_OK) s = remember_path(w, err);
@@ -325,9 +332,12 @@ static eff_status follow(walker *w, hid_t group, const char *name, const H5L_inf
                                                        : "a link of an unknown kind");
     } else {
         const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
-        if (object < 0) s = fail_library(err, w->path);
-        else if (H5Iget_type(object) == H5I_GROUP) s = enter_group(w, object, err);
-        else if (H5Iget_type(object) == H5I_DATASET) s = add_dataset(w, object, err);
+        if (object < 0)
+            s = fail_library(err, w->path);
+        else if (H5Iget_type(object) == H5I_GROUP)
+            s = enter_group(w, object, err);
+        else if (H5Iget_type(object) == H5I_DATASET)
+            s = add_dataset(w, object, err);
         if (object >= 0) H5Oclose(object);
     }
     w->path[before] = '\0';

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Keras network normalises its own input, in Rescaling and Normalization layers in front of the first convolution; each is a
- * product and a sum a channel, so all of them together are one mean and one standard deviation. Where the file has the
- * configuration, the layers are followed in its order; a file of weights has the Normalization's numbers only. */
+/* A Keras network normalises its own input, in Rescaling and Normalization layers in front of the first convolution;
+ * each is a product and a sum a channel, so all of them together are one mean and one standard deviation. Where the
+ * file has the configuration, the layers are followed in its order; a file of weights has the Normalization's numbers
+ * only. */
 #include "worker/keras.h"
 
 #include "base/json.h"
@@ -194,8 +195,8 @@ static eff_status follow_layers(input *x, const json_t *model, int depth, eff_er
     return s;
 }
 
-/* A file of weights: a Normalization behind a Rescaling by 1/255, as all of Keras' EfficientNets have it, unless its mean is
- * none of values up to 1. */
+/* A file of weights: a Normalization behind a Rescaling by 1/255, as all of Keras' EfficientNets have it, unless its
+ * mean is none of values up to 1. */
 static eff_status follow_weights(input *x, eff_error *err)
 {
     static const char leaf[] = "/variance";
@@ -233,13 +234,14 @@ static eff_status note_input(const input *x, eff_error *err)
     for (int i = 0; i < 3; i++) {
         if (!(fabs(x->scale[i]) > 1e-9) || !isfinite(x->scale[i]) || !isfinite(x->shift[i]) || x->scale[i] < 0)
             return eff_fail(err, EFF_EUNSUPPORTED,
-                            "the layers in front of the network multiply channel %d by %g, which is no normalisation", i,
-                            x->scale[i]);
+                            "the layers in front of the network multiply channel %d by %g, which is no normalisation",
+                            i, x->scale[i]);
         c->std[i] = (float)(1 / x->scale[i]);
         c->mean[i] = (float)(-x->shift[i] / x->scale[i]);
     }
     c->has_input = true;
-    snprintf(note, sizeof note, "%s%s%s folded into the preprocessing%s%s", x->rescalings && !x->assumed ? "Rescaling" : "",
+    snprintf(note, sizeof note, "%s%s%s folded into the preprocessing%s%s",
+             x->rescalings && !x->assumed ? "Rescaling" : "",
              x->rescalings && !x->assumed && x->normalizations ? " and " : "", x->normalizations ? "Normalization" : "",
              x->assumed ? ", behind a Rescaling by 1/255 that a file of weights does not tell of" : "",
              x->as_std ? ", its variance being the standard deviation as in Keras' published files" : "");
@@ -272,7 +274,8 @@ bool eff_keras_is_zip(zip_t *z)
 }
 
 /* A whole member, with a NUL behind it. */
-static eff_status read_member(zip_t *z, const char *name, uint64_t limit, unsigned char **out, size_t *n, eff_error *err)
+static eff_status read_member(zip_t *z, const char *name, uint64_t limit, unsigned char **out, size_t *n,
+                              eff_error *err)
 {
     zip_stat_t st;
     zip_stat_init(&st);
@@ -288,7 +291,8 @@ static eff_status read_member(zip_t *z, const char *name, uint64_t limit, unsign
     zip_int64_t k = -1;
     while (f && got <= st.size && (k = zip_fread(f, p + got, st.size + 1 - got)) > 0) got += (size_t)k;
     eff_status s = EFF_OK;
-    if (!f || k < 0) s = eff_fail(err, EFF_EFORMAT, "%s: %s", name, f ? zip_file_strerror(f) : zip_strerror(z));
+    if (!f || k < 0)
+        s = eff_fail(err, EFF_EFORMAT, "%s: %s", name, f ? zip_file_strerror(f) : zip_strerror(z));
     else if (got != st.size)
         s = eff_fail(err, EFF_EFORMAT, "%s: expected %llu bytes, found %s", name, (unsigned long long)st.size,
                      got < st.size ? "less" : "more");
@@ -311,7 +315,9 @@ eff_status eff_keras_unzip(zip_t *z, uint64_t size, unsigned char **weights, siz
     *config = NULL;
     eff_status s = read_member(z, config_name, MAX_CONFIG, &text, &length, err);
     if (s == EFF_OK) s = read_member(z, weights_name, ((uint64_t)64 << 20) + 4 * size, weights, n, err);
-    if (s == EFF_OK) *config = (char *)text;
-    else eff_free(text);
+    if (s == EFF_OK)
+        *config = (char *)text;
+    else
+        eff_free(text);
     return s;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keras' conventions: what variables are called, what the layers in front of a network do to its input, and its zip archive. */
+/* Keras' conventions: what variables are called, what the layers in front of a network do to its input, and its zip
+ * archive. */
 #ifndef EFF_WORKER_KERAS_H
 #define EFF_WORKER_KERAS_H
 
@@ -7,8 +8,8 @@
 
 #include <zip.h>
 
-/** LAYER/LEAF ("stem_conv/kernel") for a dataset at `path`. Keras 3 has "layers/conv2d_1/vars/0", `layer` being what its group is
- * called; older files end in "stem_conv/kernel:0".
+/** LAYER/LEAF ("stem_conv/kernel") for a dataset at `path`. Keras 3 has "layers/conv2d_1/vars/0", `layer` being what
+ * its group is called; older files end in "stem_conv/kernel:0".
  * @return false for the states of an optimiser and the like */
 bool eff_keras_name(char *out, size_t size, const char *path, const char *layer);
 

@@ -37,7 +37,8 @@ static eff_status open_hdf5(eff_checkpoint *c, void *image, size_t n, const char
 {
     (void)c, (void)n, (void)config;
     eff_free(image);
-    return eff_fail(err, EFF_EUNSUPPORTED, "an HDF5 file (Keras weights), which this build cannot read: EFF_HDF5 is off");
+    return eff_fail(err, EFF_EUNSUPPORTED,
+                    "an HDF5 file (Keras weights), which this build cannot read: EFF_HDF5 is off");
 }
 
 #endif
@@ -95,8 +96,10 @@ eff_status eff_worker_open(eff_checkpoint **out, int fd, uint64_t size, eff_erro
     c->bytes = size;
     s = z ? open_archive(c, z, size, err) : open_file(c, fd, size, err);
     if (s == EFF_OK) s = eff_checkpoint_finish(c, err);
-    if (s == EFF_OK) *out = c;
-    else eff_checkpoint_close(c);
+    if (s == EFF_OK)
+        *out = c;
+    else
+        eff_checkpoint_close(c);
 end:
     if (z) zip_discard(z);
     return s;

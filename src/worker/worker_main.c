@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet-worker: reads the file that is open as descriptor 3 and writes its tensors to descriptor 4 as a safetensors stream, or,
- * with a status other than 0, one line on what is wrong with it. It is started by src/jail/jail.c and by nobody else. Everything
- * that the libraries it uses want of the system once (time zone, random seeds) they get first; then it confines itself; only then
- * does it look at the file. */
+/* effnet-worker: reads the file that is open as descriptor 3 and writes its tensors to descriptor 4 as a safetensors
+ * stream, or, with a status other than 0, one line on what is wrong with it. It is started by src/jail/jail.c and by
+ * nobody else. Everything that the libraries it uses want of the system once (time zone, random seeds) they get first;
+ * then it confines itself; only then does it look at the file. */
 #define _GNU_SOURCE
 #include "formats/import.h"
 #include "jail/confine.h"
@@ -21,8 +21,8 @@
 static void warm_up(void)
 {
     setenv("TZ", "UTC0", 0);
-    tzset();                /* libzip turns dates of members into time_t */
-    json_object_seed(0);    /* /dev/urandom                              */
+    tzset();             /* libzip turns dates of members into time_t */
+    json_object_seed(0); /* /dev/urandom                              */
     eff_worker_prepare();
 }
 
@@ -30,7 +30,8 @@ static void warm_up(void)
 static eff_status check_total(const eff_checkpoint *c, const eff_limits *l, eff_error *err)
 {
     double total = 0;
-    for (size_t i = 0; i < c->count; i++) total += (double)c->tensor[i].count * (double)eff_dtype_size(c->tensor[i].dtype);
+    for (size_t i = 0; i < c->count; i++)
+        total += (double)c->tensor[i].count * (double)eff_dtype_size(c->tensor[i].dtype);
     if (total <= (double)l->output) return EFF_OK;
     return eff_fail(err, EFF_EFORMAT, "its tensors take %.0f bytes, more than a file of %llu bytes can hold", total,
                     (unsigned long long)c->bytes);
@@ -42,7 +43,8 @@ static eff_status import(int fd, uint64_t size, const eff_limits *l, eff_error *
     eff_status s = eff_worker_open(&c, fd, size, err);
     if (s != EFF_OK) return s;
     s = check_total(c, l, err);
-    if (s == EFF_OK) s = eff_import_send(dup(EFF_JAIL_OUTPUT), c, err); /* a copy: the line of an error comes after a stream begun */
+    if (s == EFF_OK)
+        s = eff_import_send(dup(EFF_JAIL_OUTPUT), c, err); /* a copy: the line of an error comes after a stream begun */
     eff_checkpoint_close(c);
     return s;
 }
@@ -52,7 +54,8 @@ static int report(eff_status s, eff_error *err, const eff_limits *l)
 {
     if (s == EFF_OK) return 0;
     if (s == EFF_ENOMEM)
-        s = eff_fail(err, EFF_EFORMAT, "reading it takes more than the %llu MB of memory that an import of its size may have",
+        s = eff_fail(err, EFF_EFORMAT,
+                     "reading it takes more than the %llu MB of memory that an import of its size may have",
                      (unsigned long long)(l->memory >> 20));
     if (s == EFF_EARG) s = EFF_EFORMAT;
     const size_t n = strlen(err->msg);
