@@ -146,7 +146,7 @@ static void refused(void **state)
         { "bad_soft_link.h5", EFF_EUNSUPPORTED, "a/loop: a soft link, and links are not followed" },
         { "bad_external_link.h5", EFF_EUNSUPPORTED, "a/kernel: a link into another file, and links are not followed" },
         { "bad_cycle.h5", EFF_EFORMAT, "more than 24 groups deep" },
-        { "bad_branching.h5", EFF_EFORMAT, "more than 262144 members" },
+        { "bad_branching.h5", EFF_EFORMAT, "more than 65536 members" },
         { "bad_virtual.h5", EFF_EUNSUPPORTED, "dataset conv/kernel: virtual, its data would come from other files" },
         { "bad_external_data.h5", EFF_EUNSUPPORTED,
           "dataset conv/kernel: external, its data would come from other files" },

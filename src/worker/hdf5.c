@@ -15,7 +15,7 @@
 
 enum {
     MAX_DEPTH = 24,      /* of groups; a model within a model takes three more                   */
-    MAX_LINKS = 1 << 18, /* followed, those to the same object counted each time                 */
+    MAX_LINKS = 1 << 16, /* followed, those to the same object counted each time                 */
     MAX_PATH = EFF_MAX_TENSOR_NAME,
     MAX_CONFIG = 8 << 20, /* bytes of model_config                                                */
 };
