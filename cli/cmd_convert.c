@@ -213,7 +213,7 @@ const cli_cmd cmd_convert = {
     .summary = "turn a checkpoint into a model file, a model file into ONNX or safetensors",
     .usage = "IN OUT",
     .operands = "mf",
-    .about = "Reads a checkpoint (.pth, .safetensors, TensorFlow's .index; the content decides, not the name),\n"
+    .about = "Reads a checkpoint (.pth, .safetensors, .keras, .h5, TensorFlow's .index; the content decides),\n"
              "finds out which network it is, and writes OUT: .effnet holds everything that predicting needs,\n"
              ".safetensors the tensors alone, .json the table of the architecture. Nothing inside a\n"
              "checkpoint is ever executed. OUT is read back and compared; it appears whole or not at all.\n\n"

@@ -81,7 +81,10 @@ static int run_command(int argc, char **argv)
         if (!cmd->run) return no_sub(cmd, argc, argv);
         cli_args a;
         int status = cli_parse(&a, cmd, argc - (sub != NULL), argv + (sub != NULL));
-        if (status < 0) status = cmd->run(&a);
+        if (status < 0) {
+            if (cli_flag(&a, "no-jail")) eff_jail_enable(0);
+            status = cmd->run(&a);
+        }
         cli_progress_end();
         cli_args_free(&a);
         return status;

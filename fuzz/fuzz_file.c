@@ -25,7 +25,7 @@ void fuzz_tensor_file(const uint8_t *data, size_t size)
 {
     eff_checkpoint *c;
     eff_error err = { 0 };
-    if (eff_checkpoint_open_fd(&c, fuzz_memory_file(data, size), size, NULL, &err) != EFF_OK) {
+    if (eff_checkpoint_parse_fd(&c, fuzz_memory_file(data, size), size, NULL, &err) != EFF_OK) {
         FUZZ_EXPECT(!c && err.msg[0]); /* a refusal says why and leaves nothing */
         return;
     }

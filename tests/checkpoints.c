@@ -32,7 +32,16 @@ eff_status t_open_bytes(eff_checkpoint **c, const void *bytes, size_t n, eff_err
         assert_true(k > 0);
         put += (size_t)k;
     }
-    return eff_checkpoint_open_fd(c, fd, n, NULL, err);
+    return eff_checkpoint_parse_fd(c, fd, n, NULL, err);
+}
+
+eff_status t_open_here(eff_checkpoint **c, const char *path, eff_error *err)
+{
+    size_t n;
+    unsigned char *const bytes = t_file(path, &n);
+    const eff_status s = t_open_bytes(c, bytes, n, err);
+    free(bytes);
+    return s;
 }
 
 float *t_tensor(const eff_checkpoint *c, const char *name, size_t *count)

@@ -13,6 +13,9 @@ unsigned char *t_file(const char *path, size_t *n);
 /** Open n bytes as if they were a file (they lie in a memfd). */
 eff_status t_open_bytes(eff_checkpoint **c, const void *bytes, size_t n, eff_error *err);
 
+/** Open a file without the worker: what the tests of parsers are about. */
+eff_status t_open_here(eff_checkpoint **c, const char *path, eff_error *err);
+
 /** Tensor `name` as floats (malloc'ed, *count set); fails the test when it is not there or cannot be read. */
 float *t_tensor(const eff_checkpoint *c, const char *name, size_t *count);
 /** Read every tensor once. The first failure, or EFF_OK. */

@@ -240,18 +240,27 @@ static void loads(void **state)
         { keep(t_tmp("model.effnet")), { .classes = 2, .architecture = TINY } },
         { keep(t_tmp("lukemelas.safetensors")), { 0 } },
         { keep(t_tmp("timm.safetensors")), { .family = "timm_tf", .architecture = "b0@width=0.01,depth=0.01" } },
-        { keep(t_tmp("zip.pth")), { 0 } },
-        { keep(t_tmp("legacy.pth")), { 0 } },
         { keep(t_tmp("tensorflow.index")), { .channels = 3 } },
         { keep(t_tmp("tensorflow")), { 0 } },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) at_every_index(t[i].spec, load, &t[i], NULL);
 }
 
+/* Not through the worker: a process for every allocation would take minutes, and this is about the reader. */
+static eff_status open_here(eff_checkpoint **c, const char *path, eff_error *err)
+{
+    int fd;
+    uint64_t size;
+    *c = NULL;
+    const eff_status s = eff_file_open(path, &fd, &size, err);
+    return s == EFF_OK ? eff_checkpoint_parse_fd(c, fd, size, path, err) : s;
+}
+
 static eff_status read_all(const void *path, eff_error *err)
 {
     eff_checkpoint *c;
-    eff_status s = eff_checkpoint_open(&c, path, err);
+    const bool tiny = strstr(path, "tiny") != NULL; /* the one that goes through it */
+    eff_status s = tiny ? eff_checkpoint_open(&c, path, err) : open_here(&c, path, err);
     if (s != EFF_OK) assert_null(c);
     for (size_t i = 0; s == EFF_OK && i < eff_checkpoint_count(c); i++) {
         float x[4096];
@@ -266,6 +275,8 @@ static void tensors(void **state)
     (void)state;
     at_every_index("views.pth", read_all, keep(t_data("checkpoints/views.pth")), NULL);
     at_every_index("pt_good_tiny.pth", read_all, keep(t_data("checkpoints/bad/pt_good_tiny.pth")), NULL);
+    at_every_index("zip.pth", read_all, keep(t_tmp("zip.pth")), NULL);
+    at_every_index("legacy.pth", read_all, keep(t_tmp("legacy.pth")), NULL);
     at_every_index("timm.safetensors", read_all, keep(t_tmp("timm.safetensors")), NULL);
 }
 
@@ -363,7 +374,7 @@ static void conversions(void **state)
     for (size_t i = 0; i < 3; i++)
         for (int exists = 0; exists < 2; exists++) {
             if (exists && i == 0) continue; /* the same way of saving as the next */
-            const convert_arg a = { keep(t_tmp(i == 1 ? "legacy.pth" : "zip.pth")), keep(t_tmp("%s", out[i])), exists };
+            const convert_arg a = { keep(t_tmp("lukemelas.safetensors")), keep(t_tmp("%s", out[i])), exists };
             eff_error err = { 0 };
             unlink(a.to);
             if (exists) write_file(a.to, "before", 6);

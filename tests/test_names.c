@@ -48,6 +48,9 @@ static void test_b0_reference(void **state)
         name_is(EFF_FAMILY_TIMM_TF, &t, g, p, t_tsv_get(&r, i, "timm"));
         name_is(EFF_FAMILY_TORCHVISION, &t, g, p, t_tsv_get(&r, i, "torchvision"));
         name_is(EFF_FAMILY_TF, &t, g, p, t_tsv_get(&r, i, "tf_checkpoint_suffix"));
+        char keras[128];
+        snprintf(keras, sizeof keras, "%s/%s", t_tsv_get(&r, i, "keras_layer"), t_tsv_get(&r, i, "keras2_var"));
+        name_is(EFF_FAMILY_KERAS, &t, g, p, keras);
     }
     t_tsv_free(&r);
     eff_graph_free(g);
@@ -148,7 +151,8 @@ static void test_names_are_distinct(void **state)
 #define TIMMS  (1u << EFF_FAMILY_TIMM | 1u << EFF_FAMILY_TIMM_TF)
 #define TV     (1u << EFF_FAMILY_TORCHVISION)
 #define TF     (1u << EFF_FAMILY_TF)
-#define ALL_MB (1u << EFF_FAMILY_LUKEMELAS | TIMMS | TV | TF)
+#define KERAS  (1u << EFF_FAMILY_KERAS)
+#define ALL_MB (1u << EFF_FAMILY_LUKEMELAS | TIMMS | TV | TF | KERAS)
 #define FLAT   (1u << EFF_NAMING_MOBILENET | 1u << EFF_NAMING_MNASNET)
     static const struct {
         const char *spec;
@@ -159,8 +163,9 @@ static void test_names_are_distinct(void **state)
         { "mobilenetv2-1.0", ALL_MB | FLAT },
         { "mobilenetv2-1.0@depth=2,width=0.3", ALL_MB | 1u << EFF_NAMING_MOBILENET },
         { "mnasnet-b1", ALL_MB | FLAT }, { "mnasnet-a1", ALL_MB }, { "mobilenetv1-1.0", TIMMS },
-        { "efficientnet-v2-s", TIMMS | TV | TF }, { "efficientnet-v2-xl", TIMMS | TV | TF }, { "efficientnet-v2-b0", TIMMS | TV | TF },
-        { "efficientnet-edgetpu-l", TIMMS | TV | TF }, { "resnet18", TIMMS | TV }, { "resnet152", TIMMS | TV },
+        { "efficientnet-v2-s", TIMMS | TV | TF | KERAS }, { "efficientnet-v2-b0", TIMMS | TV | TF | KERAS },
+        { "efficientnet-v2-xl", TIMMS | TV | TF }, /* a stage of 32 blocks, and Keras has 26 letters */
+        { "efficientnet-edgetpu-l", TIMMS | TV | TF | KERAS }, { "resnet18", TIMMS | TV }, { "resnet152", TIMMS | TV },
         { "resnet50@width=0.3,depth=0.4", TIMMS | TV },
     };
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
@@ -242,7 +247,6 @@ static void test_family_names(void **state)
         T_OK(eff_family_parse(&f, eff_family_name((eff_family)i), &err), err);
         assert_int_equal(f, i);
     }
-    assert_int_equal(eff_family_parse(&f, "keras", &err), EFF_EUNSUPPORTED);
     assert_int_equal(eff_family_parse(&f, "torchvison", &err), EFF_EARG);
     assert_non_null(strstr(err.msg, "did you mean torchvision?"));
     assert_int_equal(eff_family_parse(&f, "", &err), EFF_EARG);

@@ -572,7 +572,7 @@ static void no_memory(void **state)
             eff_error err = { 0 };
             float *const x = malloc(1 << 20);
             eff_alloc_fail_after(i);
-            s = eff_checkpoint_open(&c, t_data("checkpoints/%s", file[f]), &err);
+            s = t_open_here(&c, t_data("checkpoints/%s", file[f]), &err);
             for (size_t k = 0; s == EFF_OK && k < c->count; k++) s = eff_checkpoint_read(c, k, x, &err);
             eff_alloc_fail_after(-1);
             eff_checkpoint_close(c);

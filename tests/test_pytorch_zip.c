@@ -134,7 +134,7 @@ static void archives(void **state)
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         eff_checkpoint *c;
         eff_error err = { 0 };
-        const eff_status s = eff_checkpoint_open(&c, make_zip(t[i].it, t[i].n), &err);
+        const eff_status s = t_open_here(&c, make_zip(t[i].it, t[i].n), &err);
         if (s != t[i].code || !strstr(err.msg, t[i].says))
             fail_msg("%zu: %d \"%s\", expected \"%s\"", i, s, err.msg, t[i].says);
         if (s == EFF_OK) T_OK(t_read_all(c, &err), err);
@@ -182,7 +182,7 @@ static void shared_storage(void **state)
             }
             eff_checkpoint *c;
             eff_error err = { 0 };
-            T_OK(eff_checkpoint_open(&c, path, &err), err);
+            T_OK(t_open_here(&c, path, &err), err);
             for (int k = 0; k < 8; k++) {
                 const t_spec *const s = &parts[k % 4];
                 float got[10000];

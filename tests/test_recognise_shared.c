@@ -31,6 +31,12 @@ static const struct {
     { "small_timm_tf_training.pth", "timm_tf", "small", "pytorch-zip", as_is },
     { "b0_tf_bundle", "tf", "b0", "tensorflow-bundle", as_is },
     { "small_tf_bundle/model.ckpt.index", "tf", "small", "tensorflow-bundle", as_is },
+    { "b0_keras.weights.h5", "keras", "b0", "keras-h5", as_is },
+    { "small_keras.weights.h5", "keras", "small", "keras-h5", as_is },
+    { "small_keras.keras", "keras", "small", "keras", as_is },
+    { "small_keras_full.h5", "keras", "small", "keras-h5", as_is },
+    { "small_keras_legacy_weights.h5", "keras", "small", "keras-h5", as_is },
+    { "small_keras_published_layout.h5", "keras", "small", "keras-h5", as_is },
 };
 
 static void test_good(void **state)
@@ -55,7 +61,8 @@ static void test_good(void **state)
         assert_int_equal(m->table.classes, t.classes);
         assert_string_equal(m->meta.family, good[i].family);
         assert_string_equal(m->meta.format, good[i].format);
-        const bool same = strcmp(good[i].family, "timm_tf") == 0 || strcmp(good[i].family, "lukemelas") == 0 || strcmp(good[i].family, "tf") == 0;
+        const bool same = strcmp(good[i].family, "timm_tf") == 0 || strcmp(good[i].family, "lukemelas") == 0 || strcmp(good[i].family, "tf") == 0 ||
+                          strcmp(good[i].family, "keras") == 0;
         assert_string_equal(m->info.padding, same ? "same" : "symmetric");
         assert_true(m->table.bn_eps == (same ? 1e-3 : 1e-5));
         for (int p = 0; p < m->graph->nparams; p++)
@@ -106,6 +113,12 @@ static const struct {
     { "bad/pt_not_a_checkpoint.pth", EFF_EFORMAT, "text" },
     { "bad/pt_deflated.pth", EFF_EFORMAT, "" },
     { "bad/pt_flipped_data_byte.pth", EFF_EFORMAT, "" },
+    { "small_chunked_gzip.weights.h5", EFF_EFORMAT, "no known architecture fits" },
+    { "bad/h5_bad_superblock_offsets.h5", EFF_EFORMAT, "HDF5: the file cannot be opened: " },
+    { "bad/h5_header_only.h5", EFF_EFORMAT, "truncated file" },
+    { "bad/h5_truncated_60k.h5", EFF_EFORMAT, "truncated file" },
+    { "bad/h5_missing_datasets.weights.h5", EFF_EFORMAT, "no known architecture fits" },
+    { "bad/h5_wrong_shape_dtype.weights.h5", EFF_EFORMAT, "no known architecture fits" },
 };
 
 static void test_refused(void **state)

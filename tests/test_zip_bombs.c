@@ -151,11 +151,19 @@ static double now_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-static long peak_kb(void)
+/* Of this process or, RUSAGE_CHILDREN, of the largest of the workers that it waited for. */
+static long peak_kb(int who)
 {
     struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
+    getrusage(who, &u);
     return u.ru_maxrss;
+}
+
+static double workers_ms(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_CHILDREN, &u);
+    return 1e3 * (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-3 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 typedef struct outcome {
@@ -177,11 +185,12 @@ static outcome load(const char *path)
     if (child == 0) {
         eff_model *m;
         eff_error err = { 0 };
-        const long kb = peak_kb();
+        const long kb = peak_kb(RUSAGE_SELF);
         const double start = now_ms();
         o.status = eff_model_load(&m, path, NULL, &err);
-        o.ms = now_ms() - start;
-        o.kb = peak_kb() - kb;
+        o.ms = now_ms() - start + workers_ms();
+        o.kb = peak_kb(RUSAGE_SELF) - kb;
+        if (peak_kb(RUSAGE_CHILDREN) > kb) o.kb += peak_kb(RUSAGE_CHILDREN) - kb; /* it is counted from where we stood */
         memcpy(o.msg, err.msg, sizeof o.msg);
         if (write(end[1], &o, sizeof o) != sizeof o) _exit(1);
         _exit(0);
@@ -380,7 +389,7 @@ static void repeating_views(void **state)
     add_member(&a, &pkl);
     add_member(&a, &data);
     finish(&a, path);
-    refused("repeating views", path, "no known architecture fits");
+    refused("repeating views", path, "its tensors take 39200000000 bytes");
     free(b.p);
     free(x);
 }

@@ -28,6 +28,7 @@ need_build()
     module libcrypto libssl-dev
     module sqlite3 libsqlite3-dev
     module libcurl libcurl4-openssl-dev
+    module hdf5 libhdf5-dev
     module cmocka libcmocka-dev
 }
 

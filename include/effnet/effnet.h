@@ -132,7 +132,7 @@ EFF_API eff_status eff_prepare_bytes(const void *bytes, size_t size, const eff_p
 typedef struct eff_model eff_model; /* immutable once loaded; share freely between threads */
 
 typedef struct eff_model_opts {
-    const char *family;       /* of a checkpoint's names: NULL = recognise; "timm", "timm_tf", "torchvision", "lukemelas", "tf" */
+    const char *family;       /* of a checkpoint's names: NULL = recognise; "timm", "timm_tf", "torchvision", "lukemelas", "tf", "keras" */
     const char *architecture; /* built-in name or table path for a checkpoint; NULL = recognise  */
     int classes;              /* of an untrained model; 0 = the table's                          */
     int height, width;        /* input size; 0 = the model's own                                 */
@@ -195,7 +195,7 @@ typedef struct eff_stage_info {
 
 typedef struct eff_model_info {
     const char *name;          /* "efficientnet-b0", or what the table is called  */
-    const char *format;        /* "builtin", "table", "effnet", "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle" */
+    const char *format;        /* "builtin", "table", "effnet", "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle", "keras", "keras-h5" */
     const char *family;        /* names the weights came in; NULL if untrained    */
     const char *padding;       /* "same" or "symmetric"                           */
     const char *origin, *licence; /* of the weights, or NULL                      */
@@ -240,7 +240,11 @@ EFF_API const char *eff_nearest_name(const char *name, const char *const *candid
 
 typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not a model is in it */
 
-/** Open a tensor file and read its directory; tensor data stays on disk. */
+/** PyTorch's and Keras' files are parsed in a process of their own, effnet-worker, which has no access to anything but the
+ * file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
+EFF_API void eff_jail_enable(int on);
+
+/** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. */
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);

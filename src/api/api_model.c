@@ -8,6 +8,7 @@
 #include "formats/formats.h"
 #include "formats/modelfile.h"
 #include "infer/engine.h"
+#include "jail/jail.h"
 #include "model/average.h"
 #include "model/compound.h"
 #include "model/table_json.h"
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+EFF_API void eff_jail_enable(int on) { eff_jail_set(on != 0); }
 
 EFF_API void eff_model_opts_init(eff_model_opts *o) { *o = (eff_model_opts){ 0 }; }
 

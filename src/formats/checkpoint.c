@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "formats/bundle.h"
 #include "formats/dtype.h"
+#include "formats/import.h"
 #include "formats/pytorch.h"
 #include "formats/safetensors.h"
 
@@ -260,7 +261,7 @@ typedef struct magic {
 } magic;
 
 static const magic magics[] = {
-    { "\x89HDF\r\n\x1a\n", 0, 8, true, "an HDF5 file (Keras weights)" },
+    { EFF_HDF5_MAGIC, 0, 8, true, "an HDF5 file (Keras weights)" },
     { "TFL3", 4, 4, true, "a TensorFlow Lite model" },
     { "GGUF", 0, 4, true, "a GGUF file" },
     { "\x93NUMPY", 0, 6, true, "a NumPy array" },
@@ -323,19 +324,27 @@ static bool looks_like_safetensors(const unsigned char *h, size_t n, uint64_t si
     return length <= size - 8;
 }
 
-static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path, eff_error *err)
+static bool is_zip(const unsigned char *h, size_t n)
+{
+    return n >= 4 && h[0] == 'P' && h[1] == 'K' && (!memcmp(h + 2, "\3\4", 2) || !memcmp(h + 2, "\5\6", 2));
+}
+
+static bool is_pickle(const unsigned char *h, size_t n) { return n >= 2 && h[0] == 0x80 && h[1] <= 5; }
+
+/* jailed: what takes more than a few bounded steps to parse is left to the worker. */
+static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path, bool jailed, eff_error *err)
 {
     unsigned char h[HEAD_BYTES];
     const size_t n = size < sizeof h ? (size_t)size : sizeof h;
     if (n == 0) return eff_fail(err, EFF_EFORMAT, "the file is empty");
     const eff_status s = eff_file_read_at(c->fd, h, n, 0, err);
     if (s != EFF_OK) return s;
-    if (looks_like_safetensors(h, n, size)) return eff_safetensors_open(c, size, err);
+    if (looks_like_safetensors(h, n, size)) return eff_safetensors_open(c, size, EFF_MODELFILE_KEY, err);
     if (eff_bundle_is_index(c->fd, size)) return eff_bundle_open(c, path, size, err);
-    if (n >= 4 && h[0] == 'P' && h[1] == 'K' && (!memcmp(h + 2, "\3\4", 2) || !memcmp(h + 2, "\5\6", 2)))
-        return eff_pytorch_open_zip(c, err);
-    if (n >= 2 && h[0] == 0x80 && h[1] <= 5) return eff_pytorch_open_legacy(c, size, err);
-    if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, err);
+    if (is_zip(h, n)) return jailed ? eff_import(c, err) : eff_pytorch_open_zip(c, err);
+    if (is_pickle(h, n)) return jailed ? eff_import(c, err) : eff_pytorch_open_legacy(c, size, err);
+    if (jailed && n >= 8 && !memcmp(h, EFF_HDF5_MAGIC, 8)) return eff_import(c, err);
+    if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, EFF_MODELFILE_KEY, err);
     if (n < 9) return eff_fail(err, EFF_EFORMAT, "the file has %zu bytes, too few for any checkpoint", n);
     if (path && eff_bundle_is_index_name(path)) return eff_bundle_open(c, path, size, err); /* says what is wrong with it */
     return refuse(h, n, err);
@@ -343,7 +352,7 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path
 
 /* ------------------------------------------------------------------------------------------ public calls */
 
-eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err)
+static eff_status open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, bool jailed, eff_error *err)
 {
     *out = NULL;
     eff_checkpoint *const c = eff_calloc(1, sizeof *c);
@@ -353,7 +362,7 @@ eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, c
     }
     c->fd = fd;
     c->bytes = size;
-    eff_status s = open_format(c, size, path, err);
+    eff_status s = open_format(c, size, path, jailed, err);
     if (s == EFF_OK) s = eff_checkpoint_finish(c, err);
     if (s != EFF_OK) {
         eff_checkpoint_close(c);
@@ -361,6 +370,16 @@ eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, c
     }
     *out = c;
     return EFF_OK;
+}
+
+eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err)
+{
+    return open_fd(out, fd, size, path, true, err);
+}
+
+eff_status eff_checkpoint_parse_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err)
+{
+    return open_fd(out, fd, size, path, false, err);
 }
 
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err)

@@ -31,12 +31,14 @@ typedef struct eff_tensor {
 } eff_tensor;
 
 struct eff_checkpoint {
-    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle"     */
+    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle", "keras", "keras-h5" */
     size_t count, capacity, name_bytes;
     eff_tensor *tensor;
     char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */
-    char *note;                   /* of a view (unwrap.h): what was chosen for it, or NULL                   */
+    char *note;                   /* what was chosen for a view (unwrap.h), or made of what the file says    */
+    bool has_input;               /* the file says how pictures are normalised:                              */
+    float mean[3], std[3];        /* on the 0..255 scale                                                     */
     int fd;                       /* of the file, owned; -1: there is none                                   */
     uint64_t bytes;               /* of its files together                                                   */
     void *impl;                   /* of the format                                                           */
@@ -53,6 +55,9 @@ size_t eff_dtype_size(eff_dtype t);
 /** eff_checkpoint_open() for a descriptor of `size` bytes, which is taken (and closed) whatever the outcome. `path`: the file's, for
  * a format that has others beside it; NULL = unknown. */
 eff_status eff_checkpoint_open_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err);
+
+/** The same without the worker process (import.h): what the worker itself calls, and tests. HDF5 is not among what it knows. */
+eff_status eff_checkpoint_parse_fd(eff_checkpoint **out, int fd, uint64_t size, const char *path, eff_error *err);
 
 /* ------------------------------------------------------------------------------- for the readers of formats */
 

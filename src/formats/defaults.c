@@ -6,12 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum norm { IMAGENET, HALF, LITE } norm;
+typedef enum norm { IMAGENET, HALF, LITE, KERAS2 } norm;
 
 static const float norms[][2][3] = {
     [IMAGENET] = { { 123.675f, 116.28f, 103.53f }, { 58.395f, 57.12f, 57.375f } },
     [HALF] = { { 127.5f, 127.5f, 127.5f }, { 127.5f, 127.5f, 127.5f } },
     [LITE] = { { 127, 127, 127 }, { 128, 128, 128 } },
+    [KERAS2] = { { 128, 128, 128 }, { 128, 128, 128 } },
 };
 
 #define BILINEAR EFF_FILTER_BILINEAR
@@ -21,7 +22,7 @@ static const float norms[][2][3] = {
 #define SQUARE   EFF_GEOM_SQUARE
 
 enum { NEUTRAL = EFF_FAMILY_NEUTRAL, LUKE = EFF_FAMILY_LUKEMELAS, TIMM = EFF_FAMILY_TIMM,
-       TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION, TF = EFF_FAMILY_TF };
+       TIMM_TF = EFF_FAMILY_TIMM_TF, TORCHVISION = EFF_FAMILY_TORCHVISION, TF = EFF_FAMILY_TF, KERAS = EFF_FAMILY_KERAS };
 
 /* `model` is compared with the table's name up to '@' without "efficientnet-"; a trailing '*' stands for
  * anything. The first row that fits holds. size 0: the table's own. side: pixels; or, where crop is given, size
@@ -118,6 +119,14 @@ static const struct rule {
     { TF, "lite*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BILINEAR, LITE },
     { TF, "edgetpu*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BILINEAR, LITE },
     { TF, "*", 0, 0, 0.875, SQUARE, EFF_FILTER_TF1_BICUBIC, IMAGENET },
+
+    /* the caller resizes, by tf.image.resize as in Keras' examples; mean and std are the network's own where the file has
+     * them (eff_checkpoint.has_input), and there are no weights in the Rescaling of these four */
+    { KERAS, "v2-s", 384, 0, 1, SQUASH, EFF_FILTER_TF2_BILINEAR, KERAS2 },
+    { KERAS, "v2-m", 480, 0, 1, SQUASH, EFF_FILTER_TF2_BILINEAR, KERAS2 },
+    { KERAS, "v2-l", 480, 0, 1, SQUASH, EFF_FILTER_TF2_BILINEAR, KERAS2 },
+    { KERAS, "v2-xl", 512, 0, 1, SQUASH, EFF_FILTER_TF2_BILINEAR, KERAS2 },
+    { KERAS, "*", 0, 0, 1, SQUASH, EFF_FILTER_TF2_BILINEAR, IMAGENET },
 
     /* of unknown origin: the Lite networks as their official weights expect it */
     { NEUTRAL, "lite*", 0, 0, 0.875, SHORT, BICUBIC, LITE },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Element types. All conversions of halves work on bits, so that they do not depend on the rounding mode or on what the
- * compiler thinks of _Float16; NaN payloads survive as far as they fit. */
+ * compiler thinks of _Float16; NaN payloads survive as far as they fit. What a type became in float32 is again that in
+ * float32 when it has been written in the type. */
 #include "formats/dtype.h"
 
 #include <string.h>
@@ -102,15 +103,35 @@ void eff_dtype_to_f32(eff_dtype t, const void *raw, size_t n, float *out)
     }
 }
 
+/* The whole number nearest to zero in the type's range; NaN is 0. */
+static int64_t whole(float x, int64_t lo, int64_t hi)
+{
+    if (!(x > (float)lo)) return x <= (float)lo ? lo : 0;
+    return x >= (float)hi ? hi : (int64_t)x;
+}
+
+#define STORE(type, expr)                         \
+    for (size_t i = 0; i < n; i++) {              \
+        const type v = (expr);                    \
+        memcpy(p + i * sizeof v, &v, sizeof v);   \
+    }                                             \
+    return
+
 void eff_dtype_from_f32(eff_dtype t, const float *x, size_t n, void *raw)
 {
     unsigned char *const p = raw;
-    if (t == EFF_F32 && n) {
-        memcpy(p, x, n * sizeof *x);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t h = t == EFF_F16 ? eff_f32_to_f16(x[i]) : eff_f32_to_bf16(x[i]);
-        memcpy(p + 2 * i, &h, 2);
+    if (!n) return;
+    switch (t) {
+    case EFF_F32: memcpy(p, x, n * sizeof *x); return;
+    case EFF_F16: STORE(uint16_t, eff_f32_to_f16(x[i]));
+    case EFF_BF16: STORE(uint16_t, eff_f32_to_bf16(x[i]));
+    case EFF_F64: STORE(double, x[i]);
+    case EFF_I64: STORE(int64_t, whole(x[i], INT64_MIN, INT64_MAX));
+    case EFF_I32: STORE(int32_t, (int32_t)whole(x[i], INT32_MIN, INT32_MAX));
+    case EFF_I16: STORE(int16_t, (int16_t)whole(x[i], INT16_MIN, INT16_MAX));
+    case EFF_I8: STORE(int8_t, (int8_t)whole(x[i], INT8_MIN, INT8_MAX));
+    case EFF_U8: STORE(uint8_t, (uint8_t)whole(x[i], 0, UINT8_MAX));
+    case EFF_BOOL: STORE(uint8_t, x[i] != 0);
+    case EFF_OPAQUE: return; /* no format asks */
     }
 }

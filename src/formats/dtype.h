@@ -8,7 +8,7 @@
 /** out[i] = element i of `raw` (any alignment, little-endian). Exact where float32 can hold the value, else rounded. */
 void eff_dtype_to_f32(eff_dtype t, const void *raw, size_t n, float *out);
 
-/** Write n elements of type F32, F16 or BF16 to `raw`. Too large for F16 becomes infinite. */
+/** Write n elements of the type to `raw`. Too large for F16 becomes infinite, for a whole number the farthest there is. */
 void eff_dtype_from_f32(eff_dtype t, const float *x, size_t n, void *raw);
 
 float eff_f16_to_f32(uint16_t h);

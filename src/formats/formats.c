@@ -158,7 +158,11 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     TRY(eff_recognise(&r, x, &claim, err));
     const int height = o->height ? o->height : keep_size ? r.table.height : 0;
     const int width = o->width ? o->width : keep_size ? r.table.width_px : 0;
-    const eff_preprocess p = eff_default_preprocess(r.family, &r.table, height, width);
+    eff_preprocess p = eff_default_preprocess(r.family, &r.table, height, width);
+    if (x->file->has_input) {
+        memcpy(p.mean, x->file->mean, sizeof p.mean);
+        memcpy(p.std, x->file->std, sizeof p.std);
+    }
     r.table.height = p.height;
     r.table.width_px = p.width;
     eff_status s = check_classes(o, &r.table, err);

@@ -138,6 +138,25 @@ static const name_row tf[] = {
     { MB | FUSED | CONV, "head.fc", ANY, "head/dense" },
 };
 
+/* Keras' applications and qubvel's, of either version */
+static const name_row keras[] = {
+    { MB | FUSED | CONV, "stem.conv", ANY, "stem_conv" },
+    { MB | FUSED | CONV, "stem.bn", ANY, "stem_bn" },
+    { MB | FUSED, "expand.conv", EXPANDED, "block%T%L_expand_conv" },
+    { MB | FUSED, "expand.bn", EXPANDED, "block%T%L_expand_bn" },
+    { MB, "dw.conv", ANY, "block%T%L_dwconv" },
+    { MB, "dw.bn", ANY, "block%T%L_bn" },
+    { MB | FUSED, "se.reduce", ANY, "block%T%L_se_reduce" },
+    { MB | FUSED, "se.expand", ANY, "block%T%L_se_expand" },
+    { MB | FUSED, "project.conv", ANY, "block%T%L_project_conv" },
+    { MB | FUSED, "project.bn", ANY, "block%T%L_project_bn" },
+    { CONV, "conv.conv", ANY, "block%T%L_project_conv" },
+    { CONV, "conv.bn", ANY, "block%T%L_project_bn" },
+    { MB | FUSED | CONV, "head.conv", ANY, "top_conv" },
+    { MB | FUSED | CONV, "head.bn", ANY, "top_bn" },
+    { MB | FUSED | CONV, "head.fc", ANY, "predictions" },
+};
+
 static const name_row resnet[] = { /* timm spells them as torchvision does */
     { BASIC | BOTTLE, "stem.conv", ANY, "conv1" },
     { BASIC | BOTTLE, "stem.bn", ANY, "bn1" },
@@ -167,12 +186,13 @@ static const struct name_table {
     [EFF_FAMILY_TIMM_TF] = { ROWS(timm), ROWS(resnet) },
     [EFF_FAMILY_TORCHVISION] = { ROWS(torchvision), ROWS(resnet) },
     [EFF_FAMILY_TF] = { ROWS(tf) },
+    [EFF_FAMILY_KERAS] = { ROWS(keras) },
     [EFF_NAMING_MOBILENET] = { ROWS(torchvision_mobilenet) },
     [EFF_NAMING_MNASNET] = { ROWS(torchvision_mnasnet) },
 };
 
 static const char *const family_name[EFF_FAMILY_COUNT] = { "neutral",     "lukemelas", "timm", "timm_tf",
-                                                            "torchvision", "tf" };
+                                                            "torchvision", "tf",        "keras" };
 
 const char *eff_family_name(eff_family f)
 {
@@ -191,11 +211,9 @@ eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err)
             *out = (eff_family)i;
             return EFF_OK;
         }
-    if (strcmp(s, "keras") == 0)
-        return eff_fail(err, EFF_EUNSUPPORTED, "family %s: checkpoints in its names are not read yet", s);
     const char *near = eff_nearest_name(s, family_name, EFF_FAMILY_COUNT);
     return eff_fail(err, EFF_EARG,
-                    "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas, tf or neutral", s,
+                    "unknown family \"%.40s\"%s%s%s: expected timm, timm_tf, torchvision, lukemelas, tf, keras or neutral", s,
                     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
@@ -221,23 +239,29 @@ static int code_value(char code, const eff_place *p)
     }
 }
 
-/* TensorFlow's word for a leaf of this layer, or NULL. */
+/* TensorFlow's and Keras' word for a leaf of this layer, or NULL. */
 static const char *tf_leaf(const char *layer, const char *leaf)
 {
-    const bool norm = strstr(layer, "batch_normalization") != NULL;
+    const size_t n = strlen(layer);
+    const bool norm = strstr(layer, "batch_normalization") || (n > 3 && strcmp(layer + n - 3, "_bn") == 0);
     if (strcmp(leaf, "running_mean") == 0) return "moving_mean";
     if (strcmp(leaf, "running_var") == 0) return "moving_variance";
     if (strcmp(leaf, "bias") == 0) return norm ? "beta" : "bias";
     if (strcmp(leaf, "weight") != 0) return NULL;
-    return norm ? "gamma" : strstr(layer, "depthwise") ? "depthwise_kernel" : "kernel";
+    return norm ? "gamma" : strstr(layer, "depthwise") || strstr(layer, "dwconv") ? "depthwise_kernel" : "kernel";
 }
 
-static bool expand_codes(char name[EFF_TENSOR_NAME], const char *pattern, const eff_place *p, const char *leaf)
+static bool expand_codes(char name[EFF_TENSOR_NAME], eff_family f, const char *pattern, const eff_place *p,
+                         const char *leaf)
 {
-    const bool slashes = strchr(pattern, '/') != NULL; /* TensorFlow's */
+    const bool slashes = f == EFF_FAMILY_TF || f == EFF_FAMILY_KERAS;
     int n = 0;
     for (; *pattern; pattern++) {
-        if (*pattern == '%' && pattern[1] >= 'a') {
+        if (*pattern == '%' && pattern[1] == 'L') {
+            if (p->block > 25) return false; /* past the letters */
+            name[n++] = (char)('a' + p->block);
+            pattern++;
+        } else if (*pattern == '%' && pattern[1] >= 'a') {
             const int number = *++pattern - 'a' + p->expand;
             if (number) n += snprintf(name + n, (size_t)(EFF_TENSOR_NAME - n), "_%d", number);
         } else if (*pattern == '%') {
@@ -269,7 +293,7 @@ bool eff_name_format(char name[EFF_TENSOR_NAME], eff_family f, const eff_place *
             if (strcmp(r->part, part) != 0 || (ops & ~r->ops)) continue;
             if (r->when != ANY && p->expand != (r->when == EXPANDED)) continue;
             if (r->when == FIRST && p->index) continue;
-            if (expand_codes(name, r->spelling, p, leaf)) return true;
+            if (expand_codes(name, f, r->spelling, p, leaf)) return true;
         }
     name[0] = '\0';
     return false;

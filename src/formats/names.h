@@ -13,6 +13,7 @@ typedef enum eff_family {
     EFF_FAMILY_TIMM_TF,     /* timm's tf_* weights: the same names, SAME padding, BN eps 1e-3        */
     EFF_FAMILY_TORCHVISION,
     EFF_FAMILY_TF,          /* the official TensorFlow checkpoints, scope taken off: SAME padding, BN eps 1e-3 */
+    EFF_FAMILY_KERAS,       /* Keras' layers, as LAYER/LEAF: SAME padding, BN eps 1e-3               */
     EFF_FAMILY_COUNT,
     /* how torchvision spells two of its networks: namings of their own, the family is torchvision */
     EFF_NAMING_MOBILENET = EFF_FAMILY_COUNT, /* MobileNetV2 */
@@ -25,8 +26,7 @@ enum { EFF_TENSOR_NAME = 128 }; /* bytes that any spelling of a parameter fits i
 const char *eff_family_name(eff_family f);        /* of a naming: its family's */
 eff_family eff_naming_family(eff_family naming); /* itself, where it is no further naming */
 
-/** The family called `s`. EFF_EARG naming the nearest one; EFF_EUNSUPPORTED for families that are known but not
- * read. */
+/** The family called `s`. EFF_EARG naming the nearest one. */
 eff_status eff_family_parse(eff_family *out, const char *s, eff_error *err);
 
 /** Where a parameter stands: all that a spelling depends on. */

@@ -70,7 +70,7 @@ static eff_status not_pytorch(zip_t *z, eff_error *err)
     const char *const first = n > 0 ? zip_get_name(z, 0, 0) : NULL;
     const size_t len = first ? strlen(first) : 0;
     if (zip_name_locate(z, "config.json", 0) >= 0 && zip_name_locate(z, "metadata.json", 0) >= 0)
-        return eff_fail(err, EFF_EUNSUPPORTED, "a Keras model (.keras) is not read yet");
+        return eff_fail(err, EFF_EUNSUPPORTED, "a Keras model (.keras) without model.weights.h5 is not read");
     if (len > 4 && !strcmp(first + len - 4, ".npy"))
         return eff_fail(err, EFF_EUNSUPPORTED, "a NumPy .npz archive is not read");
     return eff_fail(err, EFF_EFORMAT, "a zip archive without data.pkl: expected a PyTorch checkpoint");

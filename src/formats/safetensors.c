@@ -182,7 +182,7 @@ static eff_status parse_tensor(const char *name, const json_t *j, uint64_t data_
     return EFF_OK;
 }
 
-static eff_status parse_metadata(eff_checkpoint *c, const json_t *meta, eff_error *err)
+static eff_status parse_metadata(eff_checkpoint *c, const json_t *meta, const char *key, eff_error *err)
 {
     if (!json_is_object(meta))
         return eff_fail(err, EFF_EFORMAT, "__metadata__: expected an object, found %s", type_name(meta));
@@ -191,7 +191,7 @@ static eff_status parse_metadata(eff_checkpoint *c, const json_t *meta, eff_erro
         if (!json_is_string(json_object_iter_value(it)))
             return eff_fail(err, EFF_EFORMAT, "__metadata__: %.100s: expected a string, found %s", json_object_iter_key(it),
                             type_name(json_object_iter_value(it)));
-    const json_t *const own = json_object_get(meta, "effnet");
+    const json_t *const own = json_object_get(meta, key);
     if (!own) return EFF_OK;
     c->effnet_json = eff_strdup(json_string_value(own));
     return c->effnet_json ? EFF_OK : eff_fail_memory(err, json_string_length(own));
@@ -223,7 +223,7 @@ static eff_status check_tiling(const entry *e, size_t n, uint64_t data_size, eff
     return EFF_OK;
 }
 
-static eff_status fill(eff_checkpoint *c, reader *r, json_t *root, uint64_t data_size, eff_error *err)
+static eff_status fill(eff_checkpoint *c, reader *r, json_t *root, uint64_t data_size, const char *key, eff_error *err)
 {
     const size_t all = json_object_size(root);
     if (all > EFF_MAX_TENSORS + 1u) return eff_fail(err, EFF_EFORMAT, "header: more than %d tensors", EFF_MAX_TENSORS);
@@ -238,7 +238,7 @@ static eff_status fill(eff_checkpoint *c, reader *r, json_t *root, uint64_t data
     for (void *it = json_object_iter(root); it && s == EFF_OK; it = json_object_iter_next(root, it)) {
         const char *const name = json_object_iter_key(it);
         if (!strcmp(name, "__metadata__")) {
-            s = parse_metadata(c, json_object_iter_value(it), err);
+            s = parse_metadata(c, json_object_iter_value(it), key, err);
             continue;
         }
         e[n].name = name;
@@ -259,7 +259,7 @@ end:
     return s;
 }
 
-eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err)
+eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, const char *key, eff_error *err)
 {
     c->format = "safetensors";
     c->read = st_read;
@@ -293,7 +293,7 @@ eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err
         s = eff_fail(err, EFF_EFORMAT, "header: expected a JSON object, found %s", type_name(root));
         goto end;
     }
-    s = fill(c, r, root, size - r->data, err);
+    s = fill(c, r, root, size - r->data, key, err);
 end:
     json_decref(root);
     eff_free(text);
@@ -304,8 +304,6 @@ end:
 
 static eff_status describe(json_t *root, const eff_st_tensor *t, uint64_t *at, eff_error *err)
 {
-    if (t->dtype != EFF_F32 && t->dtype != EFF_F16 && t->dtype != EFF_BF16)
-        return eff_fail(err, EFF_EARG, "tensor %.100s: dtype %s is not written", t->name, eff_dtype_name(t->dtype));
     size_t count;
     if (t->ndim < 0 || t->ndim > EFF_MAX_DIMS || !eff_tensor_count(t->ndim, t->dim, &count))
         return eff_fail(err, EFF_EARG, "tensor %.100s: its shape cannot be written", t->name);
@@ -382,11 +380,24 @@ static eff_status put_tensor(FILE *f, const eff_st_tensor *t, void *scratch, eff
     return s;
 }
 
+/* The length, the header, spaces up to a multiple of 8. */
+static eff_status put_header(FILE *f, const char *header, eff_error *err)
+{
+    const size_t length = strlen(header);
+    const uint64_t padded = eff_round_up(length, 8);
+    eff_status s = put(f, &padded, 8, err);
+    if (s == EFF_OK) s = put(f, header, length, err);
+    return s == EFF_OK ? put(f, "       ", (size_t)padded - length, err) : s;
+}
+
 eff_status eff_safetensors_write(FILE *f, const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta,
                                  eff_error *err)
 {
     char *header = NULL;
     void *scratch = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (t[i].dtype != EFF_F32 && t[i].dtype != EFF_F16 && t[i].dtype != EFF_BF16)
+            return eff_fail(err, EFF_EARG, "tensor %.100s: dtype %s is not written", t[i].name, eff_dtype_name(t[i].dtype));
     eff_status s = build_header(t, n, meta, nmeta, &header, err);
     if (s != EFF_OK) return s;
     scratch = eff_malloc((size_t)CHUNK * 2);
@@ -394,15 +405,46 @@ eff_status eff_safetensors_write(FILE *f, const eff_st_tensor *t, size_t n, cons
         s = eff_fail_memory(err, (size_t)CHUNK * 2);
         goto end;
     }
-    const size_t length = strlen(header);
-    const uint64_t padded = eff_round_up(length, 8);
-    s = put(f, &padded, 8, err);
-    if (s == EFF_OK) s = put(f, header, length, err);
-    if (s == EFF_OK) s = put(f, "       ", (size_t)padded - length, err);
+    s = put_header(f, header, err);
     for (size_t i = 0; i < n && s == EFF_OK; i++) s = put_tensor(f, &t[i], scratch, err);
 end:
     eff_free(scratch);
     free(header); /* jansson's */
+    return s;
+}
+
+static eff_status copy_tensor(FILE *f, const eff_checkpoint *c, const eff_tensor *t, void *scratch, eff_error *err)
+{
+    float *const data = eff_malloc(t->count * sizeof *data); /* fits: eff_tensor_count allows 8 bytes an element */
+    if (!data) return eff_fail_memory(err, t->count * sizeof *data);
+    const eff_st_tensor copy = { t->name, t->dtype, .ndim = 1, .dim = { (int64_t)t->count }, .data = data };
+    eff_status s = c->read(c, t, data, err);
+    if (s != EFF_OK) eff_error_prefix(err, "tensor %.100s", t->name);
+    else s = put_tensor(f, &copy, scratch, err);
+    eff_free(data);
+    return s;
+}
+
+eff_status eff_safetensors_copy(FILE *f, const eff_checkpoint *c, const eff_st_meta *meta, size_t nmeta, eff_error *err)
+{
+    char *header = NULL;
+    size_t n = 0;
+    void *const scratch = eff_malloc((size_t)CHUNK * 8);
+    eff_st_tensor *const list = eff_calloc(c->count, sizeof *list);
+    eff_status s = scratch && list ? EFF_OK : eff_fail_memory(err, c->count * sizeof *list);
+    for (size_t i = 0; i < c->count && s == EFF_OK; i++) {
+        const eff_tensor *const t = &c->tensor[i];
+        if (t->dtype == EFF_OPAQUE) continue;
+        list[n] = (eff_st_tensor){ .name = t->name, .dtype = t->dtype, .ndim = t->ndim };
+        memcpy(list[n++].dim, t->dim, sizeof t->dim);
+    }
+    if (s == EFF_OK) s = build_header(list, n, meta, nmeta, &header, err);
+    if (s == EFF_OK) s = put_header(f, header, err);
+    for (size_t i = 0; i < c->count && s == EFF_OK; i++)
+        if (c->tensor[i].dtype != EFF_OPAQUE) s = copy_tensor(f, c, &c->tensor[i], scratch, err);
+    free(header); /* jansson's */
+    eff_free(list);
+    eff_free(scratch);
     return s;
 }
 

@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 
-/** Fill `c` (its fd set) from a safetensors file of `size` bytes. On failure the caller closes `c`. */
-eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, eff_error *err);
+#define EFF_MODELFILE_KEY "effnet" /* in the metadata of a model file */
+
+/** Fill `c` (its fd set) from a safetensors file of `size` bytes; c->effnet_json is what its metadata have under `key`. On
+ * failure the caller closes `c`. */
+eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, const char *key, eff_error *err);
 
 typedef struct eff_st_tensor { /* borrowed for the call */
     const char *name;
@@ -26,7 +29,10 @@ typedef struct eff_st_meta {
 eff_status eff_safetensors_write(FILE *f, const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta,
                                  eff_error *err);
 
-/** The same to a file, atomically: on failure `path` is what it was. */
+/** Write every tensor of `c` that can be read, in its own dtype, holding one at a time. */
+eff_status eff_safetensors_copy(FILE *f, const eff_checkpoint *c, const eff_st_meta *meta, size_t nmeta, eff_error *err);
+
+/** The same as eff_safetensors_write() to a file, atomically: on failure `path` is what it was. */
 eff_status eff_safetensors_save(const char *path, const eff_st_tensor *t, size_t n, const eff_st_meta *meta, size_t nmeta,
                                 eff_error *err);
 

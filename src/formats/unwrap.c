@@ -18,7 +18,7 @@ enum {
     PREFIX_SHOWN = 60,
 };
 
-static const char ema_suffix[] = "/ExponentialMovingAverage";
+static const char ema_suffix[] = "/ExponentialMovingAverage", keras_stem[] = "stem_conv/kernel";
 
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \
@@ -36,7 +36,7 @@ typedef struct found {
 
 typedef struct search {
     const eff_index *x;
-    bool tensorflow;
+    bool tensorflow, keras;
     found net[MAX_NETWORKS];
     int n;
 } search;
@@ -107,7 +107,7 @@ static void find_all_networks(search *s)
                 .net = 1u << kinds[k].op, .op = kinds[k].op, .nstages = 7, .stage = EFF_STAGE_STEM, .blocks = 17
             };
             char stem[EFF_TENSOR_NAME], head[EFF_TENSOR_NAME];
-            if ((f == EFF_FAMILY_TF) != s->tensorflow) continue;
+            if ((f == EFF_FAMILY_TF) != s->tensorflow || f == EFF_FAMILY_KERAS) continue;
             if (!eff_name_format(stem, (eff_family)f, &p, "stem.conv", "weight")) continue;
             p.stage = p.nstages;
             if (eff_name_format(head, (eff_family)f, &p, "head.fc", "weight")) find_networks(s, stem, head);
@@ -190,6 +190,9 @@ static eff_status view_new(eff_checkpoint **out, const eff_checkpoint *file, eff
     if (!v) return eff_fail_memory(err, sizeof *v);
     v->file = file;
     v->adapted = SIZE_MAX;
+    c->has_input = file->has_input;
+    memcpy(c->mean, file->mean, sizeof c->mean);
+    memcpy(c->std, file->std, sizeof c->std);
     if (!file->arch_hint) return EFF_OK;
     c->arch_hint = eff_strdup(file->arch_hint);
     return c->arch_hint ? EFF_OK : eff_fail_memory(err, 256);
@@ -235,10 +238,10 @@ static size_t common_name(char *out, size_t room, const char *part, size_t n)
 }
 
 /* HWIO to OIHW, depthwise [k][k][c][1] to [c][1][k][k], [in][out] to [out][in]. */
-static void permute(eff_tensor *to, const eff_tensor *from, const char *name, size_t len)
+static void permute(eff_tensor *to, const eff_tensor *from, bool is_depthwise)
 {
     static const int full[] = { 3, 2, 0, 1 }, depthwise[] = { 2, 3, 0, 1 }, matrix[] = { 1, 0 };
-    const int *order = from->ndim == 2 ? matrix : ends_with(name, len, "/depthwise_kernel") ? depthwise : full;
+    const int *order = from->ndim == 2 ? matrix : is_depthwise ? depthwise : full;
     *to = *from;
     if (from->ndim != 2 && from->ndim != 4) return;
     for (int i = 0; i < from->ndim; i++) {
@@ -260,7 +263,7 @@ static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const fo
         char name[EFF_MAX_TENSOR_NAME];
         const size_t len = common_name(name, sizeof name, t->name + f->len, n - f->len);
         eff_tensor v;
-        permute(&v, t, name, len);
+        permute(&v, t, ends_with(name, len, "/depthwise_kernel"));
         TRY(view_add(c, name, len, &v, err));
         averages += average;
     }
@@ -272,6 +275,62 @@ static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const fo
     else
         snprintf(note + k, room - (size_t)k, "%zu of %zu as moving averages (ExponentialMovingAverage)", averages,
                  c->count);
+    return EFF_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------- Keras' layers */
+
+static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
+
+/* Keras' networks call it "predictions", qubvel's "probs", and everybody else what he likes: the one matrix there is. */
+static const eff_tensor *find_classifier(const eff_index *x)
+{
+    const eff_tensor *only = eff_index_find(x, "predictions/kernel");
+    if (only) return only;
+    for (size_t i = 0; i < x->count; i++) {
+        const eff_tensor *const t = x->sorted[i];
+        if (t->ndim != 2 || !ends_with(t->name, strlen(t->name), "/kernel")) continue;
+        if (only) return NULL;
+        only = t;
+    }
+    return only;
+}
+
+/* How the rows of names.c spell LAYER/LEAF, which is a variable of a network; 0: of something else. `head`: bytes of the
+ * classifier's layer, with the slash. */
+static size_t keras_name(char *out, size_t room, const char *name, const eff_tensor *classifier, size_t head)
+{
+    static const char dw2[] = "dwconv2/", last[] = "predictions/";
+    const char *const leaf = strchr(name, '/');
+    const char *const second = strstr(name, dw2), *what;
+    if (!leaf) return 0;
+    if (classifier && strncmp(name, classifier->name, head) == 0)
+        return (size_t)snprintf(out, room, "%s%s", last, name + head);
+    if (!starts_with(name, "stem_") && !starts_with(name, "block") && !starts_with(name, "top_")) return 0;
+    if (strstr(name, "dwconv") && strcmp(leaf, "/kernel") == 0) what = "/depthwise_kernel"; /* Keras 3 writes "kernel" */
+    else what = leaf;
+    const int layer = (int)((second ? second + strlen("dwconv") : leaf) - name); /* of version 2: block4a_dwconv2 */
+    return (size_t)snprintf(out, room, "%.*s%s", layer, name, what);
+}
+
+static eff_status take_layers(eff_checkpoint *c, const eff_index *x, char *note, size_t room, eff_error *err)
+{
+    const eff_tensor *const classifier = find_classifier(x);
+    const size_t head = classifier ? (size_t)(strchr(classifier->name, '/') + 1 - classifier->name) : 0;
+    for (size_t i = 0; i < x->count; i++) {
+        const eff_tensor *const t = x->sorted[i];
+        char name[EFF_MAX_TENSOR_NAME + 1];
+        const size_t len = keras_name(name, sizeof name, t->name, classifier, head);
+        if (len == 0 || len > EFF_MAX_TENSOR_NAME) continue;
+        eff_tensor v;
+        permute(&v, t, ends_with(name, len, "/depthwise_kernel"));
+        TRY(view_add(c, name, len, &v, err));
+    }
+    const char *const input = "no Normalization layer, the usual mean and standard deviation assumed";
+    const int k = snprintf(note, room, "%s", x->file->has_input && x->file->note ? x->file->note : input);
+    if (classifier && !starts_with(classifier->name, "predictions/") && k < (int)room)
+        snprintf(note + k, room - (size_t)k, "%sclassifier is layer %.*s", k ? "; " : "",
+                 (int)(head - 1 < PREFIX_SHOWN ? head - 1 : PREFIX_SHOWN), classifier->name);
     return EFF_OK;
 }
 
@@ -338,9 +397,10 @@ static eff_status build_view(eff_checkpoint **out, const search *s, const found 
     eff_checkpoint *c = NULL;
     eff_status status = view_new(&c, s->x->file, err);
     if (status == EFF_OK)
-        status = s->tensorflow ? take_variables(c, s->x, f, note, sizeof note, err)
-                               : take_prefix(c, s->x, s, f, note, sizeof note, err);
-    if (status == EFF_OK && f->len == 0 && !s->tensorflow) note[0] = '\0';
+        status = s->keras        ? take_layers(c, s->x, note, sizeof note, err)
+                 : s->tensorflow ? take_variables(c, s->x, f, note, sizeof note, err)
+                                 : take_prefix(c, s->x, s, f, note, sizeof note, err);
+    if (status == EFF_OK && f->len == 0 && !s->tensorflow && !s->keras) note[0] = '\0';
     if (status == EFF_OK) status = eff_checkpoint_finish(c, err);
     if (status == EFF_OK && needs_channels(find_stem(c, f->stem), channels))
         status = adapt_stem(c, f->stem, channels, note, sizeof note, err);
@@ -364,9 +424,12 @@ eff_status eff_unwrap(eff_checkpoint **out, const eff_checkpoint *file, int chan
     if (status != EFF_OK) goto end;
     s->x = &x;
     s->tensorflow = strcmp(file->format, "tensorflow-bundle") == 0;
-    find_all_networks(s);
+    s->keras = starts_with(file->format, "keras");
+    if (s->keras && eff_index_find(&x, keras_stem)) /* the worker has put the layers of nested models side by side */
+        s->net[s->n++] = (found){ .name = keras_stem, .stem = "stem_conv/kernel" };
+    if (!s->keras) find_all_networks(s);
     status = choose(&f, s, err);
-    if (status == EFF_OK && f && (s->tensorflow || f->len || needs_channels(find_stem(file, f->stem), channels)))
+    if (status == EFF_OK && f && (s->tensorflow || s->keras || f->len || needs_channels(find_stem(file, f->stem), channels)))
         status = build_view(out, s, f, channels, err);
 end:
     eff_free(s);

@@ -4,7 +4,7 @@
 # with "../", and no two source files share a name. Usage: layers.sh SOURCE_DIR
 set -u
 cd "$1" || exit 1
-order="base fetch kernels image model formats infer data export report train trials scale search api"
+order="base fetch jail kernels image model formats worker infer data export report train trials scale search api"
 bad=0
 complain() { printf '%s\n' "$*"; bad=1; }
 
