@@ -17,7 +17,7 @@ static void check(const eff_catalog *c, const eff_weights *w)
     FUZZ_EXPECT(eff_catalog_find(c, w->name, &back, NULL) == EFF_OK && back == w);
     FUZZ_EXPECT(!w->also || (eff_catalog_find(c, w->also, &back, NULL) == EFF_OK && back == w));
     FUZZ_EXPECT(strlen(w->sha256) >= 8 && strlen(w->sha256) <= 64);
-    FUZZ_EXPECT(!strncmp(w->url, "http", 4) && file && file[1] && file[1] != '.');
+    FUZZ_EXPECT((!strncmp(w->url, "http", 4) || !strncmp(w->url, "package:/", 9)) && file && file[1] && file[1] != '.');
     FUZZ_EXPECT(eff_weights_path(w, "/cache", path, sizeof path) < (int)sizeof path);
     FUZZ_EXPECT(!strncmp(path, "/cache/", 7) && path[7] != '.' && !strchr(path + 7, '/'));
 }

@@ -105,8 +105,9 @@ for shell in bash fish zsh; do
     [ "$shell" != zsh ] || continue # seconds each
     for command in $commands 'data synth'; do
         # shellcheck disable=SC2086 # one word or two
-        options=$("$program" $command --help | sed -n 's/^  ....--\(\[no-\]\)*\([a-z0-9-]*\).*/--\2/p' | sort)
-        offered=$(by_"$shell" "effnet $command --" | grep '^--' | grep -v '^--no-' | sort -u)
+        options=$("$program" $command --help | sed -n -e 's/^  ....--\[no-\]\([a-z0-9-]*\).*/--\1\n--no-\1/p' \
+            -e 's/^  ....--\([a-z0-9-][a-z0-9-]*\).*/--\1/p' | sort)
+        offered=$(by_"$shell" "effnet $command --" | grep '^--' | sort -u)
         # shellcheck disable=SC2086 # lists of words
         [ "$options" = "$offered" ] || complain "$shell: $command has" $options "and offers" $offered
     done
