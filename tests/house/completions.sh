@@ -106,7 +106,9 @@ for shell in bash fish zsh; do
     for command in $commands 'data synth'; do
         # shellcheck disable=SC2086 # one word or two
         options=$("$program" $command --help | sed -n 's/^  ....--\(\[no-\]\)*\([a-z0-9-]*\).*/--\2/p' | sort)
-        offered=$(by_"$shell" "effnet $command --" | grep '^--' | grep -v '^--no-' | sort -u)
+        # --no-NAME where there is a --NAME is the other half of one option
+        offered=$(by_"$shell" "effnet $command --" | grep '^--' | sort -u |
+            awk '{ has[$0] = 1 } END { for (o in has) if (o !~ /^--no-/ || !(("--" substr(o, 6)) in has)) print o }' | sort)
         # shellcheck disable=SC2086 # lists of words
         [ "$options" = "$offered" ] || complain "$shell: $command has" $options "and offers" $offered
     done
