@@ -374,7 +374,7 @@ static void conversions(void **state)
     for (size_t i = 0; i < 3; i++)
         for (int exists = 0; exists < 2; exists++) {
             if (exists && i == 0) continue; /* the same way of saving as the next */
-            const convert_arg a = { keep(t_tmp("lukemelas.safetensors")), keep(t_tmp("%s", out[i])), exists };
+            const convert_arg a = { keep(t_tmp("tensorflow.index")), keep(t_tmp("%s", out[i])), exists };
             eff_error err = { 0 };
             unlink(a.to);
             if (exists) write_file(a.to, "before", 6);
