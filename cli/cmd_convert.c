@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* effnet convert: any known checkpoint to a model file, and a model file to what others read. The output is read back and
- * compared with what was meant to be in it, bit for bit; an output that differs is removed. */
+/* effnet convert: any known checkpoint to a model file, and a model file to what others read. The output is read back
+ * and compared with what was meant to be in it, bit for bit; an output that differs is removed. */
 #define _GNU_SOURCE
 #include "commands.h"
 #include "common.h"
@@ -33,17 +33,11 @@ typedef struct parity {
     char first[200]; /* what is wrong, empty = nothing */
 } parity;
 
-static const char *suffix_of(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
-    return dot ? dot : "";
-}
-
-static bool is_table(const char *path) { return !strcmp(suffix_of(path), ".json"); }
+static bool is_table(const char *path) { return !strcmp(cli_suffix(path), ".json"); }
 
 static int check_output(const cli_args *a, const char *in, const char *out)
 {
-    const char *s = suffix_of(out);
+    const char *s = cli_suffix(out);
     if (strcmp(s, ".effnet") != 0 && strcmp(s, ".safetensors") != 0 && strcmp(s, ".onnx") != 0 && !is_table(out))
         return cli_usage(a, "%s: expected an output that ends in .effnet, .onnx, .safetensors or .json", out);
     if (cli_same_file(in, out)) return cli_usage(a, "%s: expected an output other than the input", out);
@@ -144,20 +138,11 @@ static int print_result(const cli_args *a, int inputs, const char *out, const ef
 {
     const eff_model_info *i = eff_model_get_info(m);
     if (cli_flag(a, "json")) {
-        json_t *j = cli_json_object(), *par = cli_json_object();
+        json_t *par = cli_json_object();
         cli_json_set(par, "tensors_compared", cli_json_count(p->compared));
         cli_json_set(par, "values_different", cli_json_count(p->differ));
         cli_json_set(par, "max_abs_difference", cli_json_number(p->max_difference));
-        cli_json_set(j, "format", cli_json_text(i->format)); /* of the input, as model and family are */
-        cli_json_set(j, "model", cli_json_text(i->name));
-        cli_json_set(j, "family", cli_json_text(i->family));
-        if (i->note) cli_json_set(j, "taken", cli_json_text(i->note));
-        cli_json_set(j, "tensors", cli_json_count((uint64_t)(is_table(out) ? 0 : eff_model_tensor_count(m))));
-        cli_json_set(j, "params", cli_json_count(i->params));
-        cli_json_set(j, "parity", par);
-        cli_json_set(j, "input", cli_json_text(a->files[0]));
-        cli_json_set(j, "output", cli_json_text(out));
-        cli_json_set(j, "output_format", cli_json_text(is_table(out) ? "table" : suffix_of(out) + 1));
+        json_t *const j = cli_converted_json(a->files[0], out, m, par);
         cli_care_json(a, inputs, m, j);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }

@@ -157,6 +157,12 @@ const char *cli_label(const eff_model *m, int i)
     return b;
 }
 
+const char *cli_suffix(const char *path)
+{
+    const char *const slash = strrchr(path, '/'), *const dot = strrchr(slash ? slash : path, '.');
+    return dot ? dot : "";
+}
+
 const char *cli_size_text(int height, int width)
 {
     static char ring[8][32];

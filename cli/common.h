@@ -67,6 +67,9 @@ void cli_say_engine(const cli_args *a, const eff_model *m, const eff_engine *e);
 /** Class i's name, or its number as text. One of eight static buffers, or the model's. */
 const char *cli_label(const eff_model *m, int i);
 
+/** The suffix of a file's name with its dot, "" = none. */
+const char *cli_suffix(const char *path);
+
 /** "224x168" or, square, "224". One of eight static buffers. */
 const char *cli_size_text(int height, int width);
 

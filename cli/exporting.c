@@ -11,12 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *suffix_of(const char *path)
-{
-    const char *const slash = strrchr(path, '/'), *const dot = strrchr(slash ? slash : path, '.');
-    return dot ? dot : "";
-}
-
 static bool foreign_names(const cli_args *a)
 {
     return cli_given(a, "names") && strcmp(cli_text(a, "names"), "neutral") != 0;
@@ -24,7 +18,7 @@ static bool foreign_names(const cli_args *a)
 
 bool cli_is_export(const cli_args *a, const char *out)
 {
-    const char *const s = suffix_of(out);
+    const char *const s = cli_suffix(out);
     return !strcmp(s, ".onnx") || (!strcmp(s, ".safetensors") && foreign_names(a));
 }
 
@@ -54,20 +48,30 @@ int cli_export_labels(const cli_args *a, const char *out, const eff_model *m)
     return cli_fail(&err, out);
 }
 
-static json_t *result(const char *in, const char *out, const eff_model *m, json_t *parity)
+json_t *cli_converted_json(const char *in, const char *out, const eff_model *m, json_t *parity)
 {
     const eff_model_info *const i = eff_model_get_info(m);
+    const char *const suffix = cli_suffix(out);
+    const bool table = !strcmp(suffix, ".json");
     json_t *const j = cli_json_object();
     cli_json_set(j, "format", cli_json_text(i->format)); /* of the input, as model and family are */
     cli_json_set(j, "model", cli_json_text(i->name));
     cli_json_set(j, "family", cli_json_text(i->family));
-    cli_json_set(j, "tensors", cli_json_count((uint64_t)eff_model_tensor_count(m)));
+    if (i->note) cli_json_set(j, "taken", cli_json_text(i->note));
+    cli_json_set(j, "tensors", cli_json_count((uint64_t)(table ? 0 : eff_model_tensor_count(m))));
     cli_json_set(j, "params", cli_json_count(i->params));
     cli_json_set(j, "parity", parity);
     cli_json_set(j, "input", cli_json_text(in));
     cli_json_set(j, "output", cli_json_text(out));
-    cli_json_set(j, "output_format", cli_json_text(suffix_of(out) + 1));
+    cli_json_set(j, "output_format", cli_json_text(table ? "table" : suffix + 1));
     return j;
+}
+
+/* Which tensors of a checkpoint the weights are, where that was a choice. */
+static void say_taken(const eff_model *m)
+{
+    const char *const note = eff_model_get_info(m)->note;
+    if (note) printf("taken: %s\n", cli_clean(note));
 }
 
 static void say_model(const char *out, const eff_model *m)
@@ -87,14 +91,14 @@ static json_t *parity_json(const eff_parity *p)
     cli_json_set(j, "max_dp", cli_json_number(p->max_dp));
     cli_json_set(j, "max_dlogit", cli_json_number(p->max_dlogit));
     cli_json_set(j, "logit_spread", cli_json_number(p->spread));
-    cli_json_set(j, "rounding", cli_json_number(p->rounding));
     return j;
 }
 
 static int print_onnx(const cli_args *a, const char *in, const char *out, const eff_model *m, const eff_parity *p)
 {
     const eff_preprocess *const r = eff_model_get_preprocess(m);
-    if (cli_flag(a, "json")) return cli_json_print(result(in, out, m, parity_json(p))) ? CLI_OK : CLI_FAILED;
+    if (cli_flag(a, "json"))
+        return cli_json_print(cli_converted_json(in, out, m, parity_json(p))) ? CLI_OK : CLI_FAILED;
     say_model(out, m);
     if (cli_flag(a, "with-preprocess"))
         printf("; input uint8 [batch, %d, %d, 3]\n", r->height, r->width);
@@ -103,10 +107,7 @@ static int print_onnx(const cli_args *a, const char *in, const char *out, const 
     printf("parity by %s on %d %s images: top-1 equal on %d, max |dp| %.1e, max |dlogit| %.1e of their spread\n",
            p->runtime, p->images, cli_given(a, "check") ? "of your" : "built-in", p->same_top1, p->max_dp,
            p->spread > 0 ? p->max_dlogit / p->spread : 0.0);
-    if (p->rounding > 0)
-        printf("this network is sensitive: float32 alone makes a difference of %.1e of the spread, ten times that was "
-               "allowed\n",
-               p->rounding / p->spread);
+    say_taken(m);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
@@ -173,7 +174,7 @@ static int export_weights(const cli_args *a, const char *in, const char *out, co
         cli_json_set(par, "tensors_compared", cli_json_count((uint64_t)n));
         cli_json_set(par, "values_different", cli_json_count(0));
         cli_json_set(par, "max_abs_difference", cli_json_number(0));
-        json_t *const j = result(in, out, m, par);
+        json_t *const j = cli_converted_json(in, out, m, par);
         cli_json_set(j, "names", cli_json_text(names));
         cli_json_set(j, "loads_as", cli_json_text(*loads_as ? loads_as : NULL));
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
@@ -182,10 +183,11 @@ static int export_weights(const cli_args *a, const char *in, const char *out, co
     printf("; %s's names", names);
     if (*loads_as) printf(", loads as %s", loads_as);
     printf("; %d tensors read back, equal to the bit\n", n);
+    say_taken(m);
     return cli_flush() ? CLI_OK : CLI_FAILED;
 }
 
 int cli_export(const cli_args *a, const char *in, const char *out, const eff_model *m)
 {
-    return strcmp(suffix_of(out), ".onnx") ? export_weights(a, in, out, m) : export_onnx(a, in, out, m);
+    return strcmp(cli_suffix(out), ".onnx") ? export_weights(a, in, out, m) : export_onnx(a, in, out, m);
 }

@@ -4,6 +4,7 @@
 #define EFFNET_CLI_EXPORTING_H
 
 #include "options.h"
+#include "output.h"
 
 #include <effnet/effnet.h>
 
@@ -26,6 +27,9 @@ int cli_check_export(const cli_args *a, const char *suffix);
 
 /** CLI_OK if there is what --labels asks for; else CLI_USAGE after a line. */
 int cli_need_labels(const cli_args *a, const eff_model *m);
+
+/** What convert --json prints, whatever OUT is; `parity` (taken over) differs. */
+json_t *cli_converted_json(const char *in, const char *out, const eff_model *m, json_t *parity);
 
 /** Write, compare, print. @return the exit status */
 int cli_export(const cli_args *a, const char *in, const char *out, const eff_model *m);

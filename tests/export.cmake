@@ -1,6 +1,6 @@
 # ONNX, weights in the names of other libraries, the gate (src/formats/onnx*, src/export/).
 eff_test(test_onnx SOURCES test_onnx.c forward.c LABELS unit level)
 # What the libraries themselves make of it; skipped where their Python packages are missing (EFFNET_PYTHON names an interpreter that has them).
-add_test(NAME export_libraries COMMAND sh -c "exec \"\${EFFNET_PYTHON:-python3}\" \"$1\" \"$2\"" sh
-  ${PROJECT_SOURCE_DIR}/tools/check_export.py $<TARGET_FILE:effnet-cli>)
+add_test(NAME export_libraries COMMAND sh -c "exec \"\${EFFNET_PYTHON:-python3}\" \"$@\"" sh
+  ${PROJECT_SOURCE_DIR}/tools/check_export.py --program $<TARGET_FILE:effnet-cli>)
 set_tests_properties(export_libraries PROPERTIES LABELS long SKIP_RETURN_CODE 77 TIMEOUT 1800)

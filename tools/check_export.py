@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Has the libraries themselves read what effnet exports: `python3 tools/check_export.py [PROGRAM] [NETWORK...]` (default:
-build/effnet, the networks below).
+"""Has the libraries themselves read what effnet exports:
+`python3 tools/check_export.py [--program build/effnet] [--images FOLDER] [--most N] [NETWORK[=WEIGHTS]...]`.
 
-A network of timm or torchvision gets random weights and batch-norm statistics of its own, is saved, converted to a model file and
-exported again. The exported weights must load with strict=True and be equal to the bit; the exported ONNX, with and without
-preprocessing, must pass onnx.checker in full and answer in ONNX Runtime (and OpenVINO, where it is installed) as the library
-does in float64, within max(1e-3 of the logits' spread, ten times what float32 costs the library itself); so must effnet. Status 77 where a
-Python package is missing."""
+A network of timm (or, as tv:NAME, torchvision) gets WEIGHTS, a checkpoint or model file that effnet reads; or random weights and batch-norm
+statistics of its own, which are saved and converted to a model file. Exported again, the weights must load with strict=True and, where they
+were the library's, be equal to the bit; the exported ONNX, with and without preprocessing, must pass onnx.checker in full and answer in ONNX
+Runtime (and OpenVINO, where it is installed) as the library does in float64, within max(1e-3 of the logits' spread, ten times what float32
+costs the library itself); so must effnet; and the most likely class must be the library's wherever its margin is wider than that. FOLDER has
+the photographs (else patterns), of which networks that are large get fewer. Status 77 where a Python package is missing."""
+import argparse
 import json
 import os
 import subprocess
@@ -31,46 +33,60 @@ try:
 except ImportError:
     openvino = None
 
-# name in the library: library, family (what names alone cannot tell), names to export in
+# input size and the most pictures, by name in the library
 NETWORKS = {
-    "tf_efficientnet_b0": ("timm", "timm_tf"), "efficientnet_b0": ("timm", "timm"), "tf_efficientnet_lite0": ("timm", "timm_tf"),
-    "resnet50": ("torchvision", "torchvision"), "mobilenetv2_100": ("timm", "timm"), "tf_efficientnetv2_s": ("timm", "timm_tf"),
-    "tv:efficientnet_b0": ("torchvision", "torchvision"), "tv:mobilenet_v2": ("torchvision", "torchvision"),
-    "tv:efficientnet_v2_s": ("torchvision", "torchvision"),
+    "tf_efficientnet_b0": (224, 100), "tf_efficientnet_b1": (240, 16), "tf_efficientnet_b2": (260, 16), "tf_efficientnet_b3": (300, 8),
+    "tf_efficientnet_b4": (380, 4), "tf_efficientnet_b5": (456, 3), "tf_efficientnet_b6": (528, 2), "tf_efficientnet_b7": (600, 2),
+    "tf_efficientnet_lite0": (224, 100), "tf_efficientnet_lite1": (240, 16), "tf_efficientnet_lite2": (260, 16),
+    "tf_efficientnet_lite3": (280, 8), "tf_efficientnet_lite4": (300, 8), "efficientnet_b0": (224, 8), "mobilenetv2_100": (224, 16),
+    "resnet50": (224, 16), "tf_efficientnetv2_s": (224, 4), "tv:efficientnet_b0": (224, 8), "tv:mobilenet_v2": (224, 16),
+    "tv:resnet50": (224, 16), "tv:efficientnet_v2_s": (224, 4),
 }
-IMAGES = 4
+BATCH = 4
+MEAN, STD = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
 
 
-def create(name, library):
-    name = name.removeprefix("tv:")
-    return timm.create_model(name, pretrained=False) if library == "timm" else torchvision.models.get_model(name, weights=None)
+def create(name, classes=1000):
+    if name.startswith("tv:"):
+        return torchvision.models.get_model(name[3:], weights=None, num_classes=classes)
+    return timm.create_model(name, pretrained=False, num_classes=classes)
 
 
-def randomise(model, size):
-    """Gamma and beta of its own for every batch norm, and the statistics that the weights lead to."""
+def family_of(name):
+    return "torchvision" if name.startswith("tv:") else "timm_tf" if name.startswith("tf_") else "timm"
+
+
+def randomise(model, x):
+    """Gamma and beta of its own for every batch norm, and the statistics that the weights lead to on these pictures."""
     norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     for m in norms:
         torch.nn.init.uniform_(m.weight, 0.7, 1.3)
-        torch.nn.init.normal_(m.bias, 0, 0.2)
+        torch.nn.init.normal_(m.bias, 1, 0.3)
         m.momentum = 1.0
     model.train()
     with torch.no_grad():
-        smooth = torch.nn.functional.interpolate(torch.randn(8, 3, 8, 8), size=(size, size), mode="bicubic")
-        model(smooth + 0.2 * torch.randn(8, 3, size, size))
+        model(torch.nn.functional.interpolate(x, size=(224, 224), mode="area"))
     model.eval()
 
 
-def pictures(folder, size):
+def pattern(size, k):
     grid = np.arange(size)
-    paths, arrays = [], []
-    for k in range(IMAGES):
-        x, y, c = grid[None, :, None], grid[:, None, None], np.arange(3)[None, None, :]
-        a = np.sin((3 * x + 2 * y) / (17.0 + 9 * k) + c) + np.cos(x * y / (900.0 + 500 * k) - 2 * c)
-        u8 = np.clip(128 + 60 * a, 0, 255).astype(np.uint8)
-        paths.append(os.path.join(folder, f"{k}.png"))
-        Image.fromarray(u8).save(paths[-1])
-        arrays.append(u8)
-    return paths, np.stack(arrays)
+    x, y, c = grid[None, :, None], grid[:, None, None], np.arange(3)[None, None, :]
+    a = np.sin((3 * x + 2 * y) / (17.0 + 9 * k) + c) + np.cos(x * y / (900.0 + 500 * k) - 2 * c)
+    return Image.fromarray(np.clip(128 + 60 * a, 0, 255).astype(np.uint8))
+
+
+def pictures(folder, source, size, most):
+    """As files of the network's size, which nobody has to resize, and as one array."""
+    if source:
+        found = sorted(f for f in os.listdir(source) if f.lower().endswith((".jpg", ".jpeg", ".png")))[:most]
+        made = [Image.open(os.path.join(source, f)).convert("RGB").resize((size, size), Image.BILINEAR) for f in found]
+    else:
+        made = [pattern(size, k) for k in range(min(most, 4))]
+    paths = [os.path.join(folder, f"{k}.png") for k in range(len(made))]
+    for image, path in zip(made, paths):
+        image.save(path)
+    return paths, np.stack([np.asarray(image) for image in made])
 
 
 def run(*command):
@@ -80,65 +96,108 @@ def run(*command):
     return p.stdout
 
 
-def check(program, name):
-    library, family = NETWORKS[name]
+def batches(f, *arrays):
+    return np.concatenate([f(*(a[i:i + BATCH] for a in arrays)) for i in range(0, len(arrays[0]), BATCH)])
+
+
+def logits_of(model, x):
+    with torch.no_grad():
+        return batches(lambda part: model(part).numpy(), x).astype(np.float64)
+
+
+def make_model(program, name, weights, size, x, folder):
+    """m.effnet in the folder; and the library's own tensors, if it made them."""
+    rule = ["--preprocess", f"squash={size},crop={size},filter=bilinear,mean={':'.join(f'{v:.6g}' for v in MEAN)},"
+            f"std={':'.join(f'{v:.6g}' for v in STD)}"]
+    target = os.path.join(folder, "m.effnet")
+    if weights:
+        run(program, "convert", weights, target, *rule)
+        return None
     torch.manual_seed(len(name))
-    size = 224
-    model = create(name, library)
-    randomise(model, 128)
+    model = create(name)
+    randomise(model, x)
+    state = {k: v for k, v in model.state_dict().items() if "num_batches_tracked" not in k}
+    save_file(state, os.path.join(folder, "in.safetensors"))
+    run(program, "convert", os.path.join(folder, "in.safetensors"), target, "--family", family_of(name), *rule)
+    return state
+
+
+def load_strictly(program, name, state, folder):
+    file = os.path.join(folder, "out.safetensors")
+    names = "torchvision" if name.startswith("tv:") else "timm"
+    said = json.loads(run(program, "convert", os.path.join(folder, "m.effnet"), file, "--names", names, "--json"))
+    if said["loads_as"] != name.removeprefix("tv:"):
+        sys.exit(f"check_export: {name}: effnet says it loads as {said['loads_as']}")
+    exported = load_file(file)
+    model = create(name, next(len(v) for k, v in exported.items() if k in ("classifier.bias", "fc.bias", "classifier.1.bias")))
+    model.load_state_dict(exported, strict=True)
+    for k, v in (state or {}).items():
+        if not torch.equal(v, model.state_dict()[k]):
+            sys.exit(f"check_export: {name}: {k} is not what was saved")
+    return model.eval()
+
+
+def run_onnx(program, folder, form, given, bar, got):
+    """Export, check and run; the gate's own words."""
+    file = os.path.join(folder, f"out{form}.onnx")
+    said = json.loads(run(program, "convert", os.path.join(folder, "m.effnet"), file, "--json", "--bar", f"{bar:.6f}",
+                          *(["--with-preprocess"] if form else [])))
+    onnx.checker.check_model(file, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    got["ONNX Runtime" + form] = batches(lambda part: session.run(None, {"input": part})[0], given)
+    if openvino:
+        compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        got["OpenVINO" + form] = batches(lambda part: compiled(part)[0].copy(), given)
+    return said["parity"]
+
+
+def check(program, name, weights, source, most):
+    size, usual = NETWORKS[name]
     with tempfile.TemporaryDirectory() as folder:
-        at = lambda f: os.path.join(folder, f)
-        save_file({k: v for k, v in model.state_dict().items() if "num_batches_tracked" not in k}, at("in.safetensors"))
-        rule = f"squash={size},crop={size},filter=bilinear,mean=123.675:116.28:103.53,std=58.395:57.12:57.375"
-        run(program, "convert", at("in.safetensors"), at("m.effnet"), "--family", family, "--preprocess", rule)
-        names = "timm" if library == "timm" else "torchvision"
-        said = json.loads(run(program, "convert", at("m.effnet"), at("out.safetensors"), "--names", names, "--json"))
-        if said["loads_as"] != name.removeprefix("tv:"):
-            sys.exit(f"check_export: {name}: effnet says it loads as {said['loads_as']}")
-        state = load_file(at("out.safetensors"))
-        back = create(said["loads_as"], library)
-        back.load_state_dict(state, strict=True)
-        back.eval()
-        for k, v in model.state_dict().items():
-            if "num_batches_tracked" not in k and not torch.equal(v, back.state_dict()[k]):
-                sys.exit(f"check_export: {name}: {k} is not what was saved")
+        paths, u8 = pictures(folder, source, size, min(most, usual))
+        x = np.ascontiguousarray(((u8.astype(np.float32) - MEAN) / STD).transpose(0, 3, 1, 2))
+        state = make_model(program, name, weights, size, torch.from_numpy(x), folder)
+        model = load_strictly(program, name, state, folder)
+        f32 = logits_of(model, torch.from_numpy(x))
+        want = logits_of(model.double(), torch.from_numpy(x).double())
+        own, spread = np.abs(f32 - want).max(), want.std()
+        allowed = max(1e-3 * spread, 10 * own)
 
-        paths, u8 = pictures(folder, size)
-        mean, std = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
-        x = np.ascontiguousarray(((u8.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2))
-        with torch.no_grad():
-            f32 = back(torch.from_numpy(x)).numpy().astype(np.float64)
-            want = back.double()(torch.from_numpy(x).double()).numpy()
-        allowed = max(1e-3 * want.std(), 10 * np.abs(f32 - want).max())
+        lines = run(program, "predict", os.path.join(folder, "m.effnet"), *paths, "--json", "--logits").splitlines()
+        got = {"effnet": np.array([json.loads(line)["logits"] for line in lines])}
+        gates = [run_onnx(program, folder, form, given, min(1, allowed / spread), got) for form, given in (("", x), ("+preprocess", u8))]
 
-        got = {}
-        lines = run(program, "predict", at("m.effnet"), *paths, "--json", "--logits").splitlines()
-        got["effnet"] = np.array([json.loads(line)["logits"] for line in lines])
-        for form, given in (("", x), ("+preprocess", u8)):
-            file = at(f"out{form}.onnx")
-            gate = json.loads(run(program, "convert", at("m.effnet"), file, "--json", *(["--with-preprocess"] if form else [])))
-            onnx.checker.check_model(file, full_check=True)
-            session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-            got["ONNX Runtime" + form] = session.run(None, {"input": given})[0]
-            if openvino:
-                got["OpenVINO" + form] = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(given)[0]
-        print(f"{name}: strict load, equal to the bit; onnx.checker passes; gate by {gate['parity']['runtime']}: "
-              f"max |dp| {gate['parity']['max_dp']:.1e}")
-        margin = np.sort(want, axis=1)
-        margin = margin[:, -1] - margin[:, -2]
-        for who, logits in got.items():
-            worst = np.abs(logits - want).max()
-            print(f"  {who:24} max |dlogit| {worst:.2e} ({worst / want.std():.1e} of the spread), allowed {allowed:.2e}")
-            same = logits.argmax(axis=1) == want.argmax(axis=1)
-            if not worst <= allowed or not same[margin > 2 * allowed].all():
-                sys.exit(f"check_export: {name}: {who} answers differently")
+    order = np.sort(want, axis=1)
+    sure = order[:, -1] - order[:, -2] > 2 * allowed
+    row = {"library": own / spread}
+    for who, logits in got.items():
+        worst = np.abs(logits - want).max()
+        same = logits.argmax(axis=1) == want.argmax(axis=1)
+        row[who] = worst / spread
+        if not worst <= allowed or not same[sure].all():
+            sys.exit(f"check_export: {name}: {who} answers differently: max |dlogit| {worst:.2e}, allowed {allowed:.2e}; "
+                     f"top-1 equal on {same[sure].sum()} of {sure.sum()} with a margin")
+    print(f"{name}{' ' + os.path.basename(weights) if weights else ''}: {len(paths)} pictures of {size} pixels, {sure.sum()} with a margin; "
+          f"allowed {allowed / spread:.1e} of the logits' spread, found "
+          + ", ".join(f"{who} {value:.1e}" for who, value in row.items())
+          + f"; gate by {gates[0]['runtime']}: max |dp| {max(g['max_dp'] for g in gates):.1e}", flush=True)
 
 
 def main():
-    program = sys.argv[1] if len(sys.argv) > 1 else "build/effnet"
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--program", default="build/effnet")
+    p.add_argument("--images")
+    p.add_argument("--most", type=int, default=1000, help="pictures for any network")
+    p.add_argument("network", nargs="*", default=list(NETWORKS))
+    a = p.parse_args()
     torch.set_num_threads(1)
-    for name in sys.argv[2:] or NETWORKS:
-        check(program, name)
+    for network in a.network:
+        name, _, weights = network.partition("=")
+        if name not in NETWORKS:
+            sys.exit(f"check_export: {name}: expected one of {' '.join(NETWORKS)}")
+        check(a.program, name, weights, a.images, a.most)
 
 
 main()

@@ -32,8 +32,7 @@ typedef struct eff_parity {
     double max_dp;     /* largest difference of a probability                                */
     double max_dlogit; /* largest difference of a logit                                      */
     double spread;     /* standard deviation of all logits: what max_dlogit is measured by   */
-    double rounding;   /* 0; or, of a file beyond the bar, what float32 alone makes of a logit here: ten times as
-                        * much is let through                                                */
+    double rounding;   /* 0; or, of a file beyond the bar, how far a logit here moves by sums in another order */
     int passed;        /* 1, or 0 and `reason`                                               */
     char reason[252];
 } eff_parity;

@@ -21,11 +21,10 @@
 #include <string.h>
 
 enum {
-    CHUNK = 16,         /* pictures in memory at once                                                  */
-    BATCH = 2,          /* pictures given to the file at once: more than one, so that this is tried too */
-    BUILT_IN = 8,       /* pictures, where the caller has none                                          */
-    BUILT_IN_LARGE = 2, /* the same for networks of more than LARGE_MACS                                */
-    ROUNDINGS = 10      /* a badly conditioned network may differ by so many times what float32 costs it */
+    CHUNK = 16,        /* pictures in memory at once                                                  */
+    BATCH = 2,         /* pictures given to the file at once: more than one, so that this is tried too */
+    BUILT_IN = 8,      /* pictures, where the caller has none                                          */
+    BUILT_IN_LARGE = 2 /* the same for networks of more than LARGE_MACS                                */
 };
 #define LARGE_MACS UINT64_C(5000000000)
 
@@ -178,9 +177,10 @@ static void compare(gate *t, const float *ours, const float *theirs)
     t->p->images++;
 }
 
-/* What float32 alone costs this network: our own answers to the first pictures, once more by the reference kernels,
- * which add in another order. Nothing is learnt where the reference is what we run. */
-static eff_status measure_rounding(gate *t, double *prob, eff_error *err)
+/* What float32 alone makes of this network's logits: our own answers to the first pictures, once more by the reference
+ * kernels, which add in another order. It is told, and lets nothing through: who refuses must not ask the side that may
+ * be wrong how wrong it may be. Nothing is learnt where the reference is what we run. */
+static eff_status measure_rounding(gate *t, eff_error *err)
 {
     const eff_preprocess *const rule = &t->m->meta.preprocess;
     eff_engine_opts o = {
@@ -201,7 +201,6 @@ static eff_status measure_rounding(gate *t, double *prob, eff_error *err)
         t->p = kept;
         t->not_numbers = not_numbers;
         t->p->rounding = own.max_dlogit;
-        *prob = own.max_dp;
     }
     eff_engine_destroy(reference);
     return s;
@@ -214,23 +213,20 @@ static eff_status judge(gate *t, eff_error *err)
                  variance = square - mean * mean;
     /* a network of one class on one picture has no spread: its logit's size stands for it */
     p->spread = sqrt(variance > 1e-12 * square ? variance : square);
-    double most_p = t->o->bar, most_logit = t->o->bar * p->spread, prob = 0;
-    if (!t->not_numbers && (p->max_dp > most_p || p->max_dlogit > most_logit)) {
-        const eff_status s = measure_rounding(t, &prob, err);
-        if (s != EFF_OK) return s;
-        most_p = fmax(most_p, ROUNDINGS * prob);
-        most_logit = fmax(most_logit, ROUNDINGS * p->rounding);
-    }
-    if (t->not_numbers)
-        snprintf(p->reason, sizeof p->reason, "a logit is not a finite number");
-    else if (p->max_dp > most_p)
-        snprintf(p->reason, sizeof p->reason, "a probability differs by %.2g, more than %.2g", p->max_dp, most_p);
-    else if (p->max_dlogit > most_logit)
-        snprintf(p->reason, sizeof p->reason, "a logit differs by %.2g of the logits' spread, more than %.2g",
-                 p->max_dlogit / p->spread, most_logit / p->spread);
-    else
-        p->passed = 1;
-    return EFF_OK;
+    const double bar = t->o->bar;
+    if (t->not_numbers) return refuse(p, "a logit is not a finite number");
+    p->passed = p->max_dp <= bar && p->max_dlogit <= bar * p->spread;
+    if (p->passed) return EFF_OK;
+    const eff_status s = measure_rounding(t, err);
+    const int n =
+        p->max_dp > bar
+            ? snprintf(p->reason, sizeof p->reason, "a probability differs by %.2g, more than %.2g", p->max_dp, bar)
+            : snprintf(p->reason, sizeof p->reason, "a logit differs by %.2g of the logits' spread, more than %.2g",
+                       p->max_dlogit / p->spread, bar);
+    if (p->rounding > 0)
+        snprintf(p->reason + n, sizeof p->reason - (size_t)n,
+                 "; sums in another order alone make %.2g of the spread here", p->rounding / p->spread);
+    return s;
 }
 
 /* -------------------------------------------------------------------------------------------- running */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From graph to ONNX. Batch norm is folded into the convolution before it with the arithmetic of the inference plan, so
- * the file's weights are the ones that predict here; dropout is gone; padding is written as numbers, which is the only
- * form in which TensorFlow's SAME means the same everywhere. Nodes and names are built in memory, weights are streamed.
+/* From graph to ONNX. Batch norm is folded into the convolution before it with the function that the inference plan
+ * uses, so the file's weights are the ones that predict here; dropout is gone; padding is written as numbers, which is
+ * the only form in which TensorFlow's SAME means the same everywhere. Nodes and names are built in memory, weights are
+ * streamed.
  */
 #include "formats/onnx.h"
 
@@ -335,7 +336,8 @@ static eff_status add_list(writer *w, const char *key, char *const *text, int n,
     return dump ? EFF_OK : eff_fail(err, EFF_ENOMEM, "out of memory for the JSON of %s", key);
 }
 
-/* One entry for each thing that a reader elsewhere can use, JSON where it is not text; and the whole model file's text. */
+/* One entry for each thing that a reader elsewhere can use, JSON where it is not text; and the whole model file's text.
+ */
 static eff_status add_all_metadata(writer *w, bool with_preprocess, eff_error *err)
 {
     const eff_meta *const meta = &w->m->meta;
@@ -357,26 +359,13 @@ static eff_status add_all_metadata(writer *w, bool with_preprocess, eff_error *e
 
 /* ---------------------------------------------------------------------------------------------- data */
 
-/* Batch norm as y = scale * x + shift, in double and rounded once: as the plan folds it. */
-static void affine(float *scale, float *shift, const writer *w, int bn)
-{
-    const eff_node *n = &w->g->node[bn];
-    const float *p[4];
-    for (int k = 0; k < 4; k++) p[k] = w->m->weights[n->param[k]];
-    for (int i = 0; i < n->c; i++) {
-        const double s = (double)p[0][i] / sqrt((double)p[3][i] + (double)n->eps);
-        scale[i] = (float)s;
-        shift[i] = (float)((double)p[1][i] - (double)p[2][i] * s);
-    }
-}
-
 /* The values of a blob; `room` holds the largest, and twice the channels behind it. */
 static const float *blob_values(const writer *w, const blob *b, float *room, size_t most)
 {
     if (b->kind == PARAMETER) return w->m->weights[b->param];
     const int channels = w->g->node[b->conv].c;
     float *const scale = room + most, *const shift = scale + channels;
-    affine(scale, shift, w, b->bn);
+    eff_bn_fold(scale, shift, &w->g->node[b->bn], w->m->weights);
     if (b->kind == FOLDED_BIAS) return shift;
     const float *const weight = w->m->weights[w->g->node[b->conv].param[0]];
     const size_t each = b->count / (size_t)channels;

@@ -5,23 +5,22 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
+#include "model/model.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 static const float *param_of(float *const *weights, const eff_node *d, int i) { return weights[d->param[i]]; }
 
-/* Batch norm as a scale and a shift: y = scale * x + shift. In double, rounded once. Without one: 1 and 0. */
+/* Scale and shift of the batch norm at node `bn`; without one (-1): 1 and 0. */
 static void fold_bn(float *scale, float *shift, float *const *weights, const eff_plan *p, int bn, int c)
 {
-    const eff_node *d = bn >= 0 ? &p->g->node[bn] : NULL;
-    for (int i = 0; i < c; i++) {
-        const double s =
-            d ? (double)param_of(weights, d, 0)[i] / sqrt((double)param_of(weights, d, 3)[i] + (double)d->eps) : 1.0;
-        scale[i] = (float)s;
-        shift[i] = d ? (float)((double)param_of(weights, d, 1)[i] - (double)param_of(weights, d, 2)[i] * s) : 0.0f;
+    if (bn >= 0) {
+        eff_bn_fold(scale, shift, &p->g->node[bn], weights);
+        return;
     }
+    for (int i = 0; i < c; i++) scale[i] = 1.0f;
+    memset(shift, 0, (size_t)c * sizeof *shift);
 }
 
 /* OIHW weight to [out][ky][kx][width], the order of patches; zeros beyond `in`. */

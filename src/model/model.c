@@ -136,6 +136,17 @@ eff_status eff_model_init_weights(eff_model *m, uint64_t seed, eff_error *err)
     return s;
 }
 
+void eff_bn_fold(float *scale, float *shift, const eff_node *bn, float *const *weights)
+{
+    const float *const gamma = weights[bn->param[0]], *const beta = weights[bn->param[1]];
+    const float *const mean = weights[bn->param[2]], *const var = weights[bn->param[3]];
+    for (int i = 0; i < bn->c; i++) {
+        const double s = (double)gamma[i] / sqrt((double)var[i] + (double)bn->eps);
+        scale[i] = (float)s;
+        shift[i] = (float)((double)beta[i] - (double)mean[i] * s);
+    }
+}
+
 /* How many values from the first on are finite for sure, in whole runs: of a length that is known here, so that the
  * compiler makes vectors of it, and without a way out, which it could not. */
 static size_t finite_runs(const float *v, size_t n)

@@ -53,6 +53,10 @@ void eff_model_destroy(eff_model *m);
 /** Recompute m->info after a change. Its activation_bytes is a plan's to tell and is kept. */
 void eff_model_refresh_info(eff_model *m);
 
+/** Batch norm `bn` of running statistics as y = scale * x + shift, in double and rounded once: folded so into the convolution
+ * before it, wherever that is done. */
+void eff_bn_fold(float *scale, float *shift, const eff_node *bn, float *const *weights);
+
 /** NaN, infinities and negative variances are refused: EFF_EFORMAT naming the tensor, the element and the value. */
 eff_status eff_check_values(const char *name, eff_param_kind kind, const float *v, size_t n, eff_error *err);
 
