@@ -252,8 +252,8 @@ const cli_cmd cmd_pull = {
              "that is there already is downloaded; an interrupted download goes on where it\n"
              "stopped. Proxies are taken from http_proxy, https_proxy and no_proxy.",
     .examples = "  effnet pull                     what there is\n"
-                "  effnet pull lite0               Lite0's weights, as a model file in the cache\n"
-                "  effnet pull --offline lite0     where it is, without network\n",
+                "  effnet pull b0                  B0's weights, as a model file in the cache\n"
+                "  effnet pull --offline b0        where it is, without network\n",
     .opts = opts,
     .min_operands = 0,
     .max_operands = -1,

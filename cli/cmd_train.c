@@ -84,7 +84,7 @@ static int open_start(training *t)
         if (t->talks && !from_scratch(a))
             fprintf(stderr,
                     "effnet: no pretrained weights at hand: training %s from scratch. With weights (--from FILE;\n"
-                    "effnet: 'effnet pull lite0' obtains some) far fewer images and minutes are needed\n",
+                    "effnet: or 'effnet pull b0', then --model b0) far fewer images and minutes are needed\n",
                     t->source);
     }
     if (eff_model_load(&t->start, t->source, &o, &err) != EFF_OK) return cli_fail(&err, t->source);
