@@ -384,11 +384,12 @@ static eff_status write_blobs(FILE *f, const writer *w, eff_error *err)
     float *const room = eff_malloc((most + 2 * channels) * sizeof *room);
     if (!room) return eff_fail_memory(err, (most + 2 * channels) * sizeof *room);
     eff_wire head = { 0 };
-    for (int i = 0; i < w->nblobs && !head.failed; i++) {
+    for (int i = 0; i < w->nblobs; i++) {
         const blob *b = &w->blobs[i];
         head.n = 0;
         eff_wire_head(&head, GRAPH_TENSOR, b->head_end - b->head + (uint64_t)b->count * sizeof(float));
         eff_wire_raw(&head, w->heads.p + b->head, b->head_end - b->head);
+        if (head.failed) break;
         fwrite(head.p, 1, head.n, f);
         fwrite(blob_values(w, b, room, most), sizeof(float), b->count, f);
     }
