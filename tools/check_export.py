@@ -84,9 +84,10 @@ def pictures(folder, source, size, most):
     else:
         made = [pattern(size, k) for k in range(min(most, 4))]
     paths = [os.path.join(folder, f"{k}.png") for k in range(len(made))]
-    for image, path in zip(made, paths):
-        image.save(path)
-    return paths, np.stack([np.asarray(image) for image in made])
+    arrays = np.stack([np.asarray(image) for image in made])
+    for array, path in zip(arrays, paths):
+        Image.fromarray(array).save(path)  # without the colour profile that a photograph may carry
+    return paths, arrays
 
 
 def run(*command):
