@@ -15,12 +15,6 @@ bool cli_is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-static const char *bare(const char *name)
-{
-    static const char brand[] = "efficientnet-";
-    return strncmp(name, brand, sizeof brand - 1) ? name : name + sizeof brand - 1;
-}
-
 /* Weights called `stem` in the cache. */
 static bool in_cache(const char *stem, char *out, size_t room)
 {
@@ -39,11 +33,11 @@ bool cli_cached_weights(const char *name, char *out, size_t room)
     eff_catalog *c;
     const eff_weights *w;
     if (strpbrk(name, "/@")) return false;
-    if (in_cache(bare(name), out, room)) return true;
+    if (in_cache(eff_brief_name(name), out, room)) return true;
     if (eff_catalog_open(&c, NULL, NULL) != EFF_OK) return false;
     bool found = false;
     for (int i = 0; !found && (w = eff_catalog_entry(c, i)); i++)
-        found = !strcmp(bare(w->model), bare(name)) && in_cache(w->name, out, room);
+        found = !strcmp(eff_brief_name(w->model), eff_brief_name(name)) && in_cache(w->name, out, room);
     eff_catalog_free(c);
     return found;
 }
@@ -80,7 +74,7 @@ const char *cli_weights_hint(const char *name)
     hint[0] = '\0';
     if (eff_catalog_open(&c, NULL, NULL) != EFF_OK) return NULL;
     for (int i = 0; !*hint && (w = eff_catalog_entry(c, i)); i++)
-        if (!strcmp(bare(w->model), bare(name))) snprintf(hint, sizeof hint, "effnet pull %s", w->name);
+        if (!strcmp(eff_brief_name(w->model), eff_brief_name(name))) snprintf(hint, sizeof hint, "effnet pull %s", w->name);
     eff_catalog_free(c);
     return *hint ? hint : NULL;
 }

@@ -289,18 +289,6 @@ static int tell_scripts(const advising *v)
     return cli_json_print(j) ? CLI_OK : CLI_FAILED;
 }
 
-static const char *short_name(const char *model)
-{
-    static const char prefix[] = "efficientnet-";
-    return strncmp(model, prefix, sizeof prefix - 1) ? model : model + sizeof prefix - 1;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *const slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 static void print_variants(const advising *v)
 {
     static const char *const head[] = { "",         "network", "pixels",   "linear probe", "training",
@@ -314,7 +302,7 @@ static void print_variants(const advising *v)
         char span[32], text[160];
         cli_span(x->train_seconds, span, sizeof span);
         cli_cell(&t, "%s", i ? " " : ">");
-        cli_cell(&t, "%s", short_name(x->model));
+        cli_cell(&t, "%s", eff_brief_name(x->model));
         cli_cell(&t, "%d", x->resolution);
         if (isfinite(x->probe))
             cli_cell(&t, "%.1f %% (%.0f to %.0f)", 100 * x->probe, 100 * x->probe_lo, 100 * x->probe_hi);
@@ -324,7 +312,7 @@ static void print_variants(const advising *v)
         cli_cell(&t, x->images_per_s < 10 ? "%.1f" : "%.0f", x->images_per_s);
         cli_cell(&t, "%s%s", cli_bytes(x->memory_bytes), x->fits_memory ? "" : " !");
         cli_cell(&t, "%s%.1f ms", x->latency_measured ? "" : "~", x->latency_ms);
-        cli_cell(&t, "%s", x->weights ? base_name(x->weights) : note(x, text, sizeof text));
+        cli_cell(&t, "%s", x->weights ? cli_base_name(x->weights) : note(x, text, sizeof text));
         scaled |= !x->train_measured;
     }
     cli_table_end(&t, 0);
@@ -361,8 +349,8 @@ static int tell_people(const advising *v)
     const char *why;
     cli_span(best->train_seconds, span, sizeof span);
     printf("recommended: %s at %d pixels%s%s, about %s of training and %s of memory\n\n  %s\n\n",
-           short_name(best->model), best->resolution, best->weights ? ", from the weights in " : ", from scratch",
-           best->weights ? cli_clean(base_name(best->weights)) : "", span, cli_bytes(best->memory_bytes),
+           eff_brief_name(best->model), best->resolution, best->weights ? ", from the weights in " : ", from scratch",
+           best->weights ? cli_clean(cli_base_name(best->weights)) : "", span, cli_bytes(best->memory_bytes),
            cli_clean(command(v, best, &l)));
     puts("why:");
     for (int i = 0; (why = eff_advice_reason(v->advice, i)); i++) print_wrapped(cli_clean(why));

@@ -84,12 +84,6 @@ static eff_status check_data(const eff_checkpoint *c, double file_bytes, eff_err
     return EFF_OK;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 /* A well-formed file that is no model we can name: `why` says what is in the way. */
 static int show_file(const cli_args *a, const char *path, const eff_checkpoint *c, const char *why)
 {
@@ -99,14 +93,14 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
     if (status != CLI_OK) return status;
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
-        cli_json_set(j, "name", cli_json_text(base_name(path)));
+        cli_json_set(j, "name", cli_json_text(cli_base_name(path)));
         cli_json_set(j, "format", cli_json_text(eff_checkpoint_format(c)));
         cli_json_set(j, "tensors", tensors_json(c));
         cli_json_set(j, "reason", cli_json_text(why));
         cli_facts_json(j, &f, a, NULL, c);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
-    printf("%s: %s file with %zu tensor%s\n", cli_clean(base_name(path)), eff_checkpoint_format(c), n,
+    printf("%s: %s file with %zu tensor%s\n", cli_clean(cli_base_name(path)), eff_checkpoint_format(c), n,
            n == 1 ? "" : "s");
     printf("  no architecture: %s\n", cli_clean(why));
     cli_print_facts(&f, eff_checkpoint_format(c), c, "");

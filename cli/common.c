@@ -157,6 +157,12 @@ const char *cli_label(const eff_model *m, int i)
     return b;
 }
 
+const char *cli_base_name(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
 const char *cli_suffix(const char *path)
 {
     const char *const slash = strrchr(path, '/'), *const dot = strrchr(slash ? slash : path, '.');

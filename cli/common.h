@@ -70,6 +70,9 @@ const char *cli_label(const eff_model *m, int i);
 /** The suffix of a file's name with its dot, "" = none. */
 const char *cli_suffix(const char *path);
 
+/** What follows the last slash; a path that ends in one as it is. */
+const char *cli_base_name(const char *path);
+
 /** "224x168" or, square, "224". One of eight static buffers. */
 const char *cli_size_text(int height, int width);
 

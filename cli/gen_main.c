@@ -41,11 +41,11 @@ void gen_page(const cli_cmd *cmd, char *out, size_t room)
 
 void gen_models(FILE *f)
 {
-    static const char family[] = "efficientnet-";
     for (int i = 0; i < eff_builtin_count(); i++) fprintf(f, " %s", eff_builtin_name(i));
-    for (int i = 0; i < eff_builtin_count(); i++)
-        if (!strncmp(eff_builtin_name(i), family, strlen(family)))
-            fprintf(f, " %s", eff_builtin_name(i) + strlen(family));
+    for (int i = 0; i < eff_builtin_count(); i++) {
+        const char *const brief = eff_brief_name(eff_builtin_name(i));
+        if (brief != eff_builtin_name(i)) fprintf(f, " %s", brief);
+    }
 }
 
 static FILE *create(const char *dir, const char *name)

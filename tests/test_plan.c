@@ -196,9 +196,8 @@ static void memory_and_values(void **state)
 }
 
 /* Several images at once, each by a worker, and what does not go round by all: the bits of one after another. */
-static void images_apart(void **state)
+static void images_apart_in(eff_precision precision)
 {
-    (void)state;
     enum { N = 5 };
     eff_error err = { 0 };
     eff_model *m;
@@ -210,6 +209,7 @@ static void images_apart(void **state)
     float *x = t_uniform(N * image, -2, 2, 12), *want = malloc(N * classes * sizeof *want),
           *got = malloc(N * classes * sizeof *got);
     eff_engine_opts_init(&o);
+    o.precision = precision;
     o.threads = 1;
     T_OK(eff_engine_create(&one, m, &o, &err), err);
     for (size_t i = 0; i < N; i++) T_OK(eff_engine_run(one, x + i * image, 1, want + i * classes, &err), err);
@@ -241,6 +241,16 @@ static void images_apart(void **state)
     eff_engine_free(e);
     free(got), free(want), free(x);
     eff_model_free(m);
+}
+
+static void images_apart(void **state)
+{
+    (void)state;
+    eff_error err;
+    unsigned have;
+    T_OK(eff_cpu_select(NULL, &have, &err), err);
+    images_apart_in(EFF_FLOAT32);
+    if (have & EFF_CPU_AVX512BF16) images_apart_in(EFF_BFLOAT16);
 }
 
 int main(void)

@@ -233,6 +233,9 @@ EFF_API const float *eff_model_tensor(const eff_model *m, int i, eff_tensor_info
 EFF_API int eff_builtin_count(void);
 EFF_API const char *eff_builtin_name(int i);
 
+/** A network's name without "efficientnet-" in front: "b0". Points into `name`. */
+EFF_API const char *eff_brief_name(const char *name);
+
 /** Closest name to `name` among n candidates by edit distance, or NULL when nothing is near. For "did you mean". */
 EFF_API const char *eff_nearest_name(const char *name, const char *const *candidates, int n);
 

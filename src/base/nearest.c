@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Suggestions for mistyped names: a weighted edit distance (insert, drop, replace, swap two neighbours), on fixed arrays, so
+/* Names: the short one of a network, and suggestions for mistyped ones: a weighted edit distance (insert, drop, replace, swap two neighbours), on fixed arrays, so
  * that the path that reports a mistake cannot itself run out of memory. */
 #include "base/nearest.h"
 
@@ -11,6 +11,12 @@
 #include <string.h>
 
 enum { MAX_LEN = 96 };
+
+EFF_API const char *eff_brief_name(const char *name)
+{
+    static const char brand[] = "efficientnet-";
+    return strncmp(name, brand, sizeof brand - 1) ? name : name + sizeof brand - 1;
+}
 
 static int lower(char c) { return tolower((unsigned char)c); }
 

@@ -150,14 +150,6 @@ static eff_status run_file(gate *t, eff_error *err)
 
 /* ----------------------------------------------------------------------------------------- comparing */
 
-static int first_of(const float *v, int n)
-{
-    int best = 0;
-    for (int i = 1; i < n; i++)
-        if (v[i] > v[best]) best = i;
-    return best;
-}
-
 static void compare(gate *t, const float *ours, const float *theirs)
 {
     const double temperature = t->m->meta.temperature > 0 ? t->m->meta.temperature : 1;
@@ -173,7 +165,10 @@ static void compare(gate *t, const float *ours, const float *theirs)
         t->squares += (double)ours[i] * (double)ours[i];
     }
     t->logits += (size_t)t->classes;
-    t->p->same_top1 += first_of(ours, t->classes) == first_of(theirs, t->classes);
+    int our_first, their_first;
+    eff_top_k(ours, t->classes, 1, &our_first);
+    eff_top_k(theirs, t->classes, 1, &their_first);
+    t->p->same_top1 += our_first == their_first;
     t->p->images++;
 }
 

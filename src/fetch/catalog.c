@@ -243,14 +243,12 @@ EFF_API const eff_weights *eff_catalog_entry(const eff_catalog *c, int i)
 
 EFF_API eff_status eff_catalog_find(const eff_catalog *c, const char *name, const eff_weights **out, eff_error *err)
 {
-    static const char brand[] = "efficientnet-";
     if (!c || !name || !out) return eff_fail(err, EFF_EARG, "eff_catalog_find: c, name and out are needed");
-    const char *const bare = strncmp(name, brand, sizeof brand - 1) == 0 ? name + sizeof brand - 1 : name;
     *out = NULL;
     for (int i = 0; i < c->n && !*out; i++)
         if (uses_name(&c->entry[i], name)) *out = &c->entry[i];
     for (int i = 0; i < c->n && !*out; i++)
-        if (uses_name(&c->entry[i], bare)) *out = &c->entry[i];
+        if (uses_name(&c->entry[i], eff_brief_name(name))) *out = &c->entry[i];
     if (*out) return EFF_OK;
     const char **const all = eff_calloc((size_t)c->n + 1, sizeof *all);
     if (!all) return eff_fail_memory(err, (size_t)c->n * sizeof *all);

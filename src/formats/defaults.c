@@ -143,8 +143,7 @@ static bool name_matches(const char *pattern, const char *name, size_t n)
 
 static const struct rule *find_rule(eff_family f, const char *name)
 {
-    static const char brand[] = "efficientnet-";
-    if (strncmp(name, brand, sizeof brand - 1) == 0) name += sizeof brand - 1;
+    name = eff_brief_name(name);
     const size_t n = strcspn(name, "@");
     if (f == EFF_FAMILY_TF && strncmp(name, "v2-", 3) == 0) f = EFF_FAMILY_TIMM_TF; /* which took its rules from there */
     for (int i = 0; i < NRULES - 1; i++)

@@ -87,10 +87,7 @@ size_t eff_activation_peak(const eff_graph *g)
     return n;
 }
 
-int eff_engine_features(const eff_engine *e)
-{
-    return eff_graph_features(e->graph);
-}
+int eff_engine_features(const eff_engine *e) { return eff_graph_features(e->graph); }
 
 typedef struct batch {
     const eff_engine *e;
@@ -131,8 +128,8 @@ eff_status eff_engine_time(eff_engine *e, double seconds, int least_runs, int mo
                            eff_error *err)
 {
     const size_t floats = (size_t)e->graph->node[0].h * (size_t)e->graph->node[0].w * 3;
-    float *const x = eff_calloc(floats, sizeof *x), *const logits =
-                                                        eff_malloc((size_t)eff_graph_outputs(e->graph) * sizeof *logits);
+    float *const x = eff_calloc(floats, sizeof *x), *const logits = eff_malloc((size_t)eff_graph_outputs(e->graph) *
+                                                                               sizeof *logits);
     const eff_status s = x && logits ? EFF_OK : eff_fail_memory(err, floats * sizeof *x);
     if (s == EFF_OK) {
         double sum = 0;

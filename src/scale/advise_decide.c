@@ -43,11 +43,7 @@ __attribute__((format(printf, 2, 3))) static void say(eff_decision *d, const cha
     va_end(ap);
 }
 
-static const char *short_name(const eff_candidate *c)
-{
-    static const char prefix[] = "efficientnet-";
-    return strncmp(c->v.model, prefix, sizeof prefix - 1) ? c->v.model : c->v.model + sizeof prefix - 1;
-}
+static const char *short_name(const eff_candidate *c) { return eff_brief_name(c->v.model); }
 
 static void time_text(double seconds, char *out, size_t room)
 {
