@@ -415,6 +415,7 @@ static void test_gate(void **state)
             change_weight(path, changes[i].tensor, 1, changes[i].by);
             T_OK(eff_export_check(m, path, &o, &p, &err), err);
             if (p.passed || !strstr(p.reason, changes[i].reason)) fail_msg("%s: \"%s\"", changes[i].tensor, p.reason);
+            if (isfinite(changes[i].by)) assert_true(p.rounding >= 0 && p.rounding < 1e-3 * p.max_dlogit); /* told beside it */
         }
     }
     o.runtime = "none";
