@@ -24,8 +24,9 @@ INLINE void tile(const int kernel, const int stride, const int rows, const int c
     }
     for (int iy = 0; iy < kernel + (rows - 1) * stride; iy++) {
         const float *x = d->x[iy] + (size_t)(ox * stride * VL);
-        const float *w0 = d->w + (size_t)(iy * kernel * VL), *w1 = d->w + (size_t)((iy - stride) * kernel * VL);
         const int first = iy < kernel, second = rows == 2 && iy >= stride;
+        const float *w0 = d->w + (size_t)(iy * kernel * VL);
+        const float *w1 = d->w + (size_t)(second ? (iy - stride) * kernel * VL : 0);
         if (first && second) {
             UNROLL for (int kx = 0; kx < kernel; kx++)
             {
