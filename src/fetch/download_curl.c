@@ -256,6 +256,8 @@ static bool prepare(CURL *c, job *j, struct curl_slist *headers, const char *url
               lib.easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) == CURLE_OK &&
 #endif
               lib.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+              /* a server that closes without a word would be found dead, and libcurl tries again five times a handle */
+              lib.easy_setopt(c, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
               lib.easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
               lib.easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
               lib.easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)t->connect_seconds) == CURLE_OK &&
