@@ -196,20 +196,19 @@ static void task_conv(void *ctx, int task, int worker)
     const float *band = scratch_of(p, worker);
     eff_pad_rows(p, l, scratch_of(p, worker), d->pad_left, cols, row0 * d->stride - d->pad_top,
                  (rows - 1) * d->stride + d->kernel);
-    for (int q = group0; q < group0 + groups; q++) /* a panel of weights stays near for all rows */
-        for (int r = 0; r < rows; r++) {
-            eff_gemm g = eff_step_gemm(p, l, (row0 + r) * d->w, d->w, q, 1);
-            g.k = d->kernel * d->kernel * c;
-            g.a = band + (size_t)(r * d->stride) * line;
-            g.lda = (size_t)(d->stride * c);
-            g.run = d->kernel * c;
-            g.a_step = line;
-            fetch_ahead(p, &g);
-            const size_t share = eff_round_up(g.next_floats / (size_t)rows + 1, EFF_ALIGN / sizeof(float));
-            g.next += (size_t)r * share;
-            g.next_floats = share;
-            multiply(p, &g);
-        }
+    for (int q = group0; q < group0 + groups; q++) { /* a panel of weights stays near for all rows */
+        eff_gemm g = eff_step_gemm(p, l, row0 * d->w, d->w, q, 1);
+        g.k = d->kernel * d->kernel * c;
+        g.a = band;
+        g.lda = (size_t)(d->stride * c);
+        g.run = d->kernel * c;
+        g.a_step = line;
+        g.bands = rows;
+        g.a_band = (size_t)d->stride * line;
+        g.c_band = (size_t)d->w * g.ldc;
+        fetch_ahead(p, &g);
+        multiply(p, &g);
+    }
 }
 
 static void task_dwconv(void *ctx, int task, int worker)
@@ -245,8 +244,19 @@ static void task_maxpool(void *ctx, int task, int worker)
     const launch *l = p->now;
     const eff_node *d = l->node;
     const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    eff_maxpool(p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, d->w, d->kernel, d->stride, d->pad_top,
-                d->pad_left, row0, rows);
+    const eff_maxpool m = { .x = input_of(p, l),
+                            .y = p->value[l->s.out],
+                            .h = l->h,
+                            .w = l->w,
+                            .c = l->c,
+                            .out_w = d->w,
+                            .kernel = d->kernel,
+                            .stride = d->stride,
+                            .pad_top = d->pad_top,
+                            .pad_left = d->pad_left,
+                            .row0 = row0,
+                            .rows = rows };
+    p->k.maxpool(&m);
 }
 
 static void task_mean(void *ctx, int task, int worker)
