@@ -12,7 +12,8 @@ enum {
     BAND_BYTES = 256 * 1024, /* padded rows a task, likewise                                                */
     SMALL_MAP = 64,          /* maps up to this many pixels are cut by columns: no weight is read twice     */
     CHANNELS_A_TASK = 64,
-    PIXELS_A_TASK = 256
+    PIXELS_A_TASK = 256,
+    LATE_FLOATS = 256 * 1024 /* of the classifier's weights, fetched under the layer before it: half of an L2 cache */
 };
 
 /* ------------------------------------------------------------------------------------------- cutting */
@@ -145,6 +146,25 @@ static void task_pointwise(void *ctx, int task, int worker)
     multiply(p, &g);
 }
 
+/* Likewise under the last convolution: by its end the task has fetched its share of the classifier's weights too, whose single row
+ * multiplies no faster than they come. */
+static void fetch_classifier(const eff_plan *p, const launch *l, eff_gemm *g, int task, int group0, int groups)
+{
+    const launch *then = l + 1;
+    fetch_ahead(p, g);
+    if (then == p->launch + p->nlaunches || then->node->op != EFF_NODE_LINEAR) return;
+    const size_t panel = g->next_floats, own = panel * (size_t)(groups - 1);
+    const size_t all = eff_gemm_packed_size(&p->k, then->node->c, words(p, direct_depth(then)));
+    const size_t begin = all * (size_t)task / (size_t)l->col_tasks, most = LATE_FLOATS, size = all / (size_t)l->col_tasks;
+    const size_t late = size < most ? size : most, share = eff_round_up((own + late) / (size_t)groups + 1, EFF_ALIGN / sizeof(float));
+    const size_t from = (size_t)(g->group0 - group0) * share;
+    if (from < own)
+        g->next = l->conv.b + (size_t)eff_gemm_group_start(&p->k, g->n, group0 + 1) * (size_t)g->k + from;
+    else
+        g->next = then->conv.b + begin + (from - own);
+    g->next_floats = share;
+}
+
 /* A 1x1 convolution whose output only the mean wants: a few channels at a time, never the whole. */
 static void task_mean_of_conv(void *ctx, int task, int worker)
 {
@@ -170,7 +190,7 @@ static void task_mean_of_conv(void *ctx, int task, int worker)
                        .group0 = q,
                        .groups = 1,
                        .act = l->s.act };
-        fetch_ahead(p, &g);
+        fetch_classifier(p, l, &g, task, group0, groups);
         multiply(p, &g);
         const int first = eff_gemm_group_start(&p->k, d->c, q),
                   end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
