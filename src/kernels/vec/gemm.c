@@ -223,7 +223,8 @@ static void gemm(const eff_gemm *g)
                               .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = run,
                               .last = last };
         const float *next = g->next ? g->next + before * (size_t)g->k : NULL;
-        group_rows(t, g, nv, (const char *)next, (const char *)(g->next ? g->next + g->next_floats : NULL));
+        const size_t share = g->next_floats / (size_t)g->groups;
+        group_rows(t, g, nv, (const char *)next, (const char *)(g->next ? next + share : NULL));
     }
 }
 
