@@ -23,6 +23,7 @@ int bench_machine(const cli_args *a);
 typedef struct bench_ceiling {
     double gflops;     /* multiply-adds in registers, two operations each, of the engine's precision */
     double f32_gflops; /* in float32, which depthwise convolutions and SE are always in       */
+    double computed;   /* multiply-adds of an image that are computed: fewer than its own in Winograd's form */
     double gb;         /* 1e9 bytes a second, of a block of the network's size       */
     double seconds;    /* of a run at best: the sum of its steps' bounds             */
 } bench_ceiling;

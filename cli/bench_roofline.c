@@ -59,16 +59,17 @@ static double map_bytes(const int shape[3]) { return sizeof(float) * (double)sha
 /* Seconds of the multiply-adds of a step: those of depthwise convolutions and of SE are in float32. */
 static double computing_seconds(const bench_ceiling *c, const eff_layer *l)
 {
-    double f32 = 0, all = (double)l->macs;
+    double f32 = 0, all = (double)l->computed;
     if (strstr(l->op, "dwconv")) f32 = (double)l->out[0] * l->out[1] * l->out[2] * l->kernel * l->kernel;
     if (!strcmp(l->op, "se")) f32 = all;
     return 2e-9 * (f32 / c->f32_gflops + (all - f32) / c->gflops);
 }
 
-/* Seconds of a run of `batch` images; weights are read once a run. */
-static double best_run(const bench_ceiling *c, const eff_model *m, const eff_engine *e, int batch)
+/* Seconds of a run of `batch` images; weights are read once a run. *computed: multiply-adds of an image. */
+static double best_run(const bench_ceiling *c, const eff_model *m, const eff_engine *e, int batch, double *computed)
 {
     double sum = 0;
+    *computed = 0;
     const int n = eff_engine_layer(e, 0, NULL);
     double *const weights = weight_bytes(m, e, n);
     for (int i = 0; i < n; i++) {
@@ -77,6 +78,7 @@ static double best_run(const bench_ceiling *c, const eff_model *m, const eff_eng
         const double bytes = weights[i] + batch * (map_bytes(l.in) + map_bytes(l.out));
         const double computing = batch * computing_seconds(c, &l), moving = 1e-9 * bytes / c->gb;
         sum += computing > moving ? computing : moving;
+        *computed += (double)l.computed;
     }
     free(weights);
     return sum;
@@ -101,6 +103,6 @@ eff_status bench_find_ceiling(bench_ceiling *c, const eff_model *m, eff_engine *
     c->gflops = peak.gflops_all;
     c->f32_gflops = plain.gflops_all;
     c->gb = b.gb_all;
-    c->seconds = best_run(c, m, e, batch);
+    c->seconds = best_run(c, m, e, batch, &c->computed);
     return EFF_OK;
 }

@@ -87,6 +87,7 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
     const double p99 = t->seconds[(int)ceil(0.99 * t->n) - 1];
     const double gflops = 2.0 * (double)i->macs * batch / median / 1e9, rate = batch / median, mb = bench_rss_mb();
     if (bench_find_ceiling(&c, m, e, batch, &err) != EFF_OK) return cli_fail(&err, "bench"); /* after the memory was read */
+    const double of_peak = 2e-9 * c.computed * batch / median / c.gflops;
     int status = checks ? bench_check_images(a, m, &check) : CLI_OK;
     if (status != CLI_OK) return status;
     if (checks) status = bench_check_status(&check);
@@ -106,7 +107,7 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
         cli_json_set(j, "gflops", cli_json_number(gflops));
         cli_json_set(j, "rss_mb", cli_json_number(mb));
         cli_json_set(j, "peak_gflops", cli_json_number(c.gflops));
-        cli_json_set(j, "of_peak", cli_json_number(gflops / c.gflops));
+        cli_json_set(j, "of_peak", cli_json_number(of_peak));
         cli_json_set(j, "bandwidth_gb", cli_json_number(c.gb));
         cli_json_set(j, "roofline_ms", cli_json_number(1e3 * c.seconds));
         cli_json_set(j, "of_roofline", cli_json_number(c.seconds / median));
@@ -121,7 +122,7 @@ static int print_result(const cli_args *a, const eff_model *m, eff_engine *e, in
     printf("  throughput      %.1f images/s, %.1f GFLOP/s (two to a multiply-add)\n", rate, gflops);
     printf("  memory          %.0f MB at the peak\n", mb);
     printf("  ceilings        %.0f %% of this machine's %.1f GFLOP/s, %.0f %% of the roofline over the steps, %.2f ms\n",
-           100 * gflops / c.gflops, c.gflops, 100 * c.seconds / median, 1e3 * c.seconds);
+           100 * of_peak, c.gflops, 100 * c.seconds / median, 1e3 * c.seconds);
     if (checks) bench_check_print(&check, cli_text(a, "dtype"));
     if (cli_flag(a, "profile")) bench_profile_print(e, c.gflops, mean(t) / batch);
     return status;

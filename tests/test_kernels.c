@@ -304,6 +304,71 @@ static void test_bands(void **state)
         }
 }
 
+/* Winograd's two ends with products in double between them, against the direct convolution. Bound: every value is rounded c + 12
+ * times at most on its way, and what it is made of is at most the same sums with all signs positive. */
+static void check_winograd(const eff_kernels *kn, int h, int w, int c, int n, eff_act act, int residual, uint64_t seed)
+{
+    const int rows = (h + 1) / 2, cols = (w + 1) / 2, tiles = rows * cols, pw = 2 * cols + 2, vl = kn->vl, padded = (n + vl - 1) / vl * vl;
+    const size_t line = (size_t)(pw * c), ny = (size_t)(h * w * n), C = (size_t)c, T = (size_t)tiles, P = (size_t)padded;
+    static const double G[4][3] = { { 1, 0, 0 }, { .5, .5, .5 }, { .5, -.5, .5 }, { 0, 0, 1 } };
+    static const double A[2][4] = { { 1, 1, 1, 0 }, { 0, 1, -1, -1 } }, B[4][4] = { { 1, 0, -1, 0 }, { 0, 1, 1, 0 }, { 0, -1, 1, 0 }, { 0, 1, 0, -1 } };
+    float *image = t_uniform((size_t)(2 * rows + 2) * line, -1, 1, seed), *g = t_uniform((size_t)(n * c * 9), -1, 1, seed + 1);
+    float *bias = t_uniform(P, -1, 1, seed + 2), *res = t_uniform(ny, -1, 1, seed + 3);
+    float *v = t_guarded(16 * T * C), *m = t_guarded(16 * T * P), *y = t_guarded(ny);
+    memset(m, 0, 16 * T * P * sizeof *m);
+    for (int r = 0; r < rows; r++)
+        kn->winograd_in(&(eff_winograd_in){ .x = image + (size_t)(2 * r) * line, .v = v + (size_t)(r * cols) * C, .row = line, .step = T * C, .c = c, .tiles = cols });
+    for (size_t t = 0; t < 16; t++)
+        for (size_t o = 0; o < (size_t)n; o++)
+            for (size_t i = 0; i < T; i++) {
+                double sum = 0;
+                for (size_t j = 0; j < C; j++) {
+                    double u = 0;
+                    for (int k = 0; k < 9; k++) u += G[t / 4][k / 3] * G[t % 4][k % 3] * (double)g[(o * C + j) * 9 + (size_t)k];
+                    sum += u * (double)v[t * T * C + i * C + j];
+                }
+                m[t * T * P + i * P + o] = (float)sum;
+            }
+    for (int r = 0; r < rows; r++) {
+        const size_t at = (size_t)(2 * r * w * n);
+        kn->winograd_out(&(eff_winograd_out){ .m = m + (size_t)(r * cols) * P, .bias = bias, .res = residual ? res + at : NULL, .y = y + at, .step = T * P,
+                                              .ldm = P, .row = (size_t)(w * n), .ldy = (size_t)n, .n = n, .tiles = cols,
+                                              .rows = h - 2 * r < 2 ? 1 : 2, .out_w = w, .act = act, .res_after = residual == 2 });
+    }
+    for (int i = 0; i < h * w * n; i++) {
+        const int o = i % n, x = i / n % w, z = i / n / w;
+        double want = (double)bias[o], size = fabs(want);
+        for (int j = 0; j < c; j++) {
+            for (int k = 0; k < 9; k++) want += (double)image[(size_t)(z + k / 3) * line + (size_t)((x + k % 3) * c + j)] * (double)g[(o * c + j) * 9 + k];
+            for (int t = 0; t < 16; t++) {
+                double u = 0, d = 0;
+                for (int k = 0; k < 9; k++) u += fabs(G[t / 4][k / 3] * G[t % 4][k % 3] * (double)g[(o * c + j) * 9 + k]);
+                for (int k = 0; k < 16; k++)
+                    d += fabs(B[t / 4][k / 4] * B[t % 4][k % 4] * (double)image[(size_t)(z / 2 * 2 + k / 4) * line + (size_t)((x / 2 * 2 + k % 4) * c + j)]);
+                size += fabs(A[z % 2][t / 4] * A[x % 2][t % 4]) * u * d;
+            }
+        }
+        const double r = residual ? (double)res[i] : 0, before = want + (residual == 1 ? r : 0);
+        const double value = (act == EFF_ACT_RELU && before < 0 ? 0 : before) + (residual == 2 ? r : 0);
+        if (!(fabs((double)y[i] - value) <= (c + 12) * (double)FLT_EPSILON * (size + fabs(r))))
+            fail_msg("%s winograd %dx%d %d -> %d at %d: %.9g, direct %.9g", kn->name, h, w, c, n, i, (double)y[i], value);
+    }
+    t_guard_check(v, 16 * T * C), t_guard_check(y, ny);
+    t_guard_free(v), t_guard_free(m), t_guard_free(y);
+    free(image), free(g), free(bias), free(res);
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = { { 1, 1 }, { 2, 5 }, { 7, 4 } }, cs[] = { 1, 16, 21 };
+    for (int l = 0; l < g_count; l++)
+        for (size_t i = 0; g_levels[l].winograd_in && i < 9; i++)
+            for (int residual = 0; residual < 3; residual++)
+                check_winograd(&g_levels[l], sizes[i / 3][0], sizes[i / 3][1], cs[i % 3], cs[(i + (size_t)residual) % 3] + 4,
+                               residual ? EFF_ACT_RELU : EFF_ACT_NONE, residual, 300 + i);
+}
+
 static void test_maxpool(void **state)
 {
     (void)state;
@@ -554,7 +619,7 @@ int main(void)
         cmocka_unit_test(test_gemm),     cmocka_unit_test(test_dwconv),  cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_plane_gemm), cmocka_unit_test(test_dwplane), cmocka_unit_test(test_plane_helpers), cmocka_unit_test(test_sigmoid_error),
         cmocka_unit_test(test_extremes), cmocka_unit_test(test_mean_scale), cmocka_unit_test(test_patches),
-        cmocka_unit_test(test_bands),    cmocka_unit_test(test_maxpool),
+        cmocka_unit_test(test_bands),    cmocka_unit_test(test_maxpool),  cmocka_unit_test(test_winograd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,7 @@ typedef struct eff_layer {
     int kernel, stride;
     int in[3], out[3]; /* height, width, channels                                             */
     uint64_t macs;     /* one image                                                           */
+    uint64_t computed; /* of them: four of nine where a 3x3 convolution runs in Winograd's form */
     double ms;         /* mean of an image                                                    */
 } eff_layer;
 

@@ -55,7 +55,7 @@ EFF_API int eff_engine_layer(const eff_engine *e, int i, eff_layer *row)
     const int n = eff_plan_layers(e->plan, &rows);
     if (!row || i < 0 || i >= n) return n;
     const eff_plan_layer *r = &rows[i];
-    *row = (eff_layer){ .name = r->name, .op = r->op, .kernel = r->kernel, .stride = r->stride, .macs = r->macs,
+    *row = (eff_layer){ .name = r->name, .op = r->op, .kernel = r->kernel, .stride = r->stride, .macs = r->macs, .computed = r->computed,
                         .in = { r->in[0], r->in[1], r->in[2] }, .out = { r->out[0], r->out[1], r->out[2] },
                         .ms = r->runs ? r->ns * 1e-6 / (double)r->runs : 0.0 };
     return n;

@@ -61,14 +61,17 @@ static float *reserve(eff_plan *p, size_t n)
     return at;
 }
 
-/* A dense convolution or linear layer `node` with `in` inputs. */
-static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, float *const *weights, eff_error *err)
+/* A dense convolution or linear layer `node` with `in` inputs; winograd: for that. */
+static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, bool winograd, float *const *weights,
+                            eff_error *err)
 {
     const eff_node *d = &p->g->node[node];
     const bool linear = d->op == EFF_NODE_LINEAR;
     const int taps = linear ? 1 : d->kernel * d->kernel, width = operand_width(p, in);
     const size_t padded = eff_padded(&p->k, d->c);
-    float *bias = reserve(p, padded), *b = reserve(p, eff_gemm_packed_size(&p->k, d->c, words(p, taps * width)));
+    const size_t floats = winograd ? eff_winograd_packed_size(p, d->c, in)
+                                   : eff_gemm_packed_size(&p->k, d->c, words(p, taps * width));
+    float *bias = reserve(p, padded), *b = reserve(p, floats);
     if (!b) return EFF_OK;
     const size_t bytes = (size_t)d->c * sizeof(float);
     float *scale = eff_malloc(bytes);
@@ -76,7 +79,9 @@ static eff_status pack_conv(eff_plan *p, packed *out, int node, int bn, int in, 
     memset(bias, 0, padded * sizeof *bias);
     fold_bn(scale, bias, weights, p, bn, d->c);
     if (linear) memcpy(bias, param_of(weights, d, 1), (size_t)d->c * sizeof *bias);
-    const eff_status s = pack_columns(p, b, param_of(weights, d, 0), d->c, in, taps, scale, err);
+    const float *w = param_of(weights, d, 0);
+    const eff_status s = winograd ? eff_winograd_pack(p, b, w, d->c, in, scale, err)
+                                  : pack_columns(p, b, w, d->c, in, taps, scale, err);
     eff_free(scale);
     if (s != EFF_OK) return s;
     *out = (packed){ b, bias };
@@ -170,7 +175,7 @@ static eff_status pack_block(eff_plan *p, launch *l, float *const *weights, eff_
         pack_se(p, &b->excite, b->se, 1, weights);
     }
     b->late = p->weight_floats - start + (size_t)eff_gemm_group_start(&p->k, l->node->c, 1) * (size_t)words(p, b->mid);
-    return pack_conv(p, &l->conv, j->node, j->bn, b->mid, weights, err);
+    return pack_conv(p, &l->conv, j->node, j->bn, b->mid, false, weights, err);
 }
 
 static eff_status pack_launch(eff_plan *p, launch *l, float *const *weights, eff_error *err)
@@ -179,7 +184,7 @@ static eff_status pack_launch(eff_plan *p, launch *l, float *const *weights, eff
     switch (l->s.op) {
     case EFF_STEP_CONV:
         return pack_conv(p, &l->conv, l->s.node, l->s.bn, l->node->op == EFF_NODE_LINEAR ? l->h * l->w * l->c : l->c,
-                         weights, err);
+                         l->winograd, weights, err);
     case EFF_STEP_DWCONV: return pack_dwconv(p, &l->conv, l->s.node, l->s.bn, weights, err);
     case EFF_STEP_SE:
         pack_se(p, &l->conv, l->node, 0, weights);

@@ -119,6 +119,7 @@ static eff_status make_launches(eff_plan *p, const eff_step *step, int count, in
             l->mean = &g->node[step[i + 1].node];
             l->s.out = step[++i].out;
         }
+        l->winograd = !whole && !l->mean && eff_winograd_suits(p, l);
         if (whole) s = eff_block_plan(p, l, &part, err);
         if (s == EFF_OK) eff_step_cut(p, l);
         i += whole ? part.steps : 1;
@@ -258,13 +259,17 @@ static void make_rows(const eff_plan *p, const launch *l, eff_plan_layer *r)
     const block *b = l->block;
     if (!b) {
         *r = make_row(p, l->node, in, l->mean ? l->mean : out, step_name[l->s.op]);
+        r->computed = l->winograd ? eff_winograd_macs(l) : r->macs;
         return;
     }
     const eff_step *e = b->part.expand;
     *r = make_row(p, b->dw, in, b->dw, e ? "conv+dwconv" : "dwconv");
     if (e) r->macs += node_macs(p, &node[e->node]);
+    r->computed = r->macs;
     if (b->se) *++r = make_row(p, b->se, b->dw, b->dw, "se");
+    r->computed = r->macs;
     *++r = make_row(p, l->node, b->dw, out, "conv");
+    r->computed = r->macs;
 }
 
 eff_status eff_plan_profile(eff_plan *p, eff_error *err)

@@ -36,6 +36,7 @@ typedef struct eff_plan_layer {
     const char *op;          /* "conv", "dwconv", "se", "maxpool", "mean", "act", "add" */
     int kernel, stride, in[3], out[3];
     uint64_t macs;           /* one image                                             */
+    uint64_t computed;       /* of them; fewer in Winograd's form                     */
     double ns;               /* summed over runs                                      */
     long runs;
 } eff_plan_layer;

@@ -41,6 +41,7 @@ typedef struct launch {
     packed conv;                    /* of a block: the projection; SE: the reduction                     */
     packed excite;                  /* SE: the expansion                                                 */
     bool direct;                    /* GEMM reads the input itself: 1x1, stride 1                        */
+    bool winograd;                  /* see winograd.c; then rows are rows of tiles                       */
     int rows, row_tasks, col_tasks; /* cut of a GEMM; rows also of DWCONV, MAXPOOL               */
     block *block;                   /* or NULL                                                           */
     size_t weights_at;              /* its part of the weight block, floats                              */
@@ -128,6 +129,15 @@ void eff_pad_rows(const eff_plan *p, const launch *l, float *dst, int pad_left, 
 void eff_step_vector(const eff_plan *p, const eff_node *se, const packed *w, bool excite);
 /* Ends row `row` of launch l's profile. */
 void eff_plan_tick(eff_plan *p, const launch *l, int row);
+
+/* -- winograd.c: 3 x 3 convolutions of stride 1 */
+bool eff_winograd_suits(const eff_plan *p, const launch *l);
+uint64_t eff_winograd_macs(const launch *l); /* those of its products */
+void eff_winograd_cut(eff_plan *p, launch *l);
+size_t eff_winograd_packed_size(const eff_plan *p, int out, int in);
+/* w [out][in][3][3] times scale[out], group after group of columns, in it point after point. */
+eff_status eff_winograd_pack(const eff_plan *p, float *dst, const float *w, int out, int in, const float *scale, eff_error *err);
+void eff_winograd_task(void *ctx, int task, int worker); /* of row_tasks */
 
 /* -- block.c: fused blocks */
 eff_status eff_block_plan(eff_plan *p, launch *l, const eff_block *part, eff_error *err);

@@ -39,6 +39,10 @@ void eff_step_cut(eff_plan *p, launch *l)
         l->rows = d->w > 0 ? div_up(PIXELS_A_TASK, d->w) : 1;
         return;
     }
+    if (l->winograd) {
+        eff_winograd_cut(p, l);
+        return;
+    }
     /* in rows of the GEMM: pixels, or whole rows of the image where each needs its own rows of the input */
     const int m = l->direct ? d->h * d->w : d->h, pixels = d->h * d->w;
     l->row_tasks = l->col_tasks = 1;
@@ -336,7 +340,10 @@ static void copy_unless_in_place(const eff_plan *p, const launch *l)
 void eff_step_run(eff_plan *p, const launch *l, eff_pool *pool)
 {
     const int pixel_tasks = div_up(l->h * l->w, PIXELS_A_TASK);
-    eff_task_fn *const conv = l->mean ? task_mean_of_conv : l->direct ? task_pointwise : task_conv;
+    eff_task_fn *const conv = l->mean       ? task_mean_of_conv
+                              : l->winograd ? eff_winograd_task
+                              : l->direct   ? task_pointwise
+                                            : task_conv;
     switch (l->s.op) {
     case EFF_STEP_CONV: eff_pool_run(pool, conv, p, l->row_tasks * l->col_tasks); break;
     case EFF_STEP_DWCONV: eff_pool_run(pool, task_dwconv, p, div_up(l->node->h, l->rows)); break;

@@ -3,7 +3,7 @@
 target_sources(effnet_objects PRIVATE kernels/ref/ref.c kernels/ref/bf16_ref.c kernels/ref/train_ref.c)
 set_source_files_properties(kernels/ref/ref.c kernels/ref/bf16_ref.c kernels/ref/train_ref.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
 
-set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/dwplane.c kernels/vec/elementwise.c kernels/vec/peak.c kernels/vec/train_vec.c)
+set(EFF_VEC_SOURCES kernels/vec/gemm.c kernels/vec/dwconv.c kernels/vec/dwplane.c kernels/vec/winograd_tiles.c kernels/vec/elementwise.c kernels/vec/peak.c kernels/vec/train_vec.c)
 set(EFF_BF16_SOURCES kernels/vec/gemm.c kernels/vec/bf16.c kernels/vec/peak.c) # over a float32 level
 function(eff_vec_level level vl sources)
   add_library(effnet_${level} OBJECT ${${sources}})

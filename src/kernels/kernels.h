@@ -79,6 +79,30 @@ typedef void eff_round_rows_fn(float *y, const float *x, size_t rows, int n);
  * 1) to rows of words, ldy apart: n padded to vl / 2 words. */
 typedef void eff_round_planes_fn(float *y, size_t ldy, const float *x, size_t step, const float *s, int n, int pixels);
 
+/** Winograd's F(2 x 2, 3 x 3): a row of 4 x 4 tiles, two columns apart, each channel of each as 16 values, one a matrix. Only of
+ * fast levels: NULL at the reference's, whose convolutions are direct. */
+typedef struct eff_winograd_in {
+    const float *x;   /* first tile's corner in the padded image, rows `row` floats apart, pixels c    */
+    float *v;         /* point t of tile i at v + t * step + i * c, [c]                                  */
+    size_t row, step;
+    int c, tiles;
+} eff_winograd_in;
+typedef void eff_winograd_in_fn(const eff_winograd_in *w);
+
+/** And back: 2 x 2 outputs from the 16 products of a tile; bias, residual and activation as in eff_gemm. */
+typedef struct eff_winograd_out {
+    const float *m;    /* point t of tile i at m + t * step + i * ldm, n columns in whole vectors */
+    const float *bias; /* [n padded to vl]                                                        */
+    const float *res;  /* laid out as y, or NULL                                                  */
+    float *y;          /* the first output: rows `row` floats apart, pixels ldy                   */
+    size_t step, ldm, row, ldy;
+    int n, tiles;
+    int rows, out_w;   /* rows of the two, columns of the row, that exist                         */
+    eff_act act;
+    int res_after;
+} eff_winograd_out;
+typedef void eff_winograd_out_fn(const eff_winograd_out *w);
+
 /** y[r][j] = x[r][j] * s[r], j < width. */
 typedef void eff_scale_rows_fn(float *y, const float *x, const float *s, int rows, int width);
 
@@ -109,6 +133,8 @@ typedef struct eff_kernels {
     eff_dwplane_fn *dwplane;
     eff_maxpool_fn *maxpool;
     eff_to_plane_fn *to_plane;
+    eff_winograd_in_fn *winograd_in;
+    eff_winograd_out_fn *winograd_out;
     eff_scale_rows_fn *scale_rows;
     eff_act_fn *act;
     eff_add_fn *add;

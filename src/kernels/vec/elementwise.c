@@ -83,6 +83,7 @@ void LEVEL_NAME(eff_kernels_init)(eff_kernels *k)
     LEVEL_NAME(eff_gemm_init)(k);
     LEVEL_NAME(eff_dwconv_init)(k);
     LEVEL_NAME(eff_dwplane_init)(k);
+    LEVEL_NAME(eff_winograd_init)(k);
     LEVEL_NAME(eff_peak_init)(k);
     k->maxpool = maxpool;
     k->add = add;

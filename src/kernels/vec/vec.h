@@ -206,6 +206,7 @@ INLINE vf vbound(vf x, vf low, vf high) { return vmin(high, vmax(low, x)); }
 void LEVEL_NAME(eff_gemm_init)(eff_kernels *k);
 void LEVEL_NAME(eff_dwconv_init)(eff_kernels *k);
 void LEVEL_NAME(eff_dwplane_init)(eff_kernels *k);
+void LEVEL_NAME(eff_winograd_init)(eff_kernels *k);
 void LEVEL_NAME(eff_peak_init)(eff_kernels *k);
 
 #endif
