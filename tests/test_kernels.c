@@ -35,6 +35,9 @@ static void find_levels(void)
         eff_kernels_init_ref(&g_levels[g_count]);
         eff_kernels_init_avx512(&g_levels[g_count++]);
     }
+#elif defined(__aarch64__)
+    eff_kernels_init_ref(&g_levels[g_count]);
+    eff_kernels_init_neon(&g_levels[g_count++]);
 #endif
     eff_kernels_init_ref(&g_levels[g_count++]); /* the reference against itself: packing and cuts */
     printf("levels:");

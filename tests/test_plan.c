@@ -28,7 +28,7 @@ static int find_levels(eff_kernels k[MAX_LEVELS])
     eff_kernels_init(&k[n++], 0);
     T_OK(eff_cpu_select(NULL, &have, &err), err);
     if (have & EFF_CPU_AVX2) eff_kernels_init(&k[n++], EFF_CPU_AVX2);
-    if (have & EFF_CPU_AVX512) eff_kernels_init(&k[n++], have);
+    if (have & (EFF_CPU_AVX512 | EFF_CPU_NEON)) eff_kernels_init(&k[n++], have);
     return n;
 }
 

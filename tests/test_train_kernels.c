@@ -38,6 +38,9 @@ static void find_levels(void)
         g_levels[g_count].vl = 16;
         eff_train_kernels_init_avx512(&g_levels[g_count++].k);
     }
+#elif defined(__aarch64__)
+    g_levels[g_count].vl = 4;
+    eff_train_kernels_init_neon(&g_levels[g_count++].k);
 #endif
     g_levels[g_count].vl = 1;
     eff_train_kernels_init_ref(&g_levels[g_count++].k);
@@ -257,6 +260,8 @@ static void test_packing(void **state)
         eff_kernels_init_avx2(&k[n++]);
         eff_kernels_init_avx512_lowered(&k[n++]); /* packing is the same as the real one's */
     }
+#elif defined(__aarch64__)
+    eff_kernels_init_neon(&k[n++]);
 #endif
     for (int i = 0; i < n; i++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
