@@ -6,9 +6,10 @@
 
 #include "kernels/groups.h"
 
-/* Tiles that fill the registers without spilling: 21 to 24 accumulators of 32 registers (AVX-512, NEON), 12 of 16 (AVX2). */
+/* Tiles that fill the registers without spilling: 21 to 24 of 32 accumulators with AVX-512, 20 to 21 with NEON, where a scalar
+ * of each row has a register too, 12 of 16 with AVX2. */
 #if REGISTERS == 32
-enum { NV = 3, MR3 = 7, MR2 = 12, MR1 = 14, ROW_BLOCK = 7 };
+enum { NV = 3, MR3 = 7, MR2 = VL == 16 ? 12 : 10, MR1 = 14, ROW_BLOCK = 7 };
 #else
 enum { NV = 2, MR2 = 6, MR1 = 12, ROW_BLOCK = 6 };
 #endif
