@@ -29,6 +29,15 @@ ask() { sqlite3 -cmd ".timeout 5000" "$1/trials.db" "$2" 2> /dev/null; }
 held_by() { ask "$1" "SELECT count(*) FROM trial JOIN worker ON worker.id = trial.worker WHERE trial.state = 1 AND worker.pid = $2"; }
 begun_again() { ask "$1" "SELECT count(*) FROM trial WHERE claims > 1"; }
 done_jobs() { sed -n 's/^ "jobs_done": \([0-9]*\),$/\1/p' "$1/search.json"; }
+in_trial() # out, pid: waits until it is at one
+{
+    tries=0
+    while [ "$(held_by "$1" "$2")" != 1 ]; do
+        [ $tries -lt 1000 ] && kill -0 "$2" 2> /dev/null || return 1
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+}
 check() # name, what it was
 {
     results "$1" | cmp -s - want || fail "$2: other children or scores"
@@ -48,12 +57,7 @@ begin both --threads 1 > /dev/null &
 two=$!
 begin both --threads 1 > /dev/null 2>&1 &
 three=$!
-i=0
-while [ "$(held_by both $three)" != 1 ]; do
-    [ $i -lt 1000 ] && kill -0 $three 2> /dev/null || fail "the third never had a trial"
-    sleep 0.02
-    i=$((i + 1))
-done
+in_trial both $three || fail "the third never had a trial"
 kill -KILL $three 2> /dev/null
 wait $three 2> /dev/null
 wait $one || fail "the first of two"
@@ -61,12 +65,16 @@ wait $two || fail "the second of two"
 check both "two processes"
 [ "$(begun_again both)" -ge 1 ] || fail "two processes: the killed one's trial was not begun again"
 
-# Killed at moments spread over it, so that nothing can be tidied up.
+# Killed in its first trial, then at moments spread over the search, so that nothing can be tidied up.
 i=0
 while [ $i -lt "$kills" ]; do
     begin killed --threads 2 > /dev/null 2>&1 &
     pid=$!
-    sleep "0.$((i * 37 % 60 + 30))"
+    if ! in_trial killed $pid; then # it was over before
+        wait $pid || fail "a search after $i kills"
+        break
+    fi
+    [ $i -eq 0 ] || sleep "0.$((i * 37 % 60 + 10))"
     kill -KILL $pid 2> /dev/null
     wait $pid 2> /dev/null
     i=$((i + 1))

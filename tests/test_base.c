@@ -29,6 +29,33 @@ static void count_task(void *ctx, int task, int worker)
     atomic_fetch_add(&j->hits[task], 1);
 }
 
+#if defined(__x86_64__)
+/* Every task finds a product that is a denormal number to be 0; the caller does not, before or after. */
+static void multiply_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const volatile float small = 1e-30f;
+    ((volatile float *)ctx)[task] = small * 1e-10f;
+}
+
+static void test_denormals(void **state)
+{
+    (void)state;
+    eff_error err;
+    for (int threads = 0; threads <= 3; threads++) { /* 0: without a pool */
+        eff_pool *p = NULL;
+        if (threads) T_OK(eff_pool_create(&p, threads, &err), err);
+        volatile float product[64], outside[1];
+        for (int i = 0; i < 64; i++) product[i] = 1;
+        eff_pool_run(p, multiply_task, (void *)product, 64);
+        for (int i = 0; i < 64; i++) assert_true(product[i] == 0);
+        multiply_task((void *)outside, 0, 0);
+        assert_true(outside[0] > 0);
+        eff_pool_free(p);
+    }
+}
+#endif
+
 static void test_pool(void **state)
 {
     (void)state;
@@ -193,6 +220,9 @@ static void test_levels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+#if defined(__x86_64__)
+        cmocka_unit_test(test_denormals),
+#endif
         cmocka_unit_test(test_pool),     cmocka_unit_test(test_save),  cmocka_unit_test(test_read),
         cmocka_unit_test(test_messages), cmocka_unit_test(test_sizes), cmocka_unit_test(test_levels),
     };

@@ -133,6 +133,8 @@ static void test_gemm(void **state)
                                (gemm_case){ ms[i], ks[k], ns[j], (eff_act)(seed / 4 % 6), (int)(seed / 4 % 3) }, seed);
         check_gemm(&g_levels[l], (gemm_case){ 49, 1152, 192, EFF_ACT_NONE, 1 }, 9001);
         check_gemm(&g_levels[l], (gemm_case){ 49, 192, 1152, EFF_ACT_SILU, 0 }, 9101);
+        for (int residual = 0; residual < 3; residual++) /* k in several blocks, the last vector in part */
+            check_gemm(&g_levels[l], (gemm_case){ 29, 1601, 75, EFF_ACT_SILU, residual }, 9201 + (uint64_t)residual);
     }
 }
 
@@ -267,7 +269,70 @@ static void test_plane_gemm(void **state)
                     check_plane_gemm(&g_levels[l], ms[i], ks[k], ns[j], g_levels[l].vl, (eff_act)(seed / 3 % 6), seed);
                     check_plane_gemm(&g_levels[l], ms[i], ks[k], ns[j], 9, (eff_act)(seed / 3 % 6), seed);
                 }
+        static const int runs[] = { 9, 72, 300, 1100 }; /* k in several blocks, of whole runs and of parts of one */
+        for (size_t r = 0; r < sizeof runs / sizeof *runs; r++)
+            check_plane_gemm(&g_levels[l], 30, 2500, 75, runs[r], EFF_ACT_RELU6, 49000 + r);
+        check_plane_gemm(&g_levels[l], 30, 2500, 75, g_levels[l].vl, EFF_ACT_SILU, 49100);
     }
+}
+
+/* Bands are the same as one call each. */
+static void test_bands(void **state)
+{
+    (void)state;
+    enum { BANDS = 3, M = 13, GAP = 5 };
+    for (int l = 0; l < g_count; l++)
+        for (int k = 20; k <= 900; k += 880) {
+            const eff_kernels *kn = &g_levels[l];
+            const int n = 60;
+            const size_t band = (size_t)((M + GAP) * k), row = (size_t)n, out = (size_t)M * row + GAP, res_band = (size_t)M * row;
+            float *a = t_uniform(BANDS * band, -1, 1, 1), *w = t_uniform((size_t)(n * k), -1, 1, 2), *res = t_uniform(BANDS * res_band, -1, 1, 3);
+            float *bias = t_uniform((size_t)n, -1, 1, 4), *pb = padded_copy(kn, bias, n), *b = aligned(eff_gemm_packed_size(kn, n, k));
+            eff_gemm_pack(kn, b, w, n, k, NULL);
+            for (int residual = 0; residual < 3; residual++) {
+                float *got = t_guarded(BANDS * out), *want = t_guarded(BANDS * out);
+                memset(got, 0, BANDS * out * sizeof *got), memset(want, 0, BANDS * out * sizeof *want);
+                eff_gemm g = { .a = a, .b = b, .bias = pb, .c = got, .lda = (size_t)k, .ldc = row, .ldr = row, .m = M, .k = k, .n = n,
+                               .groups = eff_gemm_groups(kn, n), .act = EFF_ACT_SILU, .res = residual ? res : NULL,
+                               .res_after = residual == 2, .bands = BANDS, .a_band = band, .c_band = out, .next = b, .next_floats = 999 };
+                kn->gemm(&g);
+                g.bands = 0;
+                for (size_t i = 0; i < BANDS; i++) {
+                    g.a = a + i * band, g.c = want + i * out, g.res = residual ? res + i * res_band : NULL;
+                    kn->gemm(&g);
+                }
+                assert_memory_equal(got, want, BANDS * out * sizeof *got);
+                t_guard_check(got, BANDS * out);
+                t_guard_free(got), t_guard_free(want);
+            }
+            free(a), free(w), free(res), free(bias), free(pb), free(b);
+        }
+}
+
+static void test_maxpool(void **state)
+{
+    (void)state;
+    for (int l = 0; l < g_count; l++)
+        for (int c = 1; c <= 35; c += 17)
+            for (int kernel = 1; kernel <= 3; kernel++)
+                for (int stride = 1; stride <= 2; stride++) {
+                    const int h = 9, w = 6, pad = kernel / 2, oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
+                    const size_t nx = (size_t)(h * w * c), ny = (size_t)(oh * ow * c);
+                    float *x = t_uniform(nx, -1, 1, (uint64_t)(c + kernel)), *want = t_guarded(ny), *got = t_guarded(ny);
+                    x[nx / 2] = NAN;
+                    eff_maxpool m = { .x = x, .y = want, .h = h, .w = w, .c = c, .out_w = ow, .kernel = kernel, .stride = stride,
+                                      .pad_top = pad, .pad_left = pad, .rows = oh };
+                    g_ref.maxpool(&m);
+                    int lost = 0;
+                    for (size_t i = 0; i < ny; i++) lost += isnan(want[i]);
+                    assert_true(lost > 0 || stride > kernel);
+                    m.y = got;
+                    for (m.rows = 1; m.row0 < oh; m.row0++) g_levels[l].maxpool(&m);
+                    for (size_t i = 0; i < ny; i++) assert_true(got[i] == want[i] || (isnan(got[i]) && isnan(want[i])));
+                    t_guard_check(got, ny);
+                    t_guard_free(got), t_guard_free(want);
+                    free(x);
+                }
 }
 
 /* A plane against the reference, which has one channel a plane; sums of rows; and the same bits a row at a time. */
@@ -494,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_gemm),     cmocka_unit_test(test_dwconv),  cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_plane_gemm), cmocka_unit_test(test_dwplane), cmocka_unit_test(test_plane_helpers), cmocka_unit_test(test_sigmoid_error),
         cmocka_unit_test(test_extremes), cmocka_unit_test(test_mean_scale), cmocka_unit_test(test_patches),
+        cmocka_unit_test(test_bands),    cmocka_unit_test(test_maxpool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

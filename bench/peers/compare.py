@@ -37,7 +37,7 @@ SETTLE = 0.2    # seconds between turns, in which workers of the last one stop s
 class Case:
     """One comparison: what is measured, on what."""
 
-    def __init__(self, row, model, threads, batch=1, level="native", names=runtimes.ALL):
+    def __init__(self, row, model, threads, batch=1, level="native", names=runtimes.FASTEST):
         self.row, self.model, self.threads, self.batch, self.level = row, model, threads, batch, level
         self.names = list(names)
         self.key = "%s/%s/t%d/b%d" % (row, model, threads, batch)
@@ -50,10 +50,10 @@ def all_cases(models, rows):
     cases = [Case("latency", m, t) for m in prepare.MODELS for t in (1, 2)]
     cases += [Case("batch", "b0", 2, n) for n in (8, 32)]
     cases += [Case("avx2", "b0", 1, level="avx2", names=runtimes.HELD)]
-    cases += [Case("memory", m, 1, names=["effnet", "effnet-program"] + [r for r in runtimes.ALL if r != "effnet"])
+    cases += [Case("memory", m, 1, names=["effnet", "effnet-program"] + [r for r in runtimes.FASTEST if r != "effnet"])
               for m in ("b0", "b7")]
-    cases += [Case("start", "b0", 2, names=["effnet"] + ["none"] + [r for r in runtimes.ALL if r not in ("effnet", "torch-compile")])]
-    cases += [Case("features", "b0", 2, 32, names=("effnet", "torch", "torch-compile"))]
+    cases += [Case("start", "b0", 2, names=["effnet"] + ["none"] + [r for r in runtimes.FASTEST if r not in ("effnet", "torch-compile")])]
+    cases += [Case("features", "b0", 2, 32, names=("effnet", "torch-eager", "torch", "torch-compile"))]
     return [c for c in cases if c.model in models and c.row in rows]
 
 
@@ -148,7 +148,7 @@ class Bench:
             files = [f for f in files if f.lower().endswith((".jpg", ".jpeg", ".png"))]
             if self.a.images and not files:
                 sys.exit("compare: %s: no .jpg or .png in it" % self.a.images)
-            x = [start.prepared(files[i % len(files)], side)[0] if files else made_picture(side, side, i) for i in range(n)]
+            x = [start.prepared(files[i % len(files)], side)[0] if files else prepare.made_picture(side, side, i) for i in range(n)]
             np.save(path, np.stack(x).astype(np.float32))
         return path
 
@@ -160,7 +160,7 @@ class Bench:
             import numpy as np
             from PIL import Image
 
-            x = made_picture(375, 500, 0) * 55 + 118
+            x = prepare.made_picture(375, 500, 0) * 55 + 118
             Image.fromarray(np.clip(x, 0, 255).astype(np.uint8)).save(path, quality=90)
         return path
 
@@ -384,23 +384,6 @@ def say(text):
 
 def span(seconds):
     return "%d s" % seconds if seconds < 90 else "%d min" % round(seconds / 60) if seconds < 5400 else "%.1f h" % (seconds / 3600)
-
-
-def made_picture(height, width, number):
-    """Smooth patches of three sizes and some grain, about unit deviation."""
-    import numpy as np
-
-    r = np.random.default_rng(1000 + number)
-    x = 0.2 * r.standard_normal((height, width, 3))
-    for cells in (4, 12, 40):
-        coarse = r.standard_normal((cells + 1, cells + 1, 3))
-        v, u = np.linspace(0, cells - 1e-6, height), np.linspace(0, cells - 1e-6, width)
-        i, j = v.astype(int), u.astype(int)
-        dv, du = (v - i)[:, None, None], (u - j)[None, :, None]
-        top = coarse[i][:, j] * (1 - du) + coarse[i][:, j + 1] * du
-        low = coarse[i + 1][:, j] * (1 - du) + coarse[i + 1][:, j + 1] * du
-        x += 0.8 * (top * (1 - dv) + low * dv)
-    return x.astype(np.float32)
 
 
 def start_worker(bench, case, name):

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One network in every runtime's format, from the same weights: `prepare.py KIND MODEL FOLDER`, called by compare.py.
 
-Weights are random from a fixed seed; batch norm's statistics come from one pass, so that activations stay near unit size and no
-runtime meets denormals. Networks with symmetric padding, which every runtime does within its convolutions.
+Weights are random from a fixed seed; batch norm's statistics are those of some of the pictures that are measured, at the network's own
+size and with nothing dropped, so that activations stay near unit size. Networks with symmetric padding, which every runtime does within
+its convolutions.
 """
 import os
 import sys
@@ -21,7 +22,7 @@ MODELS = {
     "v2-s": ("torchvision", "efficientnet_v2_s", 384),
 }
 SEED = 0
-CALIBRATION_SIDE = 224
+CALIBRATION_PICTURES = 4
 
 WEIGHTS, ONNX, OPENVINO, NCNN, LITERT = "weights.safetensors", "model.onnx", "model.xml", "model.ncnn.param", "model.tflite"
 
@@ -53,21 +54,38 @@ def sample(model, n=1):
     return torch.randn(n, 3, MODELS[model][2], MODELS[model][2])
 
 
+def made_picture(height, width, number):
+    """Smooth patches of three sizes and some grain, about unit deviation."""
+    import numpy as np
+
+    r = np.random.default_rng(1000 + number)
+    x = 0.2 * r.standard_normal((height, width, 3))
+    for cells in (4, 12, 40):
+        coarse = r.standard_normal((cells + 1, cells + 1, 3))
+        v, u = np.linspace(0, cells - 1e-6, height), np.linspace(0, cells - 1e-6, width)
+        i, j = v.astype(int), u.astype(int)
+        dv, du = (v - i)[:, None, None], (u - j)[None, :, None]
+        top = coarse[i][:, j] * (1 - du) + coarse[i][:, j + 1] * du
+        low = coarse[i + 1][:, j] * (1 - du) + coarse[i + 1][:, j + 1] * du
+        x += 0.8 * (top * (1 - dv) + low * dv)
+    return x.astype(np.float32)
+
+
 def make_weights(model, folder, path):
+    import numpy as np
     import torch
     from safetensors.torch import save_file
 
     torch.manual_seed(SEED)
     net = build(model)
-    norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    kept = [m.momentum for m in norms]
-    for m in norms:
-        m.momentum = 1.0
-    net.train()
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            m.momentum = 1.0
+            m.train()
+    side = MODELS[model][2]
+    pictures = np.stack([made_picture(side, side, i) for i in range(CALIBRATION_PICTURES)])
     with torch.no_grad():
-        net(torch.randn(4, 3, CALIBRATION_SIDE, CALIBRATION_SIDE))
-    for m, momentum in zip(norms, kept):
-        m.momentum = momentum
+        net(torch.from_numpy(pictures.transpose(0, 3, 1, 2).copy()))
     save_file(net.state_dict(), path)
 
 

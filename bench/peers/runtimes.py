@@ -151,7 +151,8 @@ class LiteRt:
 
 
 class Torch:
-    """Batch norm folded, channels_last; compiled by inductor with frozen weights where the spec says so."""
+    """channels_last. As the spec says: compiled by inductor with frozen weights, as the network was built (`torch-eager`, what scripts that
+    take features do), or with batch norm folded."""
 
     def __init__(self, spec):
         import torch
@@ -168,6 +169,8 @@ class Torch:
             if spec["level"] == "avx2":
                 inductor.cpp.simdlen = 256
             self.guard, self.net = torch.no_grad, torch.compile(net.to(memory_format=torch.channels_last))
+        elif spec["runtime"] == "torch-eager":
+            self.guard, self.net = torch.inference_mode, net.to(memory_format=torch.channels_last)
         else:
             from torch.fx.experimental.optimization import fuse
 
@@ -201,8 +204,10 @@ ALL = {
     "ncnn": (Ncnn, "ncnn"),
     "litert": (LiteRt, "litert"),
     "torch": (Torch, "weights"),
+    "torch-eager": (Torch, "weights"),
     "torch-compile": (Torch, "weights"),
 }
+FASTEST = [name for name in ALL if name != "torch-eager"]
 
 
 def load(spec):

@@ -14,7 +14,8 @@ typedef void eff_task_fn(void *ctx, int task, int worker);
 /** @param threads  1..EFF_MAX_THREADS; the caller's own thread is worker 0, so threads-1 are started */
 eff_status eff_pool_create(eff_pool **out, int threads, eff_error *err);
 
-/** Run all tasks and return when every one is done. Not re-entrant: one job at a time. pool NULL runs them here. */
+/** Run all tasks and return when every one is done. Not re-entrant: one job at a time. pool NULL runs them here.
+ * Within tasks numbers below FLT_MIN are 0 (x86-64); the caller's own mode stands again afterwards. */
 void eff_pool_run(eff_pool *p, eff_task_fn *fn, void *ctx, int tasks);
 
 int eff_pool_threads(const eff_pool *p); /* NULL: 1 */

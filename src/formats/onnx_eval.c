@@ -288,9 +288,13 @@ static eff_status op_maxpool(run *r, const eff_onnx_node *n, value *y)
     TRY(make(r, y, EFF_ONNX_FLOAT, 4, (const int64_t[]){ x->dim[0], x->dim[1], w.out_h, w.out_w }));
     TRY(charge(r, y->count, (size_t)w.kernel * (size_t)w.kernel));
     const int h = (int)x->dim[2], v = (int)x->dim[3];
-    for (size_t i = 0; i < (size_t)x->dim[0] * (size_t)x->dim[1]; i++) /* a channel at a time */
-        eff_maxpool(floats(y) + i * (size_t)w.out_h * (size_t)w.out_w, floats(x) + i * (size_t)h * (size_t)v, h, v, 1,
-                    w.out_w, w.kernel, w.stride, w.top, w.left, 0, w.out_h);
+    eff_maxpool m = { .h = h, .w = v, .c = 1, .out_w = w.out_w, .kernel = w.kernel, .stride = w.stride, .pad_top = w.top,
+                      .pad_left = w.left, .rows = w.out_h };
+    for (size_t i = 0; i < (size_t)x->dim[0] * (size_t)x->dim[1]; i++) { /* a channel at a time */
+        m.y = floats(y) + i * (size_t)w.out_h * (size_t)w.out_w;
+        m.x = floats(x) + i * (size_t)h * (size_t)v;
+        r->k.maxpool(&m);
+    }
     return EFF_OK;
 }
 

@@ -144,16 +144,17 @@ static void clear_padding(const visit *v)
     memset(v->zeros, 0, row * sizeof *v->zeros);
 }
 
-/* Each row of the expansion fetches its share of what this worker reads next, while it multiplies. */
+/* Rows of the expansion fetch their share of what this worker reads next, while they are multiplied. */
 static void fetch_ahead(visit *v, eff_gemm *g)
 {
     const size_t all = v->next_floats + v->late_floats, line = EFF_ALIGN / sizeof(float);
-    const size_t share = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made++ * share;
+    const size_t a_row = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made * a_row;
+    v->made += g->bands;
     if (from < v->next_floats)
         g->next = v->next + from;
     else if (from < all)
         g->next = v->late + (from - v->next_floats);
-    g->next_floats = share;
+    g->next_floats = (size_t)g->bands * a_row;
 }
 
 /* The block's input as rows of words, made before its groups are. */
@@ -163,33 +164,41 @@ static float *rounded_input(const launch *l)
     return l->temp + b->planes + b->sums + b->scaled;
 }
 
-/* Row y of the group's expanded channels; `from`: the first row of the padded image at hand. */
-static void expand_row(visit *v, int y, int from)
+/* Rows y .. y+rows-1 of the channels that a block without expansion begins with, as planes. */
+static void copy_rows(const visit *v, int y, int rows)
+{
+    const block *b = v->b;
+    const launch *l = v->l;
+    for (int r = y; r < y + rows; r++)
+        for (int i = 0; i < v->g.vectors; i++) {
+            const int c = (v->g.v0 + i) * v->p->k.vl;
+            v->p->k.to_plane(ring_row(v, i, r) + b->dw->pad_left * v->p->k.vl,
+                             input_of(v->p, l) + (size_t)r * (size_t)l->w * (size_t)l->c + c, (size_t)l->c,
+                             min_int(v->p->k.vl, b->mid - c), b->w);
+        }
+}
+
+/* Rows y .. y+rows-1 of the group's expanded channels, which follow each other in the ring; `from`: the first row of the padded
+ * image at hand. */
+static void multiply_rows(visit *v, int y, int rows, int from)
 {
     const eff_plan *p = v->p;
     const block *b = v->b;
     const launch *l = v->l;
-    const size_t vl = (size_t)p->k.vl, in_row = (size_t)l->w * (size_t)l->c;
-    float *to = ring_row(v, 0, y) + (size_t)b->dw->pad_left * vl;
-    if (!b->part.expand) {
-        for (int i = 0; i < v->g.vectors; i++) {
-            const int c = (v->g.v0 + i) * p->k.vl;
-            p->k.to_plane(to + (size_t)i * ring_floats(p, b, b->ring), input_of(p, l) + (size_t)y * in_row + c,
-                          (size_t)l->c, min_int(p->k.vl, b->mid - c), b->w);
-        }
-        return;
-    }
+    const size_t vl = (size_t)p->k.vl;
     const eff_node *e = &p->g->node[b->part.expand->node];
     const float *own = b->own + v->g.at;
     eff_gemm g = { .b = own + v->g.b,
                    .bias = own,
-                   .c = to,
+                   .c = ring_row(v, 0, y) + (size_t)b->dw->pad_left * vl,
                    .ldc = vl,
                    .c_step = ring_floats(p, b, b->ring),
                    .m = b->w,
                    .k = b->depth,
                    .n = v->g.c,
                    .groups = eff_gemm_groups(&p->k, v->g.c),
+                   .bands = rows,
+                   .c_band = ring_floats(p, b, 1),
                    .act = b->part.expand->act };
     const int c = words(p, l->c);
     if (b->image_rows) {
@@ -198,25 +207,35 @@ static void expand_row(visit *v, int y, int from)
         g.lda = (size_t)(e->stride * c);
         g.run = e->kernel * c;
         g.a_step = line;
+        g.a_band = (size_t)e->stride * line;
     } else {
-        g.a = (b->rounds_input ? rounded_input(l) : input_of(p, l)) + (size_t)y * (size_t)(l->w * c);
         g.lda = (size_t)c;
+        g.a_band = (size_t)(l->w * c);
+        g.a = (b->rounds_input ? rounded_input(l) : input_of(p, l)) + (size_t)y * g.a_band;
     }
     fetch_ahead(v, &g);
     multiply(p, &g);
 }
 
+/* Rows first .. end-1 of the expanded image, at most as many as the ring has. */
 static void expand_rows(visit *v, int first, int end)
 {
+    const block *b = v->b;
     int from = 0;
-    if (v->b->image_rows && first < end) {
+    if (b->image_rows && first < end) {
         const launch *l = v->l;
-        const eff_node *e = &v->p->g->node[v->b->part.expand->node];
+        const eff_node *e = &v->p->g->node[b->part.expand->node];
         from = first * e->stride - e->pad_top;
         eff_pad_rows(v->p, l, v->image, e->pad_left, image_cols(e, l->w), from,
                      (end - 1 - first) * e->stride + e->kernel);
     }
-    for (int y = first; y < end; y++) expand_row(v, y, from);
+    for (int y = first, rows; y < end; y += rows) { /* once more where the ring begins again */
+        rows = min_int(end - y, b->ring - y % b->ring);
+        if (b->part.expand)
+            multiply_rows(v, y, rows, from);
+        else
+            copy_rows(v, y, rows);
+    }
 }
 
 /* Output rows o0 .. o1-1 of the group. */

@@ -12,7 +12,8 @@ enum {
     BAND_BYTES = 256 * 1024, /* padded rows a task, likewise                                                */
     SMALL_MAP = 64,          /* maps up to this many pixels are cut by columns: no weight is read twice     */
     CHANNELS_A_TASK = 64,
-    PIXELS_A_TASK = 256
+    PIXELS_A_TASK = 256,
+    LATE_FLOATS = 256 * 1024 /* of the classifier's weights, fetched under the layer before it: half of an L2 cache */
 };
 
 /* ------------------------------------------------------------------------------------------- cutting */
@@ -145,6 +146,25 @@ static void task_pointwise(void *ctx, int task, int worker)
     multiply(p, &g);
 }
 
+/* Likewise under the last convolution: by its end the task has fetched its share of the classifier's weights too, whose single row
+ * multiplies no faster than they come. */
+static void fetch_classifier(const eff_plan *p, const launch *l, eff_gemm *g, int task, int group0, int groups)
+{
+    const launch *then = l + 1;
+    fetch_ahead(p, g);
+    if (then == p->launch + p->nlaunches || then->node->op != EFF_NODE_LINEAR) return;
+    const size_t panel = g->next_floats, own = panel * (size_t)(groups - 1);
+    const size_t all = eff_gemm_packed_size(&p->k, then->node->c, words(p, direct_depth(then)));
+    const size_t begin = all * (size_t)task / (size_t)l->col_tasks, most = LATE_FLOATS, size = all / (size_t)l->col_tasks;
+    const size_t late = size < most ? size : most, share = eff_round_up((own + late) / (size_t)groups + 1, EFF_ALIGN / sizeof(float));
+    const size_t from = (size_t)(g->group0 - group0) * share;
+    if (from < own)
+        g->next = l->conv.b + (size_t)eff_gemm_group_start(&p->k, g->n, group0 + 1) * (size_t)g->k + from;
+    else
+        g->next = then->conv.b + begin + (from - own);
+    g->next_floats = share;
+}
+
 /* A 1x1 convolution whose output only the mean wants: a few channels at a time, never the whole. */
 static void task_mean_of_conv(void *ctx, int task, int worker)
 {
@@ -170,7 +190,7 @@ static void task_mean_of_conv(void *ctx, int task, int worker)
                        .group0 = q,
                        .groups = 1,
                        .act = l->s.act };
-        fetch_ahead(p, &g);
+        fetch_classifier(p, l, &g, task, group0, groups);
         multiply(p, &g);
         const int first = eff_gemm_group_start(&p->k, d->c, q),
                   end = min_int(d->c, eff_gemm_group_start(&p->k, d->c, q + 1));
@@ -196,20 +216,19 @@ static void task_conv(void *ctx, int task, int worker)
     const float *band = scratch_of(p, worker);
     eff_pad_rows(p, l, scratch_of(p, worker), d->pad_left, cols, row0 * d->stride - d->pad_top,
                  (rows - 1) * d->stride + d->kernel);
-    for (int q = group0; q < group0 + groups; q++) /* a panel of weights stays near for all rows */
-        for (int r = 0; r < rows; r++) {
-            eff_gemm g = eff_step_gemm(p, l, (row0 + r) * d->w, d->w, q, 1);
-            g.k = d->kernel * d->kernel * c;
-            g.a = band + (size_t)(r * d->stride) * line;
-            g.lda = (size_t)(d->stride * c);
-            g.run = d->kernel * c;
-            g.a_step = line;
-            fetch_ahead(p, &g);
-            const size_t share = eff_round_up(g.next_floats / (size_t)rows + 1, EFF_ALIGN / sizeof(float));
-            g.next += (size_t)r * share;
-            g.next_floats = share;
-            multiply(p, &g);
-        }
+    for (int q = group0; q < group0 + groups; q++) { /* a panel of weights stays near for all rows */
+        eff_gemm g = eff_step_gemm(p, l, row0 * d->w, d->w, q, 1);
+        g.k = d->kernel * d->kernel * c;
+        g.a = band;
+        g.lda = (size_t)(d->stride * c);
+        g.run = d->kernel * c;
+        g.a_step = line;
+        g.bands = rows;
+        g.a_band = (size_t)d->stride * line;
+        g.c_band = (size_t)d->w * g.ldc;
+        fetch_ahead(p, &g);
+        multiply(p, &g);
+    }
 }
 
 static void task_dwconv(void *ctx, int task, int worker)
@@ -245,8 +264,19 @@ static void task_maxpool(void *ctx, int task, int worker)
     const launch *l = p->now;
     const eff_node *d = l->node;
     const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    eff_maxpool(p->value[l->s.out], input_of(p, l), l->h, l->w, l->c, d->w, d->kernel, d->stride, d->pad_top,
-                d->pad_left, row0, rows);
+    const eff_maxpool m = { .x = input_of(p, l),
+                            .y = p->value[l->s.out],
+                            .h = l->h,
+                            .w = l->w,
+                            .c = l->c,
+                            .out_w = d->w,
+                            .kernel = d->kernel,
+                            .stride = d->stride,
+                            .pad_top = d->pad_top,
+                            .pad_left = d->pad_left,
+                            .row0 = row0,
+                            .rows = rows };
+    p->k.maxpool(&m);
 }
 
 static void task_mean(void *ctx, int task, int worker)

@@ -174,20 +174,3 @@ void eff_patches_gather(float *dst, const eff_patches *p, int first, int count)
         }
     }
 }
-
-void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top,
-                 int pad_left, int row0, int rows)
-{
-    for (int oy = row0; oy < row0 + rows; oy++)
-        for (int ox = 0; ox < out_w; ox++) {
-            float *o = y + ((size_t)oy * (size_t)out_w + (size_t)ox) * (size_t)c;
-            for (int j = 0; j < c; j++) o[j] = -INFINITY;
-            for (int ky = 0; ky < kernel; ky++)
-                for (int kx = 0; kx < kernel; kx++) {
-                    const int iy = oy * stride - pad_top + ky, ix = ox * stride - pad_left + kx;
-                    if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
-                    const float *p = x + ((size_t)iy * (size_t)w + (size_t)ix) * (size_t)c;
-                    for (int j = 0; j < c; j++) o[j] = o[j] >= p[j] ? o[j] : p[j]; /* a NaN is kept */
-                }
-        }
-}

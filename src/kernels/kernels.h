@@ -25,6 +25,8 @@ typedef struct eff_gemm {
     size_t a_step;
     size_t c_step;      /* 0: the columns of a row are contiguous; else whole vectors are written, zero-padded */
     int run;            /* words of k in a run; the last may be shorter. 0: all of k                    */
+    int bands;          /* the m rows, and so many times in all further on: rows of an image. 0: once   */
+    size_t a_band, c_band; /* from one to the next; of res m * ldr                                       */
     int m, k, n;        /* k in words                                                                    */
     int group0, groups; /* range of column groups to compute                                             */
     eff_act act;
@@ -57,6 +59,15 @@ typedef struct eff_dwplane {
     eff_act act;
 } eff_dwplane;
 typedef void eff_dwplane_fn(const eff_dwplane *d);
+
+/** Max pooling of output rows row0 .. row0+rows-1; padding counts as -inf, a NaN is kept. */
+typedef struct eff_maxpool {
+    const float *x; /* [h][w][c]         */
+    float *y;       /* [out_h][out_w][c] */
+    int h, w, c, out_w, kernel, stride, pad_top, pad_left;
+    int row0, rows;
+} eff_maxpool;
+typedef void eff_maxpool_fn(const eff_maxpool *m);
 
 /** y[p][0..vl-1] = x[p * ldx ..], n <= vl of them, the rest 0: one vector of channels becomes a plane. */
 typedef void eff_to_plane_fn(float *y, const float *x, size_t ldx, int n, int pixels);
@@ -96,6 +107,7 @@ typedef struct eff_kernels {
     eff_gemm_fn *gemm;
     eff_dwconv_fn *dwconv;
     eff_dwplane_fn *dwplane;
+    eff_maxpool_fn *maxpool;
     eff_to_plane_fn *to_plane;
     eff_scale_rows_fn *scale_rows;
     eff_act_fn *act;
@@ -141,10 +153,6 @@ typedef struct eff_patches {
     int h, w, c, out_w, kernel, stride, pad_top, pad_left;
 } eff_patches;
 void eff_patches_gather(float *dst, const eff_patches *p, int first, int count);
-
-/** Max pooling of output rows row0 .. row0+rows-1; padding counts as -inf. */
-void eff_maxpool(float *y, const float *x, int h, int w, int c, int out_w, int kernel, int stride, int pad_top, int pad_left,
-                 int row0, int rows);
 
 /* ------------------------------------------------------------------ levels, each in its own object files */
 void eff_kernels_init_ref(eff_kernels *k);

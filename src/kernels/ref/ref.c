@@ -11,15 +11,16 @@ static void gemm_ref(const eff_gemm *g)
     for (int j = g->group0; j < g->group0 + g->groups && j < g->n; j++) { /* a group is one column here */
         const float *b = g->b + (size_t)j * (size_t)g->k;
         const size_t column = g->c_step ? (size_t)(j - g->group0) * g->c_step : (size_t)j;
-        for (int i = 0; i < g->m; i++) {
-            const float *a = g->a + (size_t)i * g->lda;
+        for (int i = 0; i < g->m * (g->bands ? g->bands : 1); i++) {
+            const size_t band = (size_t)(i / g->m), row = (size_t)(i % g->m);
+            const float *a = g->a + band * g->a_band + row * g->lda;
             float sum = g->bias[j];
             if (g->res && !g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
             for (int k0 = 0; k0 < g->k; k0 += run, a += g->a_step)
                 for (int k = k0; k < k0 + run && k < g->k; k++) sum += a[k - k0] * b[k];
             sum = activate(sum, g->act);
             if (g->res && g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
-            g->c[(size_t)i * g->ldc + column] = sum;
+            g->c[band * g->c_band + row * g->ldc + column] = sum;
         }
     }
 }
@@ -57,6 +58,24 @@ static void dwplane_ref(const eff_dwplane *d)
         }
         if (d->sum) d->sum[(size_t)r * d->lds] = total;
     }
+}
+
+static void maxpool_ref(const eff_maxpool *m)
+{
+    const size_t c = (size_t)m->c;
+    for (int oy = m->row0; oy < m->row0 + m->rows; oy++)
+        for (int ox = 0; ox < m->out_w; ox++)
+            for (size_t j = 0; j < c; j++) {
+                float most = -INFINITY;
+                for (int ky = 0; ky < m->kernel; ky++)
+                    for (int kx = 0; kx < m->kernel; kx++) {
+                        const int iy = oy * m->stride - m->pad_top + ky, ix = ox * m->stride - m->pad_left + kx;
+                        if (iy < 0 || iy >= m->h || ix < 0 || ix >= m->w) continue;
+                        const float x = m->x[((size_t)iy * (size_t)m->w + (size_t)ix) * c + j];
+                        if (x > most || isnan(x)) most = x;
+                    }
+                m->y[((size_t)oy * (size_t)m->out_w + (size_t)ox) * c + j] = most;
+            }
 }
 
 static void to_plane_ref(float *y, const float *x, size_t ldx, int n, int pixels)
@@ -119,6 +138,6 @@ static float read_sum_ref(const float *x, size_t n)
 void eff_kernels_init_ref(eff_kernels *k)
 {
     *k = (eff_kernels){ .name = "ref", .vl = 1, .group = 1, .mr = 8, .gemm = gemm_ref, .dwconv = dwconv_ref,
-                        .dwplane = dwplane_ref, .to_plane = to_plane_ref, .scale_rows = scale_rows_ref, .act = act_ref,
+                        .dwplane = dwplane_ref, .maxpool = maxpool_ref, .to_plane = to_plane_ref, .scale_rows = scale_rows_ref, .act = act_ref,
                         .add = add_ref, .mean = mean_ref, .scale = scale_ref, .fma_peak = fma_peak_ref, .fma_flops = 16, .read_sum = read_sum_ref };
 }

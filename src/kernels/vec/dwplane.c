@@ -52,6 +52,15 @@ INLINE void tile(const int kernel, const int stride, const int rows, const int c
             }
         }
     }
+    float l, h;
+    if (vbounds(d->act, &l, &h)) {
+        const vf low = vset1(l), high = vset1(h);
+        UNROLL for (int c = 0; c < cols; c++)
+        {
+            acc[0][c] = vbound(acc[0][c], low, high);
+            if (rows == 2) acc[1][c] = vbound(acc[1][c], low, high);
+        }
+    }
     UNROLL for (int c = 0; c < cols; c++)
     {
         vstore(y + c * VL, acc[0][c]);
@@ -67,7 +76,8 @@ static void single(const eff_dwplane *d, int row, int ox, float *y)
         for (int kx = 0; kx < d->kernel; kx++)
             acc = vfma(vload(d->x[row * d->stride + ky] + (size_t)(ox * d->stride + kx) * VL),
                        vload(d->w + (size_t)(ky * d->kernel + kx) * VL), acc);
-    vstore(y, acc);
+    float low, high;
+    vstore(y, vbounds(d->act, &low, &high) ? vbound(acc, vset1(low), vset1(high)) : acc);
 }
 
 typedef void tile_fn(const eff_dwplane *d, int ox, float *y);
@@ -85,7 +95,7 @@ TILES(3, 2) TILES(5, 1) TILES(5, 2) TILES(7, 1) TILES(7, 2) static tile_fn *cons
     { NAMES(3, 1), NAMES(3, 2) }, { NAMES(5, 1), NAMES(5, 2) }, { NAMES(7, 1), NAMES(7, 2) }
 };
 
-/* Rows `row` .. row+rows-1, raw. */
+/* Rows `row` .. row+rows-1; bounded, or without their activation. */
 static void convolve(const eff_dwplane *d, int row, int rows)
 {
     float *y = d->y + (size_t)row * (size_t)d->out_w * VL;
@@ -110,7 +120,7 @@ static void convolve(const eff_dwplane *d, int row, int rows)
     fn[1](&at, w - NARROW, y + (w - NARROW) * VL);
 }
 
-/* Activation and sums of rows just written, still in L1. */
+/* Other activations, and sums, of rows just written, still in L1. */
 INLINE void finish(const int act, const eff_dwplane *d, int row, int rows)
 {
     for (int r = row; r < row + rows; r++) {
@@ -127,10 +137,12 @@ INLINE void finish(const int act, const eff_dwplane *d, int row, int rows)
 
 static void dwplane(const eff_dwplane *d)
 {
+    float low, high;
+    const eff_act act = vbounds(d->act, &low, &high) ? EFF_ACT_NONE : d->act;
     for (int row = 0; row < d->rows; row += 2) {
         const int rows = d->rows - row < 2 ? 1 : 2;
         convolve(d, row, rows);
-        SWITCH_ACT(d->act, finish, d, row, rows)
+        if (act != EFF_ACT_NONE || d->sum) SWITCH_ACT(act, finish, d, row, rows)
     }
 }
 

@@ -14,7 +14,10 @@ enum { NV = 3, MR3 = 7, MR2 = VL == 16 ? 12 : 10, MR1 = 14, ROW_BLOCK = 7 };
 enum { NV = 2, MR2 = 6, MR1 = 12, ROW_BLOCK = 6 };
 #endif
 
-enum { LINE = 64 }; /* bytes of a cache line */
+enum {
+    LINE = 64,              /* bytes of a cache line                                          */
+    BLOCK_BYTES = 32 * 1024 /* of a panel, at once: beside a few rows of A and C it stays in L1 */
+};
 
 typedef struct tile_args {
     const float *a, *b, *bias, *res;
@@ -22,6 +25,9 @@ typedef struct tile_args {
     size_t lda, a_step, ldr, ldc, c_step;
     int k, run;
     int last;         /* columns of the last vector that exist, VL when all do        */
+    int resumes;      /* C holds the sums so far: the block of k before this one's    */
+    int bounded;      /* ReLU, ReLU6: results are held between these                  */
+    float low, high;
     const char *next; /* a line is fetched a step of k, next_step bytes further on    */
     size_t next_step;
 } tile_args;
@@ -37,6 +43,11 @@ INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t
     {
         UNROLL for (int v = 0; v < nv; v++)
         {
+            if (t->resumes) {
+                const float *c = t->c + (size_t)i * t->ldc + (size_t)v * t->c_step;
+                acc[i][v] = v == nv - 1 && last < VL ? vload_part(c, last) : vload(c);
+                continue;
+            }
             acc[i][v] = vload(t->bias + v * VL);
             if (t->res) {
                 const float *r = t->res + (size_t)i * t->ldr + v * VL;
@@ -59,6 +70,13 @@ INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t
             }
         }
     }
+    if (t->bounded) {
+        const vf low = vset1(t->low), high = vset1(t->high);
+        UNROLL for (int i = 0; i < mr; i++)
+        {
+            UNROLL for (int v = 0; v < nv; v++) acc[i][v] = vbound(acc[i][v], low, high);
+        }
+    }
     UNROLL for (int i = 0; i < mr; i++)
     {
         float *c = t->c + (size_t)i * t->ldc;
@@ -70,7 +88,7 @@ INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t
     }
 }
 
-/* Activation over the rows just written, still in L1: inside the tile it would spill the accumulators. */
+/* Other activations, over the rows just written, still in L1: inside the tile they would spill the accumulators. */
 INLINE void finish(const int act, const tile_args *t, const float *res, int rows, int nv)
 {
     for (int i = 0; i < rows; i++) {
@@ -124,31 +142,71 @@ static tile_fn *const tiles[2][NV + 1][MR1] = {
 static const int tile_rows[NV + 1] = { 0, MR1, MR2 };
 #endif
 
-/* All rows of one group: as few tiles as can be, of as equal height as can be. */
-static void group_rows(tile_args *t, const eff_gemm *g, int nv, const char *next, const char *next_end)
+/* How the m rows of a band are cut: as few tiles as can be, of as equal height as can be. */
+typedef struct cut {
+    int tiles, rows, higher; /* the first `higher` have a row more than `rows` */
+} cut;
+
+/* One band of one group. */
+static void band_rows(tile_args *t, const cut *in, eff_act act, const float *after, const eff_gemm *g, int nv)
 {
     tile_fn *const *const fn = tiles[t->lda == VL && t->run == VL][nv];
-    const float *after = g->res && g->res_after ? t->res : NULL;
-    if (after) t->res = NULL;
-    /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
-    const int step = tile_rows[nv], tall = (g->m + step - 1) / step;
-    if (next < next_end) {
-        const unsigned steps = (unsigned)tall * (unsigned)t->k, want = (unsigned)(next_end - next);
-        t->next_step = want / steps < LINE ? want / steps + 1 : LINE;
-    }
-    t->next = next ? next : (const char *)t->bias;
-    for (int left = g->m, rows = (left + tall - 1) / tall, higher = tall - (rows * tall - left); left > 0;) {
-        if (higher-- == 0) rows--; /* the first tiles are one row higher than the rest, or all are equal */
+    for (int i = 0; i < in->tiles; i++) {
+        const int rows = in->rows + (i < in->higher);
         fn[rows - 1](t);
         t->next += t->next_step * (size_t)t->k;
-        if (g->c_step && g->ldc == VL) {
-            if (g->act != EFF_ACT_NONE) SWITCH_ACT(g->act, finish_plane, t->c, t->c_step, rows, nv)
-        } else if (g->act != EFF_ACT_NONE || after) SWITCH_ACT(g->act, finish, t, after, rows, nv)
+        if (act != EFF_ACT_NONE || after) {
+            if (g->c_step && g->ldc == VL) SWITCH_ACT(act, finish_plane, t->c, t->c_step, rows, nv)
+            else SWITCH_ACT(act, finish, t, after, rows, nv)
+        }
         t->a += (size_t)rows * t->lda;
         t->c += (size_t)rows * t->ldc;
         if (t->res) t->res += (size_t)rows * t->ldr;
         if (after) after += (size_t)rows * t->ldr;
-        left -= rows;
+    }
+}
+
+/* Words of k at a time: a block of the panel stays in L1 while all rows go over it, with their sums so far in C. Where the panel is
+ * read only once anyway, and where it is small, all of k. */
+static int block_words(const eff_gemm *g, int run, int nv, int reads)
+{
+    const int most = BLOCK_BYTES / (nv * VL * (int)sizeof(float)), length = run < most ? g->k : run;
+    if (reads == 1 || g->k <= most + most / 2) return g->k;
+    const int blocks = (length + most - 1) / most, words = (length + blocks - 1) / blocks;
+    return run < most ? (words + run - 1) / run * run : words; /* whole runs, or a part of one */
+}
+
+/* All rows of one group. */
+static void group_rows(tile_args t, const eff_gemm *g, int nv, const char *next, const char *next_end)
+{
+    const int bands = g->bands ? g->bands : 1, tall = (g->m + tile_rows[nv] - 1) / tile_rows[nv], run = t.run;
+    const cut in = { .tiles = tall, .rows = g->m / tall, .higher = g->m % tall };
+    const float *after = g->res && g->res_after ? t.res : NULL, *const bias_res = after ? NULL : t.res;
+    const int bounded = !after && vbounds(g->act, &t.low, &t.high);
+    const int words = block_words(g, run, nv, bands * tall);
+    /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
+    if (next < next_end) {
+        const size_t steps = (size_t)bands * (size_t)tall * (size_t)g->k, want = (size_t)(next_end - next);
+        t.next_step = want / steps < LINE ? want / steps + 1 : LINE;
+    }
+    t.next = next ? next : (const char *)t.bias;
+    float *const c = t.c;
+    for (int k0 = 0; k0 < g->k; k0 += t.k) {
+        const int begun = k0 % run, rest = g->k - k0, left = words < run && run - begun < rest ? run - begun : rest;
+        t.k = words < left ? words : left;
+        t.run = words < run ? t.k : run;
+        t.resumes = k0 > 0;
+        const int ends = k0 + t.k == g->k;
+        t.bounded = ends && bounded;
+        const eff_act act = ends && !bounded ? g->act : EFF_ACT_NONE;
+        for (int b = 0; b < bands; b++) {
+            const size_t below = (size_t)b * (size_t)g->m * t.ldr;
+            t.a = g->a + (size_t)b * g->a_band + (size_t)(k0 / run) * t.a_step + begun;
+            t.c = c + (size_t)b * g->c_band;
+            t.res = bias_res ? bias_res + below : NULL;
+            band_rows(&t, &in, act, ends && after ? after + below : NULL, g, nv);
+        }
+        t.b += t.k * nv * VL;
     }
 }
 
@@ -160,11 +218,13 @@ static void gemm(const eff_gemm *g)
         end = eff_group_start(g->n, VL, NV, q + 1);
         const int nv = (end - j0) / VL, last = g->c_step || g->n >= end ? VL : g->n - (end - VL);
         const size_t before = (size_t)(j0 - first);
-        tile_args t = { .a = g->a, .b = g->b + (size_t)j0 * (size_t)g->k, .bias = g->bias + j0, .res = g->res ? g->res + j0 : NULL,
-                        .c = g->c + (g->c_step ? before / VL * g->c_step : (size_t)j0), .lda = g->lda, .a_step = g->a_step,
-                        .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = run, .last = last };
+        const tile_args t = { .a = g->a, .b = g->b + (size_t)j0 * (size_t)g->k, .bias = g->bias + j0,
+                              .res = g->res ? g->res + j0 : NULL,
+                              .c = g->c + (g->c_step ? before / VL * g->c_step : (size_t)j0), .lda = g->lda, .a_step = g->a_step,
+                              .ldr = g->ldr, .ldc = g->ldc, .c_step = g->c_step ? g->c_step : VL, .k = g->k, .run = run,
+                              .last = last };
         const float *next = g->next ? g->next + before * (size_t)g->k : NULL;
-        group_rows(&t, g, nv, (const char *)next, (const char *)(g->next ? g->next + g->next_floats : NULL));
+        group_rows(t, g, nv, (const char *)next, (const char *)(g->next ? g->next + g->next_floats : NULL));
     }
 }
 

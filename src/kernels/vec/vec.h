@@ -213,6 +213,16 @@ INLINE vf vact(vf x, const eff_act act)
     return x;
 }
 
+/* The activations that are two instructions go on in the registers, before the store: bounds of `act`, or false. */
+INLINE int vbounds(eff_act act, float *low, float *high)
+{
+    if (act != EFF_ACT_RELU && act != EFF_ACT_RELU6) return 0;
+    *low = 0.0f;
+    *high = act == EFF_ACT_RELU6 ? 6.0f : __builtin_inff();
+    return 1;
+}
+INLINE vf vbound(vf x, vf low, vf high) { return vmin(high, vmax(low, x)); }
+
 /* Calls f with `act` as a constant, so that each activation has its own loop. */
 #define SWITCH_ACT(act, f, ...) \
     switch (act) { \
