@@ -41,6 +41,8 @@ static const char *shared_root(void)
     return e && *e ? e : EFF_SOURCE_DIR "/../shared";
 }
 
+int t_brief(void) { return getenv("EFFNET_TEST_BRIEF") != NULL; }
+
 int t_have_shared(void)
 {
     char p[1024];

@@ -53,6 +53,9 @@ float *t_guarded(size_t n);
 void t_guard_check(const float *p, size_t n);
 void t_guard_free(float *p);
 
+/** An emulator, some twenty times slower, runs this ($EFFNET_TEST_BRIEF): sweeps leave out what is more of the same. */
+int t_brief(void);
+
 /* Under a sanitizer time and memory say nothing. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define T_SANITIZED 1

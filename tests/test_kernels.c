@@ -21,10 +21,10 @@ static eff_kernels g_ref;
 static void find_levels(void)
 {
     eff_kernels_init_ref(&g_ref);
-#if defined(__x86_64__)
     unsigned have;
     eff_error err;
     if (eff_cpu_select(NULL, &have, &err) != EFF_OK) exit(2);
+#if defined(__x86_64__)
     if (have & EFF_CPU_AVX2) {
         eff_kernels_init_ref(&g_levels[g_count]);
         eff_kernels_init_avx2(&g_levels[g_count++]);
@@ -34,6 +34,11 @@ static void find_levels(void)
     if (have & EFF_CPU_AVX512) {
         eff_kernels_init_ref(&g_levels[g_count]);
         eff_kernels_init_avx512(&g_levels[g_count++]);
+    }
+#elif defined(__aarch64__)
+    if (have & EFF_CPU_NEON) {
+        eff_kernels_init_ref(&g_levels[g_count]);
+        eff_kernels_init_neon(&g_levels[g_count++]);
     }
 #endif
     eff_kernels_init_ref(&g_levels[g_count++]); /* the reference against itself: packing and cuts */

@@ -81,11 +81,13 @@ static void check_logits20(const char *model, const row *rows, int n, const floa
         for (int i = 0; i < n; i++) {
             if (rows[i].label != label) continue;
             const float *w = (const float *)want.data + (size_t)r * CLASSES, *g = logits + (size_t)i * CLASSES;
-            double mean = 0, var = 0, d = 0;
+            double mean = 0, var = 0;
             for (int c = 0; c < CLASSES; c++) mean += (double)w[c] / CLASSES;
             for (int c = 0; c < CLASSES; c++) var += ((double)w[c] - mean) * ((double)w[c] - mean) / CLASSES;
-            for (int c = 0; c < CLASSES; c++) d = fmax(d, fabs((double)g[c] - (double)w[c]));
-            worst = fmax(worst, d / sqrt(var));
+            for (int c = 0; c < CLASSES; c++) {
+                const double e = fabs((double)g[c] - (double)w[c]) / sqrt(var);
+                if (!(e <= worst)) worst = e; /* a NaN stays; fmax() would lose it */
+            }
             seen++;
         }
     }

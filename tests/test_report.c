@@ -201,7 +201,7 @@ static void figures_equal_the_input(void **state)
     eff_report_image *images;
     eff_metrics *const metrics = made(CLASSES, IMAGES, 6, 1.5, &images);
     const eff_metrics_result *const m = eff_metrics_get(metrics);
-    char name[CLASSES][16], want[256];
+    char name[CLASSES][16], want[512];
     const char *names[CLASSES];
     for (int c = 0; c < CLASSES; c++) {
         snprintf(name[c], sizeof name[c], "cloth%02d", c);

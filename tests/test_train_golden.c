@@ -96,7 +96,10 @@ static double golden_loss(const char *run, int step)
 static double largest(const float *v, size_t n)
 {
     double top = 0;
-    for (size_t i = 0; i < n; i++) top = fmax(top, fabs((double)v[i]));
+    for (size_t i = 0; i < n; i++) {
+        const double a = fabs((double)v[i]);
+        if (!(a <= top)) top = a; /* a NaN stays */
+    }
     return top;
 }
 

@@ -24,10 +24,10 @@ static eff_train_kernels g_ref;
 static void find_levels(void)
 {
     eff_train_kernels_init_ref(&g_ref);
-#if defined(__x86_64__)
     unsigned have;
     eff_error err;
     if (eff_cpu_select(NULL, &have, &err) != EFF_OK) exit(2);
+#if defined(__x86_64__)
     if (have & EFF_CPU_AVX2) {
         g_levels[g_count].vl = 8;
         eff_train_kernels_init_avx2(&g_levels[g_count++].k);
@@ -37,6 +37,11 @@ static void find_levels(void)
     if (have & EFF_CPU_AVX512) {
         g_levels[g_count].vl = 16;
         eff_train_kernels_init_avx512(&g_levels[g_count++].k);
+    }
+#elif defined(__aarch64__)
+    if (have & EFF_CPU_NEON) {
+        g_levels[g_count].vl = 4;
+        eff_train_kernels_init_neon(&g_levels[g_count++].k);
     }
 #endif
     g_levels[g_count].vl = 1;
@@ -111,7 +116,7 @@ static void test_affine(void **state)
     static const int cs[] = { 1, 7, 8, 9, 15, 16, 17, 24, 33 }, ps[] = { 1, 2, 7, 8, 9, 50, 3001 };
     for (int l = 0; l < g_count; l++)
         for (size_t a = 0; a < sizeof cs / sizeof *cs; a++)
-            for (size_t b = 0; b < sizeof ps / sizeof *ps; b++)
+            for (size_t b = 0; b < sizeof ps / sizeof *ps - (size_t)t_brief(); b++)
                 for (int act = 0; act < 6; act++) {
                     const eff_train_kernels *k = &g_levels[l].k;
                     const int c = cs[a];
@@ -257,6 +262,8 @@ static void test_packing(void **state)
         eff_kernels_init_avx2(&k[n++]);
         eff_kernels_init_avx512_lowered(&k[n++]); /* packing is the same as the real one's */
     }
+#elif defined(__aarch64__)
+    if (eff_cpu_detect() & EFF_CPU_NEON) eff_kernels_init_neon(&k[n++]);
 #endif
     for (int i = 0; i < n; i++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {

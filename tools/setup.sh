@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci]` (default: build).
+# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci] [aarch64]` (default:
+# build). aarch64 also makes the folder of arm64 libraries that the cross build needs (tools/sysroot.sh).
 # What is there already, from wherever, is left alone: when nothing is missing this needs neither root nor network.
 set -u
 me=setup
@@ -61,6 +62,18 @@ need_ci()
     [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.*' 2> /dev/null | head -n 1)" ] || need libclang-rt-dev
 }
 
+# For the cross build: the compiler, and the emulator that runs what it makes.
+need_aarch64()
+{
+    sysroot=yes
+    program aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    program qemu-aarch64 qemu-user
+    program make make
+    program cmake cmake
+    program pkg-config pkg-config
+}
+
+sysroot=
 [ $# -gt 0 ] || set -- build
 for job; do
     case $job in
@@ -68,10 +81,12 @@ for job; do
     test) need_test ;;
     fetch) need_fetch ;;
     ci) need_ci ;;
-    *) die "unknown job '$job'; there are: build test fetch ci" ;;
+    aarch64) need_aarch64 ;;
+    *) die "unknown job '$job'; there are: build test fetch ci aarch64" ;;
     esac
 done
-[ -n "$missing" ] || exit 0
+finish() { if [ -n "$sysroot" ]; then exec sh "$root/tools/sysroot.sh"; else exit 0; fi; }
+[ -n "$missing" ] || finish
 
 command -v apt-get > /dev/null 2>&1 ||
     die "these Debian packages, or what they hold, are missing, and this system has no apt-get to install them:$missing"
@@ -89,3 +104,4 @@ apt update || say "apt-get update failed ($said); going on with the package list
 apt install --yes --no-install-recommends $missing ||
     die "apt-get could not install them ($said). Check the network and the package sources and run this again, or" \
         "install by hand: apt-get install$missing"
+finish

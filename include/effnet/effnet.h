@@ -272,7 +272,7 @@ typedef enum eff_precision {
 typedef struct eff_engine_opts {
     int threads;        /* workers; 0 = every CPU the process may use, which is also the most       */
     int max_batch;      /* images a run (default 1); of as many as workers, each computes its own   */
-    const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512" */
+    const char *cpu;    /* NULL = EFFNET_CPU or the best found; else a cap: "ref", "avx2", "avx512", "neon" */
     int height, width;  /* input size; 0 = the model's                                              */
     eff_precision precision; /* of arithmetic (default EFF_FLOAT32)                                 */
     uint8_t reserved[28];
@@ -307,7 +307,7 @@ typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, con
 EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                         eff_result_fn *fn, void *ctx, eff_error *err);
 
-EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512", "avx512bf16" */
+EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512", "avx512bf16", "neon" */
 EFF_API eff_precision eff_engine_precision(const eff_engine *e);
 EFF_API int eff_engine_threads(const eff_engine *e); /* workers: never more than CPUs the process may use */
 EFF_API void eff_engine_free(eff_engine *e); /* NULL is fine */

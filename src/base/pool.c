@@ -64,6 +64,8 @@ static inline void relax(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* YIELD does nothing on most cores; this takes some tens of cycles */
 #endif
 }
 

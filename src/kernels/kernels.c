@@ -16,6 +16,8 @@ void eff_kernels_init(eff_kernels *k, unsigned features)
 #if defined(__x86_64__)
     if (features & EFF_CPU_AVX2) eff_kernels_init_avx2(k);
     if (features & EFF_CPU_AVX512) eff_kernels_init_avx512(k);
+#elif defined(__aarch64__)
+    if (features & EFF_CPU_NEON) eff_kernels_init_neon(k);
 #endif
     (void)features;
 }
@@ -37,6 +39,8 @@ void eff_train_kernels_init(eff_train_kernels *k, unsigned features)
 #if defined(__x86_64__)
     if (features & EFF_CPU_AVX2) eff_train_kernels_init_avx2(k);
     if (features & EFF_CPU_AVX512) eff_train_kernels_init_avx512(k);
+#elif defined(__aarch64__)
+    if (features & EFF_CPU_NEON) eff_train_kernels_init_neon(k);
 #endif
     (void)features;
 }

@@ -19,4 +19,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   eff_vec_level(avx512_lowered 16 EFF_VEC_SOURCES ${EFF_AVX2_FLAGS} -Wno-psabi)
   set(EFF_VEC_OBJECTS $<TARGET_OBJECTS:effnet_avx2> $<TARGET_OBJECTS:effnet_avx512>
     $<TARGET_OBJECTS:effnet_avx512bf16> $<TARGET_OBJECTS:effnet_avx512_lowered>)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  eff_vec_level(neon 4 EFF_VEC_SOURCES) # every such CPU has it: no flags
+  set(EFF_VEC_OBJECTS $<TARGET_OBJECTS:effnet_neon>)
 endif()

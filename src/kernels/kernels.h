@@ -124,7 +124,7 @@ typedef float eff_fma_peak_fn(long rounds);
 typedef float eff_read_sum_fn(const float *x, size_t n);
 
 typedef struct eff_kernels {
-    const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512", "avx512bf16"         */
+    const char *name; /* highest level that filled a slot: "ref", "avx2", "avx512", "avx512bf16", "neon" */
     int vl, group;    /* packing of B: floats a vector, vectors a full group                             */
     int mr;           /* rows of a full tile; row blocks are multiples of it                             */
     int bf16;         /* dense products are of bfloat16, by the three slots below, which are else NULL   */
@@ -184,6 +184,7 @@ void eff_patches_gather(float *dst, const eff_patches *p, int first, int count);
 void eff_kernels_init_ref(eff_kernels *k);
 void eff_kernels_init_avx2(eff_kernels *k);
 void eff_kernels_init_avx512(eff_kernels *k);
+void eff_kernels_init_neon(eff_kernels *k);
 void eff_kernels_init_bf16_ref(eff_kernels *k);    /* over ref    */
 void eff_kernels_init_avx512bf16(eff_kernels *k);  /* over avx512 */
 void eff_kernels_init_avx512_lowered(eff_kernels *k); /* tests: the 512-bit source compiled for AVX2 */

@@ -76,6 +76,7 @@ void eff_train_kernels_init(eff_train_kernels *k, unsigned features);
 void eff_train_kernels_init_ref(eff_train_kernels *k);
 void eff_train_kernels_init_avx2(eff_train_kernels *k);
 void eff_train_kernels_init_avx512(eff_train_kernels *k);
+void eff_train_kernels_init_neon(eff_train_kernels *k);
 void eff_train_kernels_init_avx512_lowered(eff_train_kernels *k);
 
 #endif

@@ -3,7 +3,7 @@
  * which is what adding their zero would give. */
 #include "kernels/vec/vec.h"
 
-enum { TW = VL == 16 ? 7 : 4, EDGE = 4 /* vectors of channels at a time, at the edges */ };
+enum { TW = REGISTERS == 32 ? 7 : 4, EDGE = 4 /* vectors of channels at a time, at the edges */ };
 
 typedef struct row {
     const eff_dwconv *d;

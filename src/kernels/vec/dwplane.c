@@ -5,7 +5,7 @@
 #include "kernels/vec/vec.h"
 
 /* Columns of the two tiles: as many as the registers hold beside a weight and an input, and about half. */
-#if VL == 16
+#if REGISTERS == 32
 enum { WIDE = 7, NARROW = 4 };
 #else
 enum { WIDE = 4, NARROW = 3 };

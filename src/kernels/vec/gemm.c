@@ -6,9 +6,10 @@
 
 #include "kernels/groups.h"
 
-/* Tiles that fill the registers without spilling: 21 to 24 of 32 accumulators with AVX-512, 12 of 16 with AVX2. */
-#if VL == 16
-enum { NV = 3, MR3 = 7, MR2 = 12, MR1 = 14, ROW_BLOCK = 7 };
+/* Tiles that fill the registers without spilling: 21 to 24 of 32 accumulators with AVX-512, 20 to 21 with NEON, where a scalar
+ * of each row has a register too, 12 of 16 with AVX2. */
+#if REGISTERS == 32
+enum { NV = 3, MR3 = 7, MR2 = VL == 16 ? 12 : 10, MR1 = 14, ROW_BLOCK = 7 };
 #else
 enum { NV = 2, MR2 = 6, MR1 = 12, ROW_BLOCK = 6 };
 #endif
@@ -122,7 +123,7 @@ INLINE void finish_plane(const int act, float *c, size_t step, int rows, int nv)
 #define NAMES_12(P, NVEC) \
     NAMES_6(P, NVEC), P##_7x##NVEC, P##_8x##NVEC, P##_9x##NVEC, P##_10x##NVEC, P##_11x##NVEC, P##_12x##NVEC
 typedef void tile_fn(const tile_args *t);
-#if VL == 16
+#if REGISTERS == 32
 TILES_12(1) TILE(13, 1) TILE(14, 1)
 TILES_12(2)
 TILES_6(3) TILE(7, 3)

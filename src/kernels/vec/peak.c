@@ -3,8 +3,12 @@
  * ceilings that every measured rate is held against. */
 #include "kernels/vec/vec.h"
 
-/* More chains than latency times throughput of any core so far (4 cycles x 2), within 16 registers. */
+/* More chains than latency times throughput of any core so far (4 cycles x 2; AArch64: x 4), within the registers. */
+#if defined(__aarch64__)
+enum { CHAINS = 20 };
+#else
 enum { CHAINS = 12 };
+#endif
 
 #if defined(EFF_BF16)
 enum { PRODUCTS = 2 }; /* in a word */
@@ -15,7 +19,9 @@ enum { PRODUCTS = 1 };
 /* Tells the compiler that v changes here, so that chains that look alike are not merged. */
 INLINE void opaque(vf *v)
 {
-#if VL == 16 && !defined(__AVX512F__)
+#if defined(__aarch64__)
+    __asm__ volatile("" : "+w"(*v));
+#elif VL == 16 && !defined(__AVX512F__)
     __asm__ volatile("" : "+m"(*v)); /* lowered: no register holds it */
 #else
     __asm__ volatile("" : "+x"(*v));
@@ -28,7 +34,7 @@ static float fma_peak(long rounds)
     const vf a = vset1(0.999f), b = vset1(1e-3f);
     UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = vset1((float)i);
     for (long r = 0; r < rounds; r++) {
-        UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = PRODUCTS == 2 ? vmac(a, b, acc[i]) : acc[i] * a + b;
+        UNROLL for (int i = 0; i < CHAINS; i++) acc[i] = vmac(a, b, acc[i]); /* the sum in place, as AArch64 has it */
         UNROLL for (int i = 0; i < CHAINS; i++) opaque(&acc[i]);
     }
     vf sum = acc[0];

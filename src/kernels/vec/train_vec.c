@@ -9,7 +9,7 @@ enum { PIXEL_BLOCK = 8 };
 
 /* ------------------------------------------------------------------------------------ weight gradient */
 
-#if VL == 16
+#if REGISTERS == 32
 enum { OUTER_ROWS = 8, OUTER_NV = 3 };
 #else
 enum { OUTER_ROWS = 4, OUTER_NV = 2 };
@@ -58,7 +58,7 @@ typedef void outer_tile_fn(const eff_outer *g, const float *a, const float *b, f
     }
 #define OUTERS(NV) OUTER(1, NV) OUTER(2, NV) OUTER(3, NV) OUTER(4, NV)
 #define OUTER_NAMES(NV) outer_1x##NV, outer_2x##NV, outer_3x##NV, outer_4x##NV
-#if VL == 16
+#if REGISTERS == 32
 #define OUTERS8(NV) OUTERS(NV) OUTER(5, NV) OUTER(6, NV) OUTER(7, NV) OUTER(8, NV)
 OUTERS8(1)
 OUTERS8(2)

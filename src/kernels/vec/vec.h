@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Portable vectors of EFF_VL floats; the same source is compiled once a CPU level. Only min and max use intrinsics, for their
- * rule on NaN: vmin(a, x) and vmax(a, x) return x when x is NaN; and the sigmoid of AVX-512, for its permutation and scaling. */
+/* Portable vectors of EFF_VL floats; the same source is compiled once a CPU level. Only a few
+ * use intrinsics: parts of a vector; multiply-add, for its one rounding; min and max, for their rule on NaN: vmin(a, x) and
+ * vmax(a, x) return x when x is NaN; and the sigmoid of AVX-512, for its permutation and scaling. */
 #ifndef EFF_KERNELS_VEC_VEC_H
 #define EFF_KERNELS_VEC_VEC_H
 
@@ -10,9 +11,16 @@
 #include <string.h>
 #if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #define VL EFF_VL
+#if VL == 16 || defined(__aarch64__)
+#define REGISTERS 32 /* vectors that the tiles of a level may count on */
+#else
+#define REGISTERS 16
+#endif
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef float vfu __attribute__((vector_size(VL * 4), aligned(4), may_alias));
@@ -36,8 +44,10 @@ INLINE void vstore(float *p, vf v) { *(vfu *)p = v; }
 
 #if VL == 16
 INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x }; }
-#else
+#elif VL == 8
 INLINE vf vset1(float x) { return (vf){ x, x, x, x, x, x, x, x }; }
+#else
+INLINE vf vset1(float x) { return (vf){ x, x, x, x }; }
 #endif
 
 /* First n floats (n < VL), zeros above; no byte beyond them is touched. */
@@ -52,6 +62,22 @@ INLINE __m256i vmask(int n)
 }
 INLINE vf vload_part(const float *p, int n) { return (vf)_mm256_maskload_ps(p, vmask(n)); }
 INLINE void vstore_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, vmask(n), (__m256)v); }
+#elif VL == 4 && defined(__ARM_NEON)
+INLINE vf vload_part(const float *p, int n)
+{
+    float32x4_t v = vdupq_n_f32(0.0f);
+    if (n & 2) v = vcombine_f32(vld1_f32(p), vget_high_f32(v));
+    if (n == 3) v = vld1q_lane_f32(p + 2, v, 2);
+    if (n == 1) v = vld1q_lane_f32(p, v, 0);
+    return (vf)v;
+}
+
+INLINE void vstore_part(float *p, vf v, int n)
+{
+    if (n & 2) vst1_f32(p, vget_low_f32((float32x4_t)v));
+    if (n == 3) vst1q_lane_f32(p + 2, (float32x4_t)v, 2);
+    if (n == 1) vst1q_lane_f32(p, (float32x4_t)v, 0);
+}
 #else
 INLINE vf vload_part(const float *p, int n)
 {
@@ -76,6 +102,8 @@ INLINE vf vfma(vf a, vf b, vf c)
     return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif VL == 8 && defined(__FMA__)
     return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif VL == 4 && defined(__ARM_NEON)
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
 #endif
@@ -97,6 +125,8 @@ INLINE vf vmin(vf a, vf x)
     return (vf)_mm512_min_ps((__m512)a, (__m512)x);
 #elif VL == 8 && defined(__AVX__)
     return (vf)_mm256_min_ps((__m256)a, (__m256)x);
+#elif VL == 4 && defined(__ARM_NEON)
+    return (vf)vminq_f32((float32x4_t)a, (float32x4_t)x); /* a NaN on either side: one */
 #else
     const vi m = a < x;
     return (vf)((m & (vi)a) | (~m & (vi)x));
@@ -109,6 +139,8 @@ INLINE vf vmax(vf a, vf x)
     return (vf)_mm512_max_ps((__m512)a, (__m512)x);
 #elif VL == 8 && defined(__AVX__)
     return (vf)_mm256_max_ps((__m256)a, (__m256)x);
+#elif VL == 4 && defined(__ARM_NEON)
+    return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)x);
 #else
     const vi m = a > x;
     return (vf)((m & (vi)a) | (~m & (vi)x));

@@ -1,0 +1,16 @@
+# CMake toolchain: cross build for AArch64 with Debian's gcc; what is built runs under qemu-user. `sh tools/setup.sh aarch64`
+# installs both and fills the folder of arm64 libraries (EFF_SYSROOT).
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+get_filename_component(root ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
+set(EFF_SYSROOT ${root}/build/sysroot-aarch64 CACHE PATH "arm64 headers and libraries")
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES EFF_SYSROOT)
+set(CMAKE_SYSROOT ${EFF_SYSROOT})
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L ${EFF_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${EFF_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${EFF_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${EFF_SYSROOT}/usr/share/pkgconfig)
