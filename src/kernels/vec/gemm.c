@@ -59,6 +59,10 @@ INLINE void tile(const int mr, const int nv, const int plane, const tile_args *t
     const float *from = t->a;
     for (int left = t->k; left > 0; left -= t->run, from += t->a_step) {
         const float *a = from, *const end = from + (left < t->run ? left : t->run);
+        if (plane) /* the rows of the tile below, which lie on in this plane: of a large map they are far away */
+        {
+            UNROLL for (int i = 0; i < mr; i++) __builtin_prefetch(from + (size_t)(mr + i) * VL, 0, 3);
+        }
         for (; a != end; a++, b += nv * VL, next += t->next_step) {
             vf bv[3];
             __builtin_prefetch(next, 0, 2);
