@@ -29,7 +29,7 @@ static void count_task(void *ctx, int task, int worker)
     atomic_fetch_add(&j->hits[task], 1);
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 /* Every task finds a product that is a denormal number to be 0; the caller does not, before or after. */
 static void multiply_task(void *ctx, int task, int worker)
 {
@@ -220,7 +220,7 @@ static void test_levels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
         cmocka_unit_test(test_denormals),
 #endif
         cmocka_unit_test(test_pool),     cmocka_unit_test(test_save),  cmocka_unit_test(test_read),

@@ -38,13 +38,30 @@ struct eff_pool {
 
 /* Numbers below FLT_MIN become 0 within tasks: a product of two small activations costs a hundred cycles otherwise, and no result
  * here is that exact. A thread's mode is its own: workers keep it, the caller gets its own back. */
+#if defined(__x86_64__)
 enum { FLUSH = 1 << 15 | 1 << 6 }; /* of MXCSR: results, operands */
+#elif defined(__aarch64__)
+enum { FLUSH = 1 << 24 }; /* of FPCR: both */
+
+static inline unsigned control(void)
+{
+    uint64_t v;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(v));
+    return (unsigned)v;
+}
+
+static inline void set_control(unsigned v) { __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)v)); }
+#endif
 
 static inline unsigned flush_denormals(void)
 {
 #if defined(__x86_64__)
     const unsigned before = __builtin_ia32_stmxcsr();
     __builtin_ia32_ldmxcsr(before | FLUSH);
+    return before;
+#elif defined(__aarch64__)
+    const unsigned before = control();
+    set_control(before | FLUSH);
     return before;
 #else
     return 0;
@@ -55,6 +72,8 @@ static inline void restore_denormals(unsigned before)
 {
 #if defined(__x86_64__)
     __builtin_ia32_ldmxcsr((__builtin_ia32_stmxcsr() & ~(unsigned)FLUSH) | (before & FLUSH));
+#elif defined(__aarch64__)
+    set_control((control() & ~(unsigned)FLUSH) | (before & FLUSH));
 #else
     (void)before;
 #endif
