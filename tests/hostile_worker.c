@@ -108,6 +108,12 @@ static void wrong_words(void)
     _exit(0);
 }
 
+static void no_graph(void)
+{
+    put_stream("{\"__metadata__\":{\"effnet-import\":\"{\\\"format\\\":\\\"onnx\\\"}\"}}", 0);
+    _exit(0);
+}
+
 static void a_model(void) /* what only a model file may say */
 {
     put_stream("{\"__metadata__\":{\"effnet\":\"{}\"}}", 0);
@@ -143,6 +149,7 @@ static const struct {
     { "outside", outside },
     { "nowords", no_words },
     { "words", wrong_words },
+    { "nograph", no_graph },
     { "model", a_model },
 };
 

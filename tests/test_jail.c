@@ -56,6 +56,7 @@ static const struct {
     { "outside", UNSOUND "tensor a: data_offsets end at 4000000, the file holds 16" },
     { "nowords", UNSOUND "metadata without effnet-import" },
     { "words", UNSOUND "std: expected numbers above zero" },
+    { "nograph", UNSOUND "graph: expected the graph of an ONNX file" },
     { "model", UNSOUND "metadata without effnet-import" },
 };
 enum { NHOSTILE = sizeof hostile / sizeof *hostile };

@@ -250,6 +250,7 @@ EFF_API void eff_jail_enable(int on);
 /** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. */
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
+EFF_API const char *eff_checkpoint_note(const eff_checkpoint *c); /* what it says beside its tensors, in one line; or NULL */
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);
 EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c); /* of its files together */
 EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out); /* i < count */
