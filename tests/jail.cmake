@@ -6,6 +6,8 @@ eff_test(test_jail SOURCES test_jail.c checkpoints.c LABELS unit)
 add_dependencies(test_jail hostile_worker effnet-cli)
 target_compile_definitions(test_jail PRIVATE HOSTILE_WORKER="$<TARGET_FILE:hostile_worker>" PROGRAM="$<TARGET_FILE:effnet-cli>"
   EFF_TEST_WORKER="$<TARGET_FILE:effnet-worker>")
+eff_test(test_worker_pictures SOURCES test_worker_pictures.c checkpoints.c tsv.c LABELS unit)
+target_compile_definitions(test_worker_pictures PRIVATE EFF_TIFF=$<BOOL:${EFF_TIFF}> EFF_AVIF=$<BOOL:${EFF_AVIF}>)
 if(EFF_HDF5)
   eff_test(test_keras SOURCES test_keras.c checkpoints.c forward.c LABELS unit)
 endif()

@@ -103,7 +103,7 @@ EFF_API int eff_preprocess_format(const eff_preprocess *p, char *buf, size_t siz
 
 typedef struct eff_image eff_image; /* decoded RGB, 8 bits a channel; immutable */
 
-/** Decode a JPEG, PNG or WebP file (the content decides, not the suffix) and turn it upright as its EXIF orientation
+/** Decode a JPEG, PNG, WebP, TIFF or AVIF file (the content decides, not the suffix) and turn it upright as its EXIF orientation
  * says. Release with eff_image_free(). */
 EFF_API eff_status eff_image_load(eff_image **out, const char *path, eff_error *err);
 

@@ -102,7 +102,7 @@ eff_status eff_import(eff_checkpoint *c, eff_error *err)
 {
     int fd;
     uint64_t size;
-    const eff_status s = eff_jail_run(&fd, &size, c->fd, err);
+    const eff_status s = eff_jail_run(&fd, &size, c->fd, EFF_JAIL_TENSORS, err);
     return s == EFF_OK ? eff_import_receive(c, fd, size, err) : s;
 }
 

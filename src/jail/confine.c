@@ -44,8 +44,14 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-eff_limits eff_limits_for(uint64_t size)
+/* A pixel is at most 6 bytes decoded (three planes of 10 bits), again 6 where it is put together from tiles, and 4 as it
+ * is sent. */
+eff_limits eff_limits_for(uint64_t size, uint64_t pixels)
 {
+    if (pixels)
+        return (eff_limits){ .memory = ((uint64_t)1 << 30) + 4 * size + 16 * pixels,
+                             .output = ((uint64_t)8 << 20) + 4 * pixels, /* and a profile */
+                             .cpu = EFF_CPU_SECONDS + (unsigned)(pixels >> 22) };
     if (size > (uint64_t)1 << 40) size = (uint64_t)1 << 40;
     return (eff_limits){ .memory = ((uint64_t)1 << 30) + 4 * size,
                          .output = ((uint64_t)64 << 20) + 4 * size, /* compressed weights are not four times smaller */
