@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: a TIFF or an AVIF, decoded by the worker through its binary. Nothing guides the mutations, since what runs is
- * another process; but every input goes the whole way, through libtiff or libavif, jail and stream, and must come back as a
- * picture or as one line. A worker that dies is the jail at work, unless it dies of the filter: then the table of allowed calls
- * lacks one that a sound decoder makes. Large pictures only take time. */
+/* Fuzz target: a TIFF or an AVIF, decoded by the worker through its binary. Nothing guides the mutations, since what
+ * runs is another process; but every input goes the whole way, through libtiff or libavif, jail and stream, and must
+ * come back as a picture or as one line. A worker that dies is the jail at work, unless it dies of the filter: then the
+ * table of allowed calls lacks one that a sound decoder makes. Large pictures only take time. */
 #include "fuzz_expect.h"
 
 #include "image/image.h"

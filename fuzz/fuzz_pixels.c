@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: what the worker sends of a picture, as a worker that was taken over would. The first two bytes are the size that
- * the file behind it had, in units of 256. What is believed fits into its rows to the byte. */
+/* Fuzz target: what the worker sends of a picture, as a worker that was taken over would. The first two bytes are the
+ * size that the file behind it had, in units of 256. What is believed fits into its rows to the byte. */
 #include "fuzz_expect.h"
 
 #include "image/pixel_stream.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker whose parser has been taken over: the real start and the real jail (src/worker/worker_main.c, src/jail/confine.c),
- * then, in the place of parsing, what the file tells it to do. The file is two bytes that make it a pickle, or four that
- * make it a TIFF, then a word. */
+/* A worker whose parser has been taken over: the real start and the real jail (src/worker/worker_main.c,
+ * src/jail/confine.c), then, in the place of parsing, what the file tells it to do. The file is two bytes that make it
+ * a pickle, or four that make it a TIFF, then a word. */
 #define _GNU_SOURCE
 #include "base/mem.h"
 #include "image/pixel_stream.h"

@@ -8,6 +8,7 @@ target_compile_definitions(test_jail PRIVATE HOSTILE_WORKER="$<TARGET_FILE:hosti
   EFF_TEST_WORKER="$<TARGET_FILE:effnet-worker>")
 eff_test(test_worker_pictures SOURCES test_worker_pictures.c checkpoints.c tsv.c LABELS unit)
 target_compile_definitions(test_worker_pictures PRIVATE EFF_TIFF=$<BOOL:${EFF_TIFF}> EFF_AVIF=$<BOOL:${EFF_AVIF}>)
+target_compile_definitions(test_alloc_failure PRIVATE EFF_TIFF=$<BOOL:${EFF_TIFF}>)
 if(EFF_HDF5)
   eff_test(test_keras SOURCES test_keras.c checkpoints.c forward.c LABELS unit)
 endif()

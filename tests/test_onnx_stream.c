@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ONNX through the worker: what arrives is what its parser reads, damaged files are refused in one line, and a graph that
- * a worker made up is believed in nothing. */
+/* ONNX through the worker: what arrives is what its parser reads, damaged files are refused in one line, and a graph
+ * that a worker made up is believed in nothing. */
 #define _GNU_SOURCE
 #include "checkpoints.h"
 
@@ -71,7 +71,8 @@ static void same_graph(void **state)
     same_slice(here.output_name, there.output_name);
     assert_memory_equal(&here.input_shape, &there.input_shape, sizeof here.input_shape);
     assert_memory_equal(&here.output_shape, &there.output_shape, sizeof here.output_shape);
-    assert_true(here.nnodes == there.nnodes && here.nattributes == there.nattributes && here.ntensors == there.ntensors);
+    assert_true(here.nnodes == there.nnodes && here.nattributes == there.nattributes &&
+                here.ntensors == there.ntensors);
     assert_true(here.nnodes > 10 && here.nattributes > 10);
     for (size_t i = 0; i < here.nnodes; i++) {
         const eff_onnx_node *const a = &here.node[i], *const b = &there.node[i];
@@ -81,7 +82,7 @@ static void same_graph(void **state)
         assert_memory_equal(a->in, b->in, (size_t)a->nin * sizeof *a->in);
         for (int k = 0; k < a->nattributes; k++) {
             const eff_onnx_attribute *const x = &here.attribute[a->attributes + k],
-                                     *const y = &there.attribute[b->attributes + k];
+                                            *const y = &there.attribute[b->attributes + k];
             same_slice(x->name, y->name);
             same_slice(x->text, y->text);
             assert_true(x->i == y->i && x->nints == y->nints && !memcmp(&x->f, &y->f, sizeof x->f));
@@ -118,8 +119,10 @@ static void damaged_files(void **state)
         eff_error alone = { 0 };
         err = (eff_error){ 0 };
         const eff_status s = eff_onnx_open(&g, t_tmp("bad.onnx"), &err);
-        if (s == EFF_OK) eff_onnx_close(&g);
-        else assert_true(err.msg[0] && !strchr(err.msg, '\n') && (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED));
+        if (s == EFF_OK)
+            eff_onnx_close(&g);
+        else
+            assert_true(err.msg[0] && !strchr(err.msg, '\n') && (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED));
         const eff_status p = eff_onnx_parse(&g, bytes, keep, &alone);
         if (p == EFF_OK) eff_onnx_close(&g);
         if (p != EFF_OK) assert_int_not_equal(s, EFF_OK);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TIFF and AVIF, decoded by the worker: the pixels are Pillow's (tests/data/pictures, made by tools/make_worker_pictures.py), damage
- * is refused in one line and never by the filter, and a stream that a worker made up is believed in nothing. */
+/* TIFF and AVIF, decoded by the worker: the pixels are Pillow's (tests/data/pictures, made by
+ * tools/make_worker_pictures.py), damage is refused in one line and never by the filter, and a stream that a worker
+ * made up is believed in nothing. */
 #define _GNU_SOURCE
 #include "checkpoints.h"
 #include "tsv.h"
@@ -15,10 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool is_read(const char *name) /* by this build */
-{
-    return strstr(name, ".tif") ? EFF_TIFF : EFF_AVIF;
-}
+static bool is_read(const char *name) /* by this build */ { return strstr(name, ".tif") ? EFF_TIFF : EFF_AVIF; }
 
 static int difference(const eff_image *a, const eff_image *b)
 {
@@ -77,8 +75,9 @@ static void check_refusal(const char *name, const eff_error *err)
 static void damage(void **state)
 {
     (void)state;
-    static const char *const names[] = { "rgb_predictor.tif", "ycbcr_jpeg.tif", "rgb_zstd.tif", "rgb_lzma.tif", "grey_fax.tif",
-                                         "tiles.tif",         "ycbcr.tif",      "usual.avif",   "alpha.avif",   "pictures.avifs" };
+    static const char *const names[] = { "rgb_predictor.tif", "ycbcr_jpeg.tif", "rgb_zstd.tif", "rgb_lzma.tif",
+                                         "grey_fax.tif",      "tiles.tif",      "ycbcr.tif",    "usual.avif",
+                                         "alpha.avif",        "pictures.avifs" };
     int refused = 0, read = 0;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         size_t n;
@@ -196,10 +195,18 @@ static void heads(void **state)
         { "MM\0*\0\0\0\x08", 8, "TIFF" },
         { "II+\0\x08\0\0\0", 8, "TIFF" },
         { "II*", 3, "found none of them" },
-        { "\0\0\0\x10" "ftypavif\0\0\0\0", 16, "AVIF" },
-        { "\0\0\0\x18" "ftypmif1\0\0\0\0miafavif", 24, "AVIF" },
-        { "\0\0\0\x14" "ftypmif1\0\0\0\0miafavif", 24, "found a HEIF image" }, /* the box ends before it */
-        { "\0\0\0\x18" "ftypmif1\0\0\0\0miafheic", 24, "found a HEIF image" },
+        { "\0\0\0\x10"
+          "ftypavif\0\0\0\0",
+          16, "AVIF" },
+        { "\0\0\0\x18"
+          "ftypmif1\0\0\0\0miafavif",
+          24, "AVIF" },
+        { "\0\0\0\x14"
+          "ftypmif1\0\0\0\0miafavif",
+          24, "found a HEIF image" }, /* the box ends before it */
+        { "\0\0\0\x18"
+          "ftypmif1\0\0\0\0miafheic",
+          24, "found a HEIF image" },
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         eff_error err = { 0 };
@@ -303,7 +310,7 @@ static void cost(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(pixels), cmocka_unit_test(damage), cmocka_unit_test(crafted), cmocka_unit_test(heads),
-                                        cmocka_unit_test(made_up), cmocka_unit_test(cost) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(pixels), cmocka_unit_test(damage),  cmocka_unit_test(crafted),
+                                        cmocka_unit_test(heads),  cmocka_unit_test(made_up), cmocka_unit_test(cost) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

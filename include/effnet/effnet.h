@@ -243,8 +243,8 @@ EFF_API const char *eff_nearest_name(const char *name, const char *const *candid
 
 typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not a model is in it */
 
-/** PyTorch's and Keras' files are parsed in a process of their own, effnet-worker, which has no access to anything but the
- * file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
+/** PyTorch's, Keras' and ONNX files, TIFF and AVIF images are parsed in a process of their own, effnet-worker, which has no
+ * access to anything but the file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
 EFF_API void eff_jail_enable(int on);
 
 /** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files whose parsers are kept out of this process (PyTorch, Keras, ONNX): the worker reads them and sends a safetensors
- * stream, whose metadata say under EFF_IMPORT_KEY, as JSON, what the tensors alone do not. */
+/* Files whose parsers are kept out of this process (PyTorch, Keras, ONNX): the worker reads them and sends a
+ * safetensors stream, whose metadata say under EFF_IMPORT_KEY, as JSON, what the tensors alone do not. */
 #ifndef EFF_FORMATS_IMPORT_H
 #define EFF_FORMATS_IMPORT_H
 

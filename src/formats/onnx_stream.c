@@ -156,7 +156,9 @@ static void append_shape(char *to, size_t room, const char *what, const eff_onnx
 {
     size_t n = strlen(to);
     n += (size_t)snprintf(to + n, room - n, ", %s %s [", what,
-                          s->type == EFF_ONNX_FLOAT ? "float32" : s->type == EFF_ONNX_UINT8 ? "uint8" : "other");
+                          s->type == EFF_ONNX_FLOAT   ? "float32"
+                          : s->type == EFF_ONNX_UINT8 ? "uint8"
+                                                      : "other");
     for (int i = 0; i < s->ndim && n < room; i++)
         n += (size_t)(s->dim[i] < 0 ? snprintf(to + n, room - n, "%sany", i ? ", " : "")
                                     : snprintf(to + n, room - n, "%s%" PRId64, i ? ", " : "", s->dim[i]));
@@ -185,7 +187,8 @@ static eff_status describe(eff_checkpoint *c, const file *f, eff_error *err)
     free(text); /* jansson's */
     if (!c->graph) return eff_fail_memory(err, 0);
     if (strlen(c->graph) > EFF_IMPORT_MOST_TEXT)
-        return eff_fail(err, EFF_EUNSUPPORTED, "ONNX: the graph takes more than %d bytes as text", EFF_IMPORT_MOST_TEXT);
+        return eff_fail(err, EFF_EUNSUPPORTED, "ONNX: the graph takes more than %d bytes as text",
+                        EFF_IMPORT_MOST_TEXT);
     return note_graph(c, g, err);
 }
 
@@ -265,8 +268,7 @@ static bool take_attribute(const json_t *j, eff_onnx_attribute *a)
 {
     int64_t bits;
     if (!is_list(j, 5) || !take_text(json_array_get(j, 0), &a->name) ||
-        !take(json_array_get(j, 1), 0, UINT32_MAX, &bits) ||
-        !take(json_array_get(j, 2), INT64_MIN, INT64_MAX, &a->i) ||
+        !take(json_array_get(j, 1), 0, UINT32_MAX, &bits) || !take(json_array_get(j, 2), INT64_MIN, INT64_MAX, &a->i) ||
         !take_list(json_array_get(j, 3), (int)(sizeof a->ints / sizeof *a->ints), INT64_MIN, INT64_MAX, a->ints,
                    &a->nints) ||
         !take_text(json_array_get(j, 4), &a->text))

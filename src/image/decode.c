@@ -84,15 +84,12 @@ static eff_status fail_unknown(const uint8_t *bytes, size_t size, eff_error *err
         text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
     }
     text[n] = '\0';
-    return eff_fail(err, EFF_EFORMAT,
-                    EXPECTED "none of them; the content begins%s (\"%s\")", hex,
-                    text);
+    return eff_fail(err, EFF_EFORMAT, EXPECTED "none of them; the content begins%s (\"%s\")", hex, text);
 }
 
 eff_status eff_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err)
 {
-    if (size == 0)
-        return eff_fail(err, EFF_EFORMAT, EXPECTED "no bytes at all (empty)");
+    if (size == 0) return eff_fail(err, EFF_EFORMAT, EXPECTED "no bytes at all (empty)");
     if (begins(bytes, size, "\xff\xd8", 0, 2)) return eff_jpeg_decode(bytes, size, sink, err);
     if (begins(bytes, size, "\x89PNG", 0, 4)) return eff_png_decode(bytes, size, sink, err);
     if (begins(bytes, size, "RIFF", 0, 4) && begins(bytes, size, "WEBP", 8, 4))
@@ -100,8 +97,7 @@ eff_status eff_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, e
     if (eff_is_tiff(bytes, size) || eff_is_avif(bytes, size)) return eff_pixel_decode(bytes, size, sink, err);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (begins(bytes, size, others[i].magic, others[i].offset, others[i].length))
-            return eff_fail(err, EFF_EUNSUPPORTED,
-                            EXPECTED "%s image, which is not read", others[i].name);
+            return eff_fail(err, EFF_EUNSUPPORTED, EXPECTED "%s image, which is not read", others[i].name);
     return fail_unknown(bytes, size, err);
 }
 

@@ -65,7 +65,8 @@ eff_status eff_pixel_stream_read(const uint8_t *stream, size_t n, size_t file_by
     return EFF_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------ through the worker */
+/* ------------------------------------------------------------------------------------------------ through the worker
+ */
 
 static bool write_all(int fd, const uint8_t *p, size_t n)
 {
@@ -105,7 +106,8 @@ end:
     return s;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- sending */
+/* ----------------------------------------------------------------------------------------------------------- sending
+ */
 
 static eff_status send(int fd, const void *p, size_t n, eff_error *err)
 {

@@ -17,11 +17,13 @@ typedef struct eff_pixel_head { /* little-endian, as the CPUs that effnet runs o
 /** Have the worker decode `bytes`. */
 eff_status eff_pixel_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err);
 
-/** Hand over the picture of a stream of n bytes, made from a file of `file_bytes`. EFF_EFORMAT where it is not sound. */
+/** Hand over the picture of a stream of n bytes, made from a file of `file_bytes`. EFF_EFORMAT where it is not sound.
+ */
 eff_status eff_pixel_stream_read(const uint8_t *stream, size_t n, size_t file_bytes, const eff_sink *sink,
                                  eff_error *err);
 
-/** The worker's side: write the head and the profile to descriptor `fd`, then n bytes of whole rows, one after another. */
+/** The worker's side: write the head and the profile to descriptor `fd`, then n bytes of whole rows, one after another.
+ */
 eff_status eff_pixel_stream_begin(int fd, const eff_picture *p, eff_error *err);
 eff_status eff_pixel_stream_rows(int fd, const uint8_t *rows, size_t n, eff_error *err);
 

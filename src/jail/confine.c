@@ -44,8 +44,8 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-/* A pixel is at most 6 bytes decoded (three planes of 10 bits), again 6 where it is put together from tiles, and 4 as it
- * is sent. */
+/* A pixel is at most 6 bytes decoded (three planes of 10 bits), again 6 where it is put together from tiles, and 4 as
+ * it is sent. */
 eff_limits eff_limits_for(uint64_t size, uint64_t pixels)
 {
     if (pixels)
@@ -119,10 +119,11 @@ static const struct rule {
 };
 enum { NRULES = sizeof rules / sizeof *rules, HEAD = 4, PER_RULE = 6 };
 
-#define FIELD(name)             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
-#define RETURN(what)            BPF_STMT(BPF_RET | BPF_K, what)
-#define EQUAL(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over  \
-                                                                                          */
+#define FIELD(name)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
+#define EQUAL(value, otherwise)                                                                                        \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over                              \
+                                                              */
 /* the low half: every supported CPU is little-endian, and no argument in the table has more */
 #define ARGUMENT(i)                                                                                                    \
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))

@@ -33,8 +33,8 @@ static int orientation_of(const avifImage *im)
     return turned[mirror][turn];
 }
 
-/* With alpha it is decoded and then left out: without it libavif would blend it, and it divides out one that the colours
- * were multiplied by. */
+/* With alpha it is decoded and then left out: without it libavif would blend it, and it divides out one that the
+ * colours were multiplied by. */
 static eff_status convert(int out, const avifImage *im, avifDecoder *d, eff_error *err)
 {
     const bool alpha = im->alphaPlane != NULL;

@@ -27,11 +27,11 @@ typedef struct tiff_job {
     eff_picture p;
     uint32_t width, height;
     uint16_t bits, samples, photometric, compression, planar;
-    int channels;    /* of them that are kept: 1, 3, or 4 with ink or with alpha to divide by */
-    bool multiplied; /* the fourth is that alpha */
+    int channels;                 /* of them that are kept: 1, 3, or 4 with ink or with alpha to divide by */
+    bool multiplied;              /* the fourth is that alpha */
     uint16_t *red, *green, *blue; /* a palette   */
-    uint8_t *raw;    /* [height][width][channels] */
-    uint8_t *row;    /* of the result */
+    uint8_t *raw;                 /* [height][width][channels] */
+    uint8_t *row;                 /* of the result */
     int out;
     eff_error *err;
 } tiff_job;
@@ -236,7 +236,8 @@ static eff_status check_pieces(const tiff_job *j)
     return EFF_OK;
 }
 
-static eff_status read_piece(const tiff_job *j, const piece *p, bool tiled, uint16_t plane, uint8_t *bytes, tmsize_t room)
+static eff_status read_piece(const tiff_job *j, const piece *p, bool tiled, uint16_t plane, uint8_t *bytes,
+                             tmsize_t room)
 {
     TIFF *const t = j->tif;
     const uint32_t n = tiled ? TIFFComputeTile(t, p->x, p->y, 0, plane) : TIFFComputeStrip(t, p->y, plane);
@@ -250,10 +251,12 @@ static eff_status read_pieces(tiff_job *j)
     TIFF *const t = j->tif;
     const bool tiled = TIFFIsTiled(t), planes = j->planar == PLANARCONFIG_SEPARATE && j->samples > 1;
     uint32_t w = j->width, h = j->height;
-    if (tiled && (!TIFFGetField(t, TIFFTAG_TILEWIDTH, &w) || !TIFFGetField(t, TIFFTAG_TILELENGTH, &h))) return broken(j);
+    if (tiled && (!TIFFGetField(t, TIFFTAG_TILEWIDTH, &w) || !TIFFGetField(t, TIFFTAG_TILELENGTH, &h)))
+        return broken(j);
     if (!tiled) TIFFGetFieldDefaulted(t, TIFFTAG_ROWSPERSTRIP, &h);
     if (!w || !h) return broken(j);
-    const tmsize_t room = tiled ? TIFFTileSize(t) : TIFFStripSize(t), stride = tiled ? TIFFTileRowSize(t) : TIFFScanlineSize(t);
+    const tmsize_t room = tiled ? TIFFTileSize(t) : TIFFStripSize(t),
+                   stride = tiled ? TIFFTileRowSize(t) : TIFFScanlineSize(t);
     const int samples = planes ? 1 : j->samples;
     if (room <= 0 || stride <= 0 || ((uint64_t)w * (unsigned)samples * j->bits + 7) / 8 > (uint64_t)stride ||
         (uint64_t)stride * least(h, j->height) > (uint64_t)room)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet-worker: reads the file that is open as descriptor 3 and writes its tensors to descriptor 4 as a safetensors
- * stream, or, asked for a picture, its pixels; or, with a status other than 0, one line on what is wrong with it. It is started by src/jail/jail.c and by
- * nobody else. Everything that the libraries it uses want of the system once (time zone, random seeds) they get first;
- * then it confines itself; only then does it look at the file. */
+ * stream, or, asked for a picture, its pixels; or, with a status other than 0, one line on what is wrong with it. It is
+ * started by src/jail/jail.c and by nobody else. Everything that the libraries it uses want of the system once (time
+ * zone, random seeds) they get first; then it confines itself; only then does it look at the file. */
 #define _GNU_SOURCE
 #include "formats/import.h"
 #include "image/decode.h"
