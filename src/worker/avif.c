@@ -50,6 +50,7 @@ static eff_status convert(int out, const avifImage *im, avifDecoder *d, eff_erro
     avifRGBImage to;
     avifRGBImageSetDefaults(&to, im);
     to.depth = 8;
+    to.avoidLibYUV = im->depth > 8; /* which cuts low bits off before it computes */
     to.format = alpha ? AVIF_RGB_FORMAT_RGBA : AVIF_RGB_FORMAT_RGB;
     to.pixels = rgb;
     to.rowBytes = (uint32_t)(im->width * channels);
