@@ -14,13 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     eff_image *im;
     eff_error err = { 0 };
-    setenv("EFFNET_WORKER", FUZZ_WORKER, 0);
+    const int plain = fuzz_worker(FUZZ_WORKER);
     if (!eff_is_tiff(data, size) && !eff_is_avif(data, size)) return 0;
     const eff_status s = eff_image_decode_bytes(&im, data, size, &err);
     FUZZ_EXPECT((s == EFF_OK) == (im != NULL));
     if (s != EFF_OK) {
         FUZZ_EXPECT(err.msg[0] && !strchr(err.msg, '\n'));
-        FUZZ_EXPECT(!strstr(err.msg, "system call") && !strstr(err.msg, "cannot be started"));
+        FUZZ_EXPECT(!(plain && strstr(err.msg, "system call")) && !strstr(err.msg, "cannot be started"));
     }
     eff_image_destroy(im);
     return 0;
