@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,6 +36,13 @@ static inline int fuzz_worker(const char *own)
     plain = getenv("EFFNET_WORKER") || !FUZZ_SANITIZED;
     setenv("EFFNET_WORKER", own, 0);
     return plain;
+}
+
+/** Did the worker die of the filter? Asked of the message's beginning: what follows may be the file's own words. */
+static inline int fuzz_filtered(const char *message)
+{
+    static const char says[] = "the import worker was stopped when it made a system call";
+    return !strncmp(message, says, sizeof says - 1);
 }
 
 #endif
