@@ -97,12 +97,14 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
         cli_json_set(j, "format", cli_json_text(eff_checkpoint_format(c)));
         cli_json_set(j, "tensors", tensors_json(c));
         cli_json_set(j, "reason", cli_json_text(why));
+        if (eff_checkpoint_note(c)) cli_json_set(j, "note", cli_json_text(eff_checkpoint_note(c)));
         cli_facts_json(j, &f, a, NULL, c);
         return cli_json_print(j) ? CLI_OK : CLI_FAILED;
     }
     printf("%s: %s file with %zu tensor%s\n", cli_clean(cli_base_name(path)), eff_checkpoint_format(c), n,
            n == 1 ? "" : "s");
     printf("  no architecture: %s\n", cli_clean(why));
+    if (eff_checkpoint_note(c)) printf("  it says         %s\n", cli_clean(eff_checkpoint_note(c)));
     cli_print_facts(&f, eff_checkpoint_format(c), c, "");
     putchar('\n');
     print_tensors(c);

@@ -296,9 +296,10 @@ const cli_cmd cmd_predict = {
     .summary = "say what is on images, with a trained model",
     .usage = "MODEL IMAGE...",
     .operands = "mf",
-    .about = "An IMAGE is a JPEG, PNG or WebP file, a folder (every image in it and below), or - for one image\n"
-             "on standard input. For each the likeliest labels are printed, with their probabilities. An\n"
-             "image that cannot be read is reported, the others go on, and the exit status is then 3.",
+    .about = "An IMAGE is a JPEG, PNG, WebP, TIFF or AVIF file, a folder (every image in it and below), or -\n"
+             "for one image on standard input. For each the likeliest labels are printed, with their\n"
+             "probabilities. An image that cannot be read is reported, the others go on, and the exit status\n"
+             "is then 3.",
     .examples = "  effnet predict lite0.effnet photo.jpg\n"
                 "  effnet predict lite0.effnet photos/ --top 1 --json > labels.jsonl\n"
                 "  effnet predict lite0.effnet - < photo.jpg\n",

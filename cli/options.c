@@ -25,7 +25,7 @@ const cli_opt cli_common_opts[] = {
     { 't', "threads", "N", "threads to work with [every CPU allowed]", CLI_INT, NULL, 1, 256 },
     { 0, "cpu", "LEVEL", "newest CPU instructions to use: ref, avx2, avx512, neon [the best]", CLI_LEVEL },
     { 0, "seed", "N", "start of the random numbers", CLI_SEED, "0" },
-    { 0, "no-jail", NULL, "read PyTorch and Keras files without confining the process that does; to debug", CLI_FLAG },
+    { 0, "no-jail", NULL, "do not confine the process that parses foreign files; to debug", CLI_FLAG },
     { 0 }
 };
 

@@ -2,6 +2,8 @@
 eff_fuzz(jpeg fuzz_image.c)
 eff_fuzz(png fuzz_image.c)
 eff_fuzz(webp fuzz_image.c)
+eff_fuzz(pixels)
+eff_fuzz(picture REPLAY ${PROJECT_SOURCE_DIR}/tests/data/pictures)
 eff_fuzz(exif)
 eff_fuzz(icc)
 eff_fuzz(preprocess)

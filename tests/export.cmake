@@ -1,5 +1,6 @@
 # ONNX, weights in the names of other libraries, the gate (src/formats/onnx*, src/export/).
 eff_test(test_onnx SOURCES test_onnx.c forward.c LABELS unit level)
+eff_test(test_onnx_stream SOURCES test_onnx_stream.c checkpoints.c LABELS unit)
 # What the libraries themselves make of it; skipped where their Python packages are missing (EFFNET_PYTHON names an interpreter that has them).
 add_test(NAME export_libraries COMMAND sh -c "exec \"\${EFFNET_PYTHON:-python3}\" \"$@\"" sh
   ${PROJECT_SOURCE_DIR}/tools/check_export.py --program $<TARGET_FILE:effnet-cli>)

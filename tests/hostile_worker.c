@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker whose parser has been taken over: the real start and the real jail (src/worker/worker_main.c, src/jail/confine.c),
- * then, in the place of parsing, what the file tells it to do. The file is two bytes that make it a pickle, then a
- * word. */
+/* A worker whose parser has been taken over: the real start and the real jail (src/worker/worker_main.c,
+ * src/jail/confine.c), then, in the place of parsing, what the file tells it to do. The file is two bytes that make it
+ * a pickle, or four that make it a TIFF, then a word. */
 #define _GNU_SOURCE
 #include "base/mem.h"
+#include "image/pixel_stream.h"
 #include "jail/jail.h"
+#include "worker/picture.h"
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +38,10 @@ static void put_stream(const char *json, size_t n)
     put(json, (size_t)length);
     put(zeros, n);
 }
+
+static const char nowhere_near[1000]; /* of what the head says */
+
+static void *no_work(void *p) { return p; }
 
 static volatile int *nowhere;
 static volatile unsigned turns;
@@ -108,6 +115,40 @@ static void wrong_words(void)
     _exit(0);
 }
 
+static void no_graph(void)
+{
+    put_stream("{\"__metadata__\":{\"effnet-import\":\"{\\\"format\\\":\\\"onnx\\\"}\"}}", 0);
+    _exit(0);
+}
+
+static void put_head(uint32_t width, uint32_t height, uint32_t orientation, uint32_t pixels, uint64_t icc)
+{
+    const eff_pixel_head h = { EFF_PIXEL_MAGIC, width, height, orientation, pixels, icc };
+    put(&h, sizeof h);
+}
+
+static void huge_picture(void)
+{
+    put_head(60000, 60000, 1, 3, 0);
+    _exit(0);
+}
+
+static void short_picture(void)
+{
+    put_head(100, 100, 1, 3, 0);
+    put(nowhere_near, sizeof nowhere_near);
+    _exit(0);
+}
+
+static void turned_picture(void)
+{
+    put_head(1, 1, 9, 3, 0);
+    put("rgb", 3);
+    _exit(0);
+}
+
+static void a_thread(void) { (void)!pthread_create(&(pthread_t){ 0 }, NULL, no_work, NULL); }
+
 static void a_model(void) /* what only a model file may say */
 {
     put_stream("{\"__metadata__\":{\"effnet\":\"{}\"}}", 0);
@@ -143,6 +184,11 @@ static const struct {
     { "outside", outside },
     { "nowords", no_words },
     { "words", wrong_words },
+    { "thread", a_thread },
+    { "huge", huge_picture },
+    { "short", short_picture },
+    { "turned", turned_picture },
+    { "nograph", no_graph },
     { "model", a_model },
 };
 
@@ -157,14 +203,25 @@ static eff_status take_memory(eff_error *err)
     return eff_fail(err, EFF_EFORMAT, "10 GB were to be had");
 }
 
-eff_status eff_worker_open(eff_checkpoint **out, int fd, uint64_t size, eff_error *err)
+static eff_status obey(int fd, uint64_t size, off_t at, eff_error *err)
 {
     char word[32] = "";
-    *out = NULL;
-    if (size < 3 || pread(fd, word, sizeof word - 1, 2) < 1) return eff_fail(err, EFF_EFORMAT, "no word");
+    if (size <= (uint64_t)at || pread(fd, word, sizeof word - 1, at) < 1) return eff_fail(err, EFF_EFORMAT, "no word");
     word[strcspn(word, "\n")] = '\0';
     if (strcmp(word, "memory") == 0) return take_memory(err);
     for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
         if (strcmp(acts[i].word, word) == 0) acts[i].act();
     return eff_fail(err, EFF_EFORMAT, "%s was allowed", word); /* the test looks for this */
+}
+
+eff_status eff_worker_open(eff_checkpoint **out, int fd, uint64_t size, eff_error *err)
+{
+    *out = NULL;
+    return obey(fd, size, 2, err);
+}
+
+eff_status eff_worker_picture(int out, int fd, uint64_t size, eff_error *err)
+{
+    (void)out;
+    return obey(fd, size, 4, err);
 }

@@ -496,6 +496,9 @@ static void others(void **state)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         at_every_index(files[i], prepare, &(picture){ keep(t_data("../../fuzz/corpus/%s", files[i])),
                        "squash=32,filter=bicubic,crop=32,mean=127,std=128,icc=srgb" }, NULL);
+#if EFF_TIFF
+    at_every_index("a picture by the worker", prepare, &(picture){ keep(t_data("pictures/turned_6.tif")), rules[0] }, NULL);
+#endif
 }
 
 int main(void)

@@ -68,7 +68,7 @@ static void other_kinds(void **state)
         { B("<!DOCTYPE html><html>"), EFF_EFORMAT, "found a web page" },
         { B("1234567 {\"a\": 1}"), EFF_EFORMAT, "found text" },
         { tar, sizeof tar, EFF_EUNSUPPORTED, "a tar archive (a checkpoint of PyTorch 0.1?)" },
-        { onnx, sizeof onnx, EFF_EUNSUPPORTED, "an ONNX model is not read yet" },
+        { onnx, sizeof onnx, EFF_EFORMAT, "ONNX: the file is damaged: its fields do not fit" },
         { index, sizeof index, EFF_EFORMAT, "the index of a TensorFlow checkpoint: expected it under its name" },
         { zeros, sizeof zeros, EFF_EFORMAT, "found bytes of no known format (00 00 00 00)" },
         { B("PK\3\4aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), EFF_EFORMAT, "zip archive damaged or cut short" },

@@ -73,7 +73,7 @@ static void folder_of_images(void **state)
     char *d = folder("images");
     static const char *const files[] = { "b.JPG",     "a.jpeg",        "c.png",        "d.webp",    "e.bmp",  "f.gif",
                                          "g.tif",     "h.TIFF",        "z.txt",        "noext",     ".h.jpg", "jpg",
-                                         "i.jpg.bak", "new\nline.png", "\xff\xfe.png", "sp ace.png" };
+                                         "i.jpg.bak", "k.avif", "l.AVIFS", "new\nline.png", "\xff\xfe.png", "sp ace.png" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) put(in(d, files[i]), "x");
     assert_int_equal(mkdir(in(d, "sub.jpg"), 0777), 0); /* a folder that looks like an image */
     put(in(d, "sub.jpg/in.png"), "x");
@@ -90,7 +90,7 @@ static void folder_of_images(void **state)
     assert_int_equal(symlink("c.png", in(d, "link.png")), 0);
     static const char *const want[] = { "a.jpeg",       "b.JPG",          "c.png",         "d.webp",
                                         "dangling.png", "e.bmp",          "f.gif",         "g.tif",
-                                        "h.TIFF",       "link.png",       "new\nline.png", "self.png",
+                                        "h.TIFF",       "k.avif",         "l.AVIFS",       "link.png",       "new\nline.png", "self.png",
                                         "sp ace.png",   "sub.jpg/in.png", "sub/in.png",    "\xff\xfe.png" };
     eff_error err = { 0 };
     eff_filelist *l;

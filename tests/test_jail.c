@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "checkpoints.h"
 
+#include "image/image.h"
 #include "jail/jail.h"
 
 #include <dirent.h>
@@ -35,6 +36,7 @@ static const struct {
     { "exec", FORBIDDEN },
     { "remove", FORBIDDEN },
     { "kill", FORBIDDEN },
+    { "thread", FORBIDDEN },
     { "tgkill", FORBIDDEN },
     { "ptrace", FORBIDDEN },
     { "wx", FORBIDDEN },
@@ -56,9 +58,29 @@ static const struct {
     { "outside", UNSOUND "tensor a: data_offsets end at 4000000, the file holds 16" },
     { "nowords", UNSOUND "metadata without effnet-import" },
     { "words", UNSOUND "std: expected numbers above zero" },
+    { "nograph", UNSOUND "graph: expected the graph of an ONNX file" },
     { "model", UNSOUND "metadata without effnet-import" },
 };
 enum { NHOSTILE = sizeof hostile / sizeof *hostile };
+
+/* The same for a picture, where something else than tensors is expected. */
+static const struct {
+    const char *word, *says;
+} hostile_pictures[] = {
+    { "open", FORBIDDEN },
+    { "socket", FORBIDDEN },
+    { "fork", FORBIDDEN },
+    { "crash", "died of signal 11" },
+    { "flood", "stopped when it wrote more" },
+    { "memory", "takes more than the 1280 MB of memory" },
+    { "lie", "?[31mred?and a second line" },
+    { "early", "sent no sound picture: nothing" },
+    { "noise", "sent no sound picture: too few bytes for a head" },
+    { "outside", "sent no sound picture: another beginning" },
+    { "huge", "at most 65500 pixels a side" },
+    { "short", "sent no sound picture: another number of bytes" },
+    { "turned", "sent no sound picture: an orientation" },
+};
 
 static const char *order(const char *word)
 {
@@ -104,6 +126,20 @@ static void hostile_workers(void **state)
         const char *const says = differs(hostile[i].word) ? "the import worker" : hostile[i].says;
         if (s != EFF_EFORMAT || !strstr(err.msg, says) || strchr(err.msg, '\n') || c) {
             print_error("%s: expected \"%s\", found %d \"%s\"\n", hostile[i].word, says, s, err.msg);
+            wrong++;
+        }
+    }
+    for (size_t i = 0; i < sizeof hostile_pictures / sizeof *hostile_pictures; i++) {
+        char file[64];
+        eff_error err = { 0 };
+        eff_image *im;
+        const char *const word = hostile_pictures[i].word;
+        if (T_SANITIZED && !strcmp(word, "memory")) continue;
+        const int n = snprintf(file, sizeof file, "II*%c%s\n", 0, word);
+        const eff_status s = eff_image_decode_bytes(&im, (const uint8_t *)file, (size_t)n, &err);
+        const char *const says = differs(word) ? "the import worker" : hostile_pictures[i].says;
+        if (s != EFF_EFORMAT || !strstr(err.msg, says) || strchr(err.msg, '\n') || im) {
+            print_error("picture %s: expected \"%s\", found %d \"%s\"\n", word, says, s, err.msg);
             wrong++;
         }
     }

@@ -174,9 +174,35 @@ static void refused(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Metadata whose checksum is wrong: the library waits and reads them again, which must not meet the filter. */
+static void wrong_checksums(void **state)
+{
+    (void)state;
+    size_t n, from = 0;
+    unsigned char *const bytes = t_file(keras("finetuned.h5"), &n);
+    int damaged = 0, checksums = 0;
+    for (const unsigned char *at; damaged < 8 && (at = memmem(bytes + from, n - from, "OHDR", 4)); damaged++) {
+        const size_t i = (size_t)(at - bytes) + 12;
+        eff_error err = { 0 };
+        eff_checkpoint *c;
+        bytes[i] ^= 1;
+        FILE *const f = fopen(t_tmp("damaged.h5"), "wb");
+        assert_true(f && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+        if (eff_checkpoint_open(&c, t_tmp("damaged.h5"), &err) == EFF_OK) eff_checkpoint_close(c);
+        if (strstr(err.msg, "system call")) fail_msg("header at %zu: %s", i, err.msg);
+        checksums += strstr(err.msg, "checksum") != NULL;
+        bytes[i] ^= 1;
+        from = i;
+    }
+    assert_int_equal(damaged, 8);
+    assert_true(checksums > 4);
+    free(bytes);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(layouts), cmocka_unit_test(logits), cmocka_unit_test(types),
-                                        cmocka_unit_test(input_layers), cmocka_unit_test(refused) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(layouts), cmocka_unit_test(logits),
+                                        cmocka_unit_test(types),   cmocka_unit_test(input_layers),
+                                        cmocka_unit_test(refused), cmocka_unit_test(wrong_checksums) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

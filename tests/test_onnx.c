@@ -9,6 +9,7 @@
 #include "export/parity.h"
 #include "formats/onnx.h"
 #include "formats/onnx_eval.h"
+#include "formats/onnx_stream.h"
 #include "model/table_json.h"
 
 #include <effnet/export.h>

@@ -30,6 +30,8 @@ need_build()
     module sqlite3 libsqlite3-dev
     module libcurl libcurl4-openssl-dev
     module hdf5 libhdf5-dev
+    module libtiff-4 libtiff-dev
+    module libavif libavif-dev
     module cmocka libcmocka-dev
 }
 

@@ -103,7 +103,7 @@ EFF_API int eff_preprocess_format(const eff_preprocess *p, char *buf, size_t siz
 
 typedef struct eff_image eff_image; /* decoded RGB, 8 bits a channel; immutable */
 
-/** Decode a JPEG, PNG or WebP file (the content decides, not the suffix) and turn it upright as its EXIF orientation
+/** Decode a JPEG, PNG, WebP, TIFF or AVIF file (the content decides, not the suffix) and turn it upright as its EXIF orientation
  * says. Release with eff_image_free(). */
 EFF_API eff_status eff_image_load(eff_image **out, const char *path, eff_error *err);
 
@@ -243,13 +243,14 @@ EFF_API const char *eff_nearest_name(const char *name, const char *const *candid
 
 typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not a model is in it */
 
-/** PyTorch's and Keras' files are parsed in a process of their own, effnet-worker, which has no access to anything but the
- * file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
+/** PyTorch's, Keras' and ONNX files, TIFF and AVIF images are parsed in a process of their own, effnet-worker, which has no
+ * access to anything but the file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
 EFF_API void eff_jail_enable(int on);
 
 /** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. */
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
+EFF_API const char *eff_checkpoint_note(const eff_checkpoint *c); /* what it says beside its tensors, in one line; or NULL */
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);
 EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c); /* of its files together */
 EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out); /* i < count */

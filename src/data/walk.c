@@ -53,7 +53,7 @@ char *eff_path_folder(const char *path)
 
 bool eff_path_is_image(const char *name)
 {
-    static const char *const suffix[] = { "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff" };
+    static const char *const suffix[] = { "jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "avifs" };
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof suffix / sizeof *suffix; i++)
         if (!strcasecmp(dot + 1, suffix[i])) return true;

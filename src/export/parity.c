@@ -10,6 +10,7 @@
 #include "export/runtime.h"
 #include "formats/onnx.h"
 #include "formats/onnx_eval.h"
+#include "formats/onnx_stream.h"
 #include "image/preprocess.h"
 #include "infer/engine.h"
 

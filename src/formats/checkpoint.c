@@ -10,6 +10,7 @@
 #include "formats/bundle.h"
 #include "formats/dtype.h"
 #include "formats/import.h"
+#include "formats/onnx_stream.h"
 #include "formats/pytorch.h"
 #include "formats/safetensors.h"
 
@@ -289,14 +290,6 @@ static bool looks_like_text(const unsigned char *h, size_t n)
     return true;
 }
 
-/* A protobuf that begins as ONNX writes it: ir_version (3 or more; a TensorFlow SavedModel has 1 there), then another field
- * of the ModelProto. */
-static bool looks_like_onnx(const unsigned char *h, size_t n)
-{
-    return n >= 16 && h[0] == 0x08 && h[1] >= 3 && h[1] < 64 &&
-           (h[2] == 0x12 || h[2] == 0x1a || h[2] == 0x3a || h[2] == 0x42);
-}
-
 /* n >= 9 */
 static eff_status refuse(const unsigned char *h, size_t n, eff_error *err)
 {
@@ -308,7 +301,6 @@ static eff_status refuse(const unsigned char *h, size_t n, eff_error *err)
     }
     if (n >= 262 && !memcmp(h + 257, "ustar", 5))
         return eff_fail(err, EFF_EUNSUPPORTED, "a tar archive (a checkpoint of PyTorch 0.1?) is not read");
-    if (looks_like_onnx(h, n)) return eff_fail(err, EFF_EUNSUPPORTED, "an ONNX model is not read yet");
     if (looks_like_text(h, n)) return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found text");
     return eff_fail(err, EFF_EFORMAT,
                     "expected a model file or checkpoint, found bytes of no known format (%02x %02x %02x %02x)", h[0],
@@ -345,6 +337,7 @@ static eff_status open_format(eff_checkpoint *c, uint64_t size, const char *path
     if (is_pickle(h, n)) return jailed ? eff_import(c, err) : eff_pytorch_open_legacy(c, size, err);
     if (jailed && n >= 8 && !memcmp(h, EFF_HDF5_MAGIC, 8)) return eff_import(c, err);
     if (n >= 9 && h[8] == '{' && !looks_like_text(h, 8)) return eff_safetensors_open(c, size, EFF_MODELFILE_KEY, err);
+    if (eff_onnx_begins(h, n)) return jailed ? eff_import(c, err) : eff_onnx_open_weights(c, size, err);
     if (n < 9) return eff_fail(err, EFF_EFORMAT, "the file has %zu bytes, too few for any checkpoint", n);
     if (path && eff_bundle_is_index_name(path)) return eff_bundle_open(c, path, size, err); /* says what is wrong with it */
     return refuse(h, n, err);
@@ -404,11 +397,13 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c)
     eff_free(c->effnet_json);
     eff_free(c->arch_hint);
     eff_free(c->note);
+    eff_free(c->graph);
     if (c->fd >= 0) close(c->fd);
     eff_free(c);
 }
 
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c) { return c->format; }
+EFF_API const char *eff_checkpoint_note(const eff_checkpoint *c) { return c->note; }
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c) { return c->count; }
 EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c) { return c->bytes; }
 

@@ -31,12 +31,13 @@ typedef struct eff_tensor {
 } eff_tensor;
 
 struct eff_checkpoint {
-    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle", "keras", "keras-h5" */
+    const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle", "keras", "keras-h5", "onnx" */
     size_t count, capacity, name_bytes;
     eff_tensor *tensor;
     char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */
     char *note;                   /* what was chosen for a view (unwrap.h), or made of what the file says    */
+    char *graph;                  /* of an ONNX file, as onnx_stream.h has it, or NULL                       */
     bool has_input;               /* the file says how pictures are normalised:                              */
     float mean[3], std[3];        /* on the 0..255 scale                                                     */
     int fd;                       /* of the file, owned; -1: there is none                                   */

@@ -154,6 +154,9 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     eff_claim claim;
     eff_recognised r;
     bool keep_size;
+    if (x->file->graph)
+        return eff_fail(err, EFF_EUNSUPPORTED,
+                        "an ONNX file, in which batch norm is folded away: a model is made of the checkpoint behind it");
     TRY(claim_architecture(&claim, &named, &keep_size, o, err));
     TRY(eff_recognise(&r, x, &claim, err));
     const int height = o->height ? o->height : keep_size ? r.table.height : 0;

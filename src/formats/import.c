@@ -19,7 +19,7 @@
 
 enum { MAX_LINE = 300 }; /* bytes of a hint or a note */
 
-static const char *const formats[] = { "pytorch-zip", "pytorch-legacy", "keras", "keras-h5" };
+static const char *const formats[] = { "pytorch-zip", "pytorch-legacy", "keras", "keras-h5", "onnx" };
 enum { NFORMATS = sizeof formats / sizeof *formats };
 
 /* ------------------------------------------------------------------------------------------------ receiving */
@@ -48,9 +48,18 @@ static eff_status take_colours(const json_t *root, const char *key, float out[3]
     return EFF_OK;
 }
 
+/* The graph of an ONNX file, which only that has; onnx_stream.c looks into it. */
+static eff_status take_graph(eff_checkpoint *c, const json_t *root, eff_error *err)
+{
+    const char *const text = json_string_value(json_object_get(root, "graph"));
+    if (!text != !!strcmp(c->format, "onnx"))
+        return eff_fail(err, EFF_EFORMAT, "graph: expected %s", text ? "none" : "the graph of an ONNX file");
+    return eff_copy_text(&c->graph, text, err);
+}
+
 static eff_status take_words(eff_checkpoint *c, const json_t *root, eff_error *err)
 {
-    static const char *const keys[] = { "format", "hint", "note", "mean", "std" };
+    static const char *const keys[] = { "format", "hint", "note", "mean", "std", "graph" };
     eff_json_reader r = { .obj = root, .err = err };
     eff_json_known_keys(&r, keys, sizeof keys / sizeof *keys);
     const int format = eff_json_read_choice(&r, "format", formats, NFORMATS, 0);
@@ -58,6 +67,8 @@ static eff_status take_words(eff_checkpoint *c, const json_t *root, eff_error *e
     if (s == EFF_OK) s = take_line(&r, "note", &c->note, err);
     if (s != EFF_OK) return s;
     c->format = formats[format];
+    s = take_graph(c, root, err);
+    if (s != EFF_OK) return s;
     if (!json_object_get(root, "mean")) return EFF_OK;
     s = take_colours(root, "mean", c->mean, err);
     if (s == EFF_OK) s = take_colours(root, "std", c->std, err);
@@ -67,18 +78,16 @@ static eff_status take_words(eff_checkpoint *c, const json_t *root, eff_error *e
     return s;
 }
 
-eff_status eff_import(eff_checkpoint *c, eff_error *err)
+eff_status eff_import_receive(eff_checkpoint *c, int fd, uint64_t size, eff_error *err)
 {
-    int fd;
-    uint64_t size;
     json_t *root = NULL;
-    eff_status s = eff_jail_run(&fd, &size, c->fd, err);
-    if (s != EFF_OK) return s;
-    close(c->fd);
+    if (c->fd >= 0) close(c->fd);
     c->fd = fd;
     if (c->bytes < size) c->bytes = size; /* it was compressed; now every tensor has its own bytes */
-    s = eff_safetensors_open(c, size, EFF_IMPORT_KEY, err);
+    eff_status s = eff_safetensors_open(c, size, EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !c->effnet_json) s = eff_fail(err, EFF_EFORMAT, "metadata without " EFF_IMPORT_KEY);
+    if (s == EFF_OK && strlen(c->effnet_json) > 2 * EFF_IMPORT_MOST_TEXT)
+        s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected less than %d bytes", 2 * EFF_IMPORT_MOST_TEXT);
     if (s == EFF_OK) s = eff_json_parse(&root, c->effnet_json, strlen(c->effnet_json), EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !json_is_object(root)) s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected an object");
     if (s == EFF_OK) s = take_words(c, root, err);
@@ -87,6 +96,14 @@ eff_status eff_import(eff_checkpoint *c, eff_error *err)
     json_decref(root);
     if (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED) eff_error_prefix(err, "the import worker sent no sound stream");
     return s;
+}
+
+eff_status eff_import(eff_checkpoint *c, eff_error *err)
+{
+    int fd;
+    uint64_t size;
+    const eff_status s = eff_jail_run(&fd, &size, c->fd, EFF_JAIL_TENSORS, err);
+    return s == EFF_OK ? eff_import_receive(c, fd, size, err) : s;
 }
 
 /* -------------------------------------------------------------------------------------------------- sending */
@@ -112,6 +129,7 @@ eff_status eff_import_send(int fd, const eff_checkpoint *c, eff_error *err)
     json_t *const j = json_object();
     bool ok =
         j && put_text(j, "format", c->format) && put_text(j, "hint", c->arch_hint) && put_text(j, "note", c->note);
+    if (ok && c->graph) ok = eff_json_put(j, "graph", json_string(c->graph));
     if (ok && c->has_input) ok = put_colours(j, "mean", c->mean) && put_colours(j, "std", c->std);
     if (ok) text = json_dumps(j, JSON_COMPACT);
     if (text) f = fdopen(fd, "w");

@@ -4,9 +4,9 @@
  * sub-graphs, functions) is refused by name. */
 #include "formats/onnx_read.h"
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "formats/onnx.h"
+#include "formats/onnx_stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -178,6 +178,7 @@ static eff_status read_tensor(reader *r, eff_slice rest)
                             SHOWN(name));
     }
     if (!rest.p) return damaged(r, "a tensor");
+    t.name = name;
     TRY(check_tensor(&t, r, name, &t.count));
     TRY(make_value(r, name, &t.value));
     TRY(grow(&r->g->tensor, &r->tensor_room, r->g->ntensors, sizeof t, r->err));
@@ -360,24 +361,6 @@ static eff_status read_graph(reader *r, eff_slice graph)
     return EFF_OK;
 }
 
-/* Every value that is read was made before. */
-static eff_status check_order(reader *r)
-{
-    const eff_onnx *g = r->g;
-    memset(r->made, 0, (size_t)g->nvalues);
-    for (size_t i = 0; i < g->ntensors; i++) r->made[g->tensor[i].value] = 1;
-    r->made[g->input] = 1;
-    for (size_t i = 0; i < g->nnodes; i++) {
-        const eff_onnx_node *n = &g->node[i];
-        for (int k = 0; k < n->nin; k++)
-            if (n->in[k] >= 0 && !r->made[n->in[k]])
-                return eff_fail(r->err, EFF_EFORMAT, "ONNX: node %zu (%.*s) reads a value that nothing before it makes",
-                                i, SHOWN(n->name));
-        r->made[n->out] = 1;
-    }
-    return r->made[g->output] ? EFF_OK : eff_fail(r->err, EFF_EFORMAT, "ONNX: nothing makes the output");
-}
-
 static eff_status read_opset(reader *r, eff_slice rest)
 {
     eff_field f;
@@ -409,7 +392,7 @@ static eff_status read_model(reader *r, eff_slice rest)
         return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: expected opset %d, found %lld", EFF_ONNX_OPSET,
                         (long long)r->g->opset);
     TRY(read_graph(r, graph));
-    return check_order(r);
+    return eff_onnx_check(r->g, r->err);
 }
 
 /* --------------------------------------------------------------------------------------------- public */
@@ -425,22 +408,33 @@ eff_status eff_onnx_parse(eff_onnx *out, const unsigned char *bytes, size_t size
     return s;
 }
 
-eff_status eff_onnx_open(eff_onnx *out, const char *path, eff_error *err)
+static eff_status check_order(const eff_onnx *g, unsigned char *made, eff_error *err)
 {
-    unsigned char *bytes;
-    size_t size;
-    TRY(eff_file_read_all(path, EFF_ONNX_MOST_BYTES, &bytes, &size, err));
-    const eff_status s = eff_onnx_parse(out, bytes, size, err);
-    if (s == EFF_OK)
-        out->bytes = bytes;
-    else
-        eff_free(bytes);
+    int twice = made[g->input]++;
+    for (size_t i = 0; i < g->ntensors; i++) twice |= made[g->tensor[i].value]++;
+    for (size_t i = 0; i < g->nnodes && !twice; i++) {
+        const eff_onnx_node *const n = &g->node[i];
+        for (int k = 0; k < n->nin; k++)
+            if (n->in[k] >= 0 && !made[n->in[k]])
+                return eff_fail(err, EFF_EFORMAT, "ONNX: node %zu (%.*s) reads a value that nothing before it makes", i,
+                                SHOWN(n->name));
+        twice = made[n->out]++;
+    }
+    if (twice) return eff_fail(err, EFF_EFORMAT, "ONNX: a value is made twice");
+    return made[g->output] ? EFF_OK : eff_fail(err, EFF_EFORMAT, "ONNX: nothing makes the output");
+}
+
+eff_status eff_onnx_check(const eff_onnx *g, eff_error *err)
+{
+    unsigned char *const made = eff_calloc((size_t)g->nvalues, 1);
+    const eff_status s = made ? check_order(g, made, err) : eff_fail_memory(err, (size_t)g->nvalues);
+    eff_free(made);
     return s;
 }
 
 void eff_onnx_close(eff_onnx *g)
 {
-    eff_free(g->bytes);
+    eff_onnx_source_free(g->source);
     eff_free(g->node);
     eff_free(g->attribute);
     eff_free(g->tensor);

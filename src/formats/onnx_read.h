@@ -17,9 +17,10 @@ typedef struct eff_onnx_shape {
 
 typedef struct eff_onnx_tensor {
     int value;
+    eff_slice name;
     eff_onnx_shape shape;
-    size_t count;  /* elements                        */
-    eff_slice raw; /* as many, little-endian, anywhere */
+    size_t count;  /* elements                                                              */
+    eff_slice raw; /* as many, little-endian, anywhere; of floats only where the worker sent it */
 } eff_onnx_tensor;
 
 typedef struct eff_onnx_attribute {
@@ -38,8 +39,10 @@ typedef struct eff_onnx_node {
     int attributes, nattributes; /* in eff_onnx.attribute */
 } eff_onnx_node;
 
+typedef struct eff_onnx_source eff_onnx_source;
+
 typedef struct eff_onnx {
-    unsigned char *bytes; /* the file; all slices point into it */
+    eff_onnx_source *source; /* what all slices point into (onnx_stream.c); NULL: the bytes that were parsed, borrowed */
     int64_t ir, opset;
     eff_onnx_node *node;
     eff_onnx_attribute *attribute;
@@ -51,13 +54,14 @@ typedef struct eff_onnx {
     eff_onnx_shape input_shape, output_shape;
 } eff_onnx;
 
-/** Read a file. EFF_EFORMAT for what is damaged or contradicts itself, EFF_EUNSUPPORTED for what effnet does not write.
+/** Read a file's bytes, which are borrowed: in the worker, and in tests (eff_onnx_open() in onnx_stream.h is for the others).
+ * EFF_EFORMAT for what is damaged or contradicts itself, EFF_EUNSUPPORTED for what effnet does not write.
  * Free *out with eff_onnx_close() when this gave EFF_OK. */
-eff_status eff_onnx_open(eff_onnx *out, const char *path, eff_error *err);
-
-/** The same of bytes, which are borrowed. */
 eff_status eff_onnx_parse(eff_onnx *out, const unsigned char *bytes, size_t size, eff_error *err);
 void eff_onnx_close(eff_onnx *g);
+
+/** Is every value made once, and before it is read? Numbers of values must be in range. EFF_EFORMAT if not. */
+eff_status eff_onnx_check(const eff_onnx *g, eff_error *err);
 
 /** The attribute of `n` called `name`, or NULL. */
 const eff_onnx_attribute *eff_onnx_find(const eff_onnx *g, const eff_onnx_node *n, const char *name);

@@ -4,6 +4,7 @@
 #include "image/decode.h"
 
 #include "image/image.h"
+#include "image/pixel_stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,13 @@
 #define LARGE_PIXELS    ((uint64_t)16 << 20)
 #define PIXELS_PER_BYTE 250
 
+uint64_t eff_decode_most_pixels(uint64_t file_bytes)
+{
+    if (file_bytes > EFF_IMAGE_MAX_PIXELS / PIXELS_PER_BYTE) return EFF_IMAGE_MAX_PIXELS;
+    const uint64_t n = (file_bytes + 1) * PIXELS_PER_BYTE;
+    return n > LARGE_PIXELS ? n : LARGE_PIXELS;
+}
+
 eff_status eff_decode_check(uint64_t width, uint64_t height, size_t file_bytes, eff_error *err)
 {
     const eff_status s = eff_image_check(width, height, err);
@@ -23,6 +31,8 @@ eff_status eff_decode_check(uint64_t width, uint64_t height, size_t file_bytes, 
     return s;
 }
 
+#define EXPECTED "image: expected a JPEG, a PNG, a WebP, a TIFF or an AVIF, found "
+
 /* Formats that people do hand over, so that the message can say what the file is. */
 static const struct {
     const char *name, *magic;
@@ -30,11 +40,6 @@ static const struct {
 } others[] = {
     { "a GIF", "GIF8", 0, 4 },
     { "a BMP", "BM", 0, 2 },
-    { "a TIFF", "II*\0", 0, 4 },
-    { "a TIFF", "MM\0*", 0, 4 },
-    { "a TIFF (BigTIFF)", "II+\0", 0, 4 },
-    { "an AVIF", "ftypavif", 4, 8 },
-    { "an AVIF", "ftypavis", 4, 8 },
     { "a HEIC", "ftyphei", 4, 7 },
     { "a HEIC", "ftyphev", 4, 7 },
     { "a HEIF", "ftypmif1", 4, 8 },
@@ -50,6 +55,26 @@ static bool begins(const uint8_t *bytes, size_t size, const char *magic, size_t 
     return size >= offset + length && !memcmp(bytes + offset, magic, length);
 }
 
+bool eff_is_tiff(const uint8_t *bytes, size_t size)
+{
+    static const char magic[4][5] = { "II*\0", "MM\0*", "II+\0", "MM\0+" }; /* the last two have offsets of 64 bits */
+    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
+        if (begins(bytes, size, magic[i], 0, 4)) return true;
+    return false;
+}
+
+/* The first box names brands, one of which may stand for a whole family of formats (mif1): it is the others that tell
+ * AVIF from HEIC. */
+bool eff_is_avif(const uint8_t *bytes, size_t size)
+{
+    if (!begins(bytes, size, "ftyp", 4, 4)) return false;
+    size_t end = (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    if (end > size) end = size;
+    for (size_t at = 8; at + 4 <= end && at < 256; at += at == 8 ? 8 : 4) /* behind the first its version */
+        if (!memcmp(bytes + at, "avif", 4) || !memcmp(bytes + at, "avis", 4)) return true;
+    return false;
+}
+
 static eff_status fail_unknown(const uint8_t *bytes, size_t size, eff_error *err)
 {
     char hex[3 * 8 + 1] = "", text[8 + 1] = "";
@@ -59,24 +84,20 @@ static eff_status fail_unknown(const uint8_t *bytes, size_t size, eff_error *err
         text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
     }
     text[n] = '\0';
-    return eff_fail(err, EFF_EFORMAT,
-                    "image: expected a JPEG, a PNG or a WebP, found none of them; the content begins%s (\"%s\")", hex,
-                    text);
+    return eff_fail(err, EFF_EFORMAT, EXPECTED "none of them; the content begins%s (\"%s\")", hex, text);
 }
 
 eff_status eff_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err)
 {
-    if (size == 0)
-        return eff_fail(err, EFF_EFORMAT, "image: expected a JPEG, a PNG or a WebP, found no bytes at all (empty)");
+    if (size == 0) return eff_fail(err, EFF_EFORMAT, EXPECTED "no bytes at all (empty)");
     if (begins(bytes, size, "\xff\xd8", 0, 2)) return eff_jpeg_decode(bytes, size, sink, err);
     if (begins(bytes, size, "\x89PNG", 0, 4)) return eff_png_decode(bytes, size, sink, err);
     if (begins(bytes, size, "RIFF", 0, 4) && begins(bytes, size, "WEBP", 8, 4))
         return eff_webp_decode(bytes, size, sink, err);
+    if (eff_is_tiff(bytes, size) || eff_is_avif(bytes, size)) return eff_pixel_decode(bytes, size, sink, err);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (begins(bytes, size, others[i].magic, others[i].offset, others[i].length))
-            return eff_fail(err, EFF_EUNSUPPORTED,
-                            "image: expected a JPEG, a PNG or a WebP, found %s image, which is not read",
-                            others[i].name);
+            return eff_fail(err, EFF_EUNSUPPORTED, EXPECTED "%s image, which is not read", others[i].name);
     return fail_unknown(bytes, size, err);
 }
 

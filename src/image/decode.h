@@ -44,6 +44,13 @@ eff_status eff_jpeg_decode(const uint8_t *bytes, size_t size, const eff_sink *si
 eff_status eff_png_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err);
 eff_status eff_webp_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err);
 
+/** What is left to the worker (pixel_stream.h), told by the first bytes. */
+bool eff_is_tiff(const uint8_t *bytes, size_t size);
+bool eff_is_avif(const uint8_t *bytes, size_t size);
+
+/** The most pixels that a file of so many bytes may have. */
+uint64_t eff_decode_most_pixels(uint64_t file_bytes);
+
 /** Is this a size that is read, from a file of so many bytes? EFF_EFORMAT with the sizes if not. */
 eff_status eff_decode_check(uint64_t width, uint64_t height, size_t file_bytes, eff_error *err);
 

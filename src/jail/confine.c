@@ -44,8 +44,14 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-eff_limits eff_limits_for(uint64_t size)
+/* A pixel is at most 6 bytes decoded (three planes of 10 bits), again 6 where it is put together from tiles, and 4 as
+ * it is sent. */
+eff_limits eff_limits_for(uint64_t size, uint64_t pixels)
 {
+    if (pixels)
+        return (eff_limits){ .memory = ((uint64_t)1 << 30) + 4 * size + 16 * pixels,
+                             .output = ((uint64_t)8 << 20) + 4 * pixels, /* and a profile */
+                             .cpu = EFF_CPU_SECONDS + (unsigned)(pixels >> 22) };
     if (size > (uint64_t)1 << 40) size = (uint64_t)1 << 40;
     return (eff_limits){ .memory = ((uint64_t)1 << 30) + 4 * size,
                          .output = ((uint64_t)64 << 20) + 4 * size, /* compressed weights are not four times smaller */
@@ -113,10 +119,11 @@ static const struct rule {
 };
 enum { NRULES = sizeof rules / sizeof *rules, HEAD = 4, PER_RULE = 6 };
 
-#define FIELD(name)             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
-#define RETURN(what)            BPF_STMT(BPF_RET | BPF_K, what)
-#define EQUAL(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over  \
-                                                                                          */
+#define FIELD(name)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, what)
+#define EQUAL(value, otherwise)                                                                                        \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, otherwise) /* instructions to pass over                              \
+                                                              */
 /* the low half: every supported CPU is little-endian, and no argument in the table has more */
 #define ARGUMENT(i)                                                                                                    \
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(i)))

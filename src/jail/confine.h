@@ -11,8 +11,8 @@ typedef struct eff_limits {
     unsigned cpu;    /* seconds                                    */
 } eff_limits;
 
-/** What reading a file of `size` bytes may take. */
-eff_limits eff_limits_for(uint64_t size);
+/** What reading a file of `size` bytes may take: tensors, or, not 0, a picture of at most so many pixels. */
+eff_limits eff_limits_for(uint64_t size, uint64_t pixels);
 
 /** Close what is not the worker's (EFF_JAIL_INPUT, EFF_JAIL_OUTPUT), set the limits, and allow only the system calls of
  * the table from now on: any other one ends the process. There is no way back.

@@ -64,10 +64,12 @@ static void find_worker(char path[PATH_MAX])
 /* A copy of `fd` above the numbers that the worker's descriptors get. */
 static int lift(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, EFF_JAIL_OUTPUT + 1); }
 
-static int spawn(pid_t *pid, const char *path, int in, int out, bool confined)
+static int spawn(pid_t *pid, const char *path, int in, int out, eff_jail_what what, bool confined)
 {
-    char name[] = "effnet-worker", freely[] = "--no-jail";
-    char *const argv[] = { name, confined ? NULL : freely, NULL };
+    char name[] = "effnet-worker", picture[] = EFF_JAIL_ARG_PICTURE, freely[] = EFF_JAIL_ARG_FREE;
+    char *argv[4] = { name }, **next = argv + 1;
+    if (what == EFF_JAIL_PICTURE) *next++ = picture;
+    if (!confined) *next++ = freely;
     char *const nothing[] = { NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -131,7 +133,7 @@ static eff_status judge(int status, int fd, uint64_t *size, eff_error *err)
     return EFF_OK;
 }
 
-eff_status eff_jail_run(int *out, uint64_t *size, int fd, eff_error *err)
+eff_status eff_jail_run(int *out, uint64_t *size, int fd, eff_jail_what what, eff_error *err)
 {
     char path[PATH_MAX];
     eff_status s = EFF_OK;
@@ -146,7 +148,7 @@ eff_status eff_jail_run(int *out, uint64_t *size, int fd, eff_error *err)
     find_worker(path);
     pid_t pid;
     int status;
-    const int e = spawn(&pid, path, in, result, !atomic_load(&unconfined));
+    const int e = spawn(&pid, path, in, result, what, !atomic_load(&unconfined));
     if (e) {
         s = eff_fail(err, EFF_EIO, "a file of this kind is read by effnet-worker, and %.120s cannot be started: %s",
                      path, strerror(e));

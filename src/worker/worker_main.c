@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* effnet-worker: reads the file that is open as descriptor 3 and writes its tensors to descriptor 4 as a safetensors
- * stream, or, with a status other than 0, one line on what is wrong with it. It is started by src/jail/jail.c and by
- * nobody else. Everything that the libraries it uses want of the system once (time zone, random seeds) they get first;
- * then it confines itself; only then does it look at the file. */
+ * stream, or, asked for a picture, its pixels; or, with a status other than 0, one line on what is wrong with it. It is
+ * started by src/jail/jail.c and by nobody else. Everything that the libraries it uses want of the system once (time
+ * zone, random seeds) they get first; then it confines itself; only then does it look at the file. */
 #define _GNU_SOURCE
 #include "formats/import.h"
+#include "image/decode.h"
 #include "jail/confine.h"
 #include "jail/jail.h"
+#include "worker/picture.h"
 #include "worker/worker.h"
 
 #include <jansson.h>
@@ -65,15 +67,25 @@ static int report(eff_status s, eff_error *err, const eff_limits *l)
     return -s;
 }
 
+static bool asked(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], word) == 0) return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct stat st;
     eff_error err = { 0 };
     if (fstat(EFF_JAIL_OUTPUT, &st) != 0 || fstat(EFF_JAIL_INPUT, &st) != 0) return 101; /* started by hand */
     const uint64_t size = (uint64_t)st.st_size;
-    const eff_limits limits = eff_limits_for(size);
+    const bool picture = asked(argc, argv, EFF_JAIL_ARG_PICTURE);
+    const eff_limits limits = eff_limits_for(size, picture ? eff_decode_most_pixels(size) : 0);
     warm_up();
-    eff_status s = argc == 2 && strcmp(argv[1], "--no-jail") == 0 ? EFF_OK : eff_confine(&limits, &err);
-    if (s == EFF_OK) s = import(EFF_JAIL_INPUT, size, &limits, &err);
+    eff_status s = asked(argc, argv, EFF_JAIL_ARG_FREE) ? EFF_OK : eff_confine(&limits, &err);
+    if (s == EFF_OK)
+        s = picture ? eff_worker_picture(EFF_JAIL_OUTPUT, EFF_JAIL_INPUT, size, &err)
+                    : import(EFF_JAIL_INPUT, size, &limits, &err);
     _exit(report(s, &err, &limits)); /* nothing is left to tidy up, and exit() might want what is forbidden */
 }

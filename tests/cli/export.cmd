@@ -7,6 +7,9 @@ effnet convert small.effnet bytes.onnx --ort none --with-preprocess --json | sed
 synth png 60 80 1 a.png; synth png 90 64 2 b.png; mkdir photos; mv a.png b.png photos
 effnet convert small.effnet own.onnx --ort none --check photos | sed 's/[0-9][.][0-9][0-9]*\(e[-+]*[0-9]*\)*/X/g'
 cmp small.onnx own.onnx
+effnet info small.onnx | grep -v SHA | head -n 6
+effnet info bytes.onnx --json | grep -o '"note": "[^"]*"'
+effnet convert small.onnx again.effnet
 ls; cat small.labels.txt | tr '\n' ' '; sed -n 1,4p small.id2label.json
 effnet convert small.effnet timm.safetensors --names timm
 effnet convert timm.safetensors back.effnet --family timm_tf --preprocess squash=64,crop=64 --classes names.txt
