@@ -5,7 +5,7 @@
 
 Every network (b0 to b7, v2-s) is made by every source: timm with its own and with TensorFlow's rules, torchvision, Keras (which also gives
 TensorFlow's checkpoint its values, in the names of the official code). It gets seeded random weights, biases and batch-norm statistics and
-1000 or 10 classes, is saved in every form the library writes, in float32 and rounded to half and bfloat16, and answers PNG files of the
+1000, 10 or no classes (then its pooled features count as logits), is saved in every form the library writes, in float32 and rounded to half and bfloat16, and answers PNG files of the
 network's size. effnet reads each file, must name the network and its classes, and must answer as the library does in float64 on the same
 weights, within max(1e-3 of the logits' spread, ten times what float32 costs the library itself), with the same most likely class wherever
 its margin is wider than that.
@@ -28,16 +28,17 @@ PACKAGES = os.path.join(HERE, "check_import.txt")
 COLUMNS = ["network", "source", "form", "type", "classes", "pictures", "pixels", "library", "allowed", "effnet", "read_as"]
 
 # input size, and the most pictures
-NETWORKS = {"b0": (224, 4), "b1": (240, 2), "b2": (260, 2), "b3": (300, 2), "b4": (380, 1), "b5": (456, 1), "b6": (528, 1), "b7": (600, 1),
-            "v2-s": (300, 2)}
+NETWORKS = {"b0": (224, 4), "b1": (240, 2), "b2": (260, 1), "b3": (300, 1), "b4": (380, 1), "b5": (456, 1), "b6": (528, 1), "b7": (600, 1),
+            "v2-s": (300, 1)}
 # what a source calls a network of the first kind, its V2-S, and what effnet has to be told
 TORCH = {"timm": ("efficientnet_", "efficientnetv2_s", ["--family", "timm"]),
          "timm_tf": ("tf_efficientnet_", "tf_efficientnetv2_s", ["--family", "timm_tf"]),
          "torchvision": ("efficientnet_", "efficientnet_v2_s", [])}
-# form, type and classes; float32 first, since rounding changes the network that was made
-PYTORCH_CASES = [(form, kind, classes) for kind, classes in (("f32", 1000), ("f32", 10), ("f16", 10), ("bf16", 10))
+# form, type and classes
+PYTORCH_CASES = [(form, kind, classes) for kind, classes in (("f32", 1000), ("f32", 10), ("f32", 0), ("f16", 10), ("bf16", 10))
                  for form in ("safetensors", "pth")]
 KERAS_CASES = [(form, "f32", classes) for classes in (1000, 10) for form in ("weights.h5", "h5", "legacy-weights.h5", "keras", "tf", "tf-ema")]
+KERAS_CASES += [(form, "f32", 0) for form in ("weights.h5", "keras")]
 SOURCES = {**{source: PYTORCH_CASES for source in TORCH}, "keras": KERAS_CASES}
 
 
@@ -70,13 +71,13 @@ class Results:
 
     def print_table(self):
         """A line a network and source: its forms, and the worst of them."""
-        print("| network | written by | forms, each with 1000 and 10 classes | pictures | the library's float32 | effnet |")
+        print("| network | written by | forms | pictures | the library's float32 | effnet |")
         print("|---|---|---|---|---:|---:|")
         lines = {}
         for row in self.rows.values():
-            lines.setdefault((row["network"], row["source"], row["type"]), []).append(row)
-        for (network, source, kind), rows in lines.items():
-            forms = ", ".join(f"`.{form}`" for form in dict.fromkeys(row["form"] for row in rows))
+            lines.setdefault((row["network"], row["source"], row["type"], row["classes"] == "0"), []).append(row)
+        for (network, source, kind, body), rows in lines.items():
+            forms = ", ".join(f"`.{form}`" for form in dict.fromkeys(row["form"] for row in rows)) + (", body alone" if body else "")
             worst = {c: max(float(row[c]) for row in rows) for c in ("library", "effnet")}
             print(f"| {network} | {source} | {forms}{'' if kind == 'f32' else ' ' + kind} | {rows[0]['pictures']} of {rows[0]['pixels']} | "
                   f"{worst['library']:.1e} | {worst['effnet']:.1e} |")
@@ -85,7 +86,7 @@ class Results:
 # --------------------------------------------------------------------------------------------- the libraries' networks
 
 class Torch:
-    """A network of timm or torchvision."""
+    """A network of timm or torchvision, its classifier apart: the body's features serve every number of classes."""
 
     def __init__(self, network, source, u8):
         import timm
@@ -96,40 +97,52 @@ class Torch:
         first, v2_s, self.options = TORCH[source]
         name = v2_s if network == "v2-s" else first + network
         torch.manual_seed(zlib.crc32(f"{network} {source}".encode()))
-        self.model = torchvision.models.get_model(name, weights=None) if source == "torchvision" else timm.create_model(name)
+        self.body = torchvision.models.get_model(name, weights=None) if source == "torchvision" else timm.create_model(name)
         self.x = torch.from_numpy(normalised(u8))
-        randomise(self.model, self.x)
+        randomise(self.body, self.x)
+        self.head, self.body.classifier = self.body.classifier, torch.nn.Identity()
+        self.exact = {k: v.clone() for k, v in self.body.state_dict().items()}
+        self.kind = self.features = None
 
     def take(self, kind, classes):
-        """The same body with another head, or rounded."""
+        """The weights as they are or rounded; computed with in float32 and float64."""
         torch = self.torch
-        head = self.model.classifier if isinstance(self.model.classifier, torch.nn.Linear) else self.model.classifier[1]
-        if head.out_features != classes:
-            head.out_features = classes
-            head.weight = torch.nn.Parameter(torch.randn(classes, head.in_features) / head.in_features ** 0.5)
-            head.bias = torch.nn.Parameter(torch.randn(classes) / 10)
-        if kind == "f32":
-            self.kept = {k: v.clone() for k, v in self.model.state_dict().items()}
-            self.state = self.kept
-        else:
-            dtype = {"f16": torch.float16, "bf16": torch.bfloat16}[kind]
-            self.state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in self.kept.items()}
-            self.model.load_state_dict(self.state)  # rounded, and computed with in float32
+        dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[kind]
+
+        def rounded(state):
+            return {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
+        if kind != self.kind:
+            self.state = rounded(self.exact)
+            self.body.load_state_dict(self.state)
+            self.kind, self.features = kind, None
+        self.classes, self.head_state = classes, {}
+        if classes:
+            linear = self.head if isinstance(self.head, torch.nn.Linear) else self.head[1]
+            linear.weight = torch.nn.Parameter(torch.randn(classes, linear.in_features) / linear.in_features ** 0.5)
+            linear.bias = torch.nn.Parameter(torch.randn(classes) / 10)
+            self.head_state = rounded(self.head.state_dict())
+            self.head.load_state_dict(self.head_state)
 
     def answer(self):
+        """Logits, or features where there is no classifier: what the library's float32 makes, and its float64."""
         with self.torch.no_grad():
-            single = self.model.float()(self.x).numpy()
-            double = self.model.double()(self.x.double()).numpy()
-        self.model.float()
-        return single, double
+            if self.features is None:
+                self.features = self.body.float()(self.x), self.body.double()(self.x.double())
+                self.body.float()
+            single, double = self.features
+            if self.classes:
+                single, double = self.head.float().eval()(single), self.head.double()(double)
+                self.head.float()
+        return single.numpy(), double.numpy()
 
     def save(self, form, folder):
         path = os.path.join(folder, "model." + form)
+        state = {**self.state, **{"classifier." + k: v for k, v in self.head_state.items()}}
         if form == "pth":
-            self.torch.save(self.state, path)
+            self.torch.save(state, path)
         else:
             from safetensors.torch import save_file
-            save_file(self.state, path)
+            save_file(state, path)
         return path, self.rule
 
 
@@ -148,23 +161,30 @@ class Keras:
         self.rule = rule(u8.shape[1], *([[128] * 3] * 2 if network == "v2-s" else []))
         self.x = u8.astype(np.float32)
         self.random = np.random.default_rng(zlib.crc32(f"{network} {source}".encode()))
-        self.body = None
+        body = self.create(0)
+        self.randomise(body)
+        self.body = body.get_weights()
+        self.single = np.asarray(body(self.x, training=False))
+        body = self.create(0, "float64")
+        self.give(body, self.body)
+        self.double = np.asarray(body(self.x.astype(np.float64), training=False))
 
     def create(self, classes, floats="float32"):
         keras = self.keras
         name = "EfficientNetV2S" if self.network == "v2-s" else "EfficientNet" + self.network.upper()
+        head = {"classes": classes} if classes else {"include_top": False, "pooling": "avg"}
         keras.backend.clear_session()
         keras.config.set_floatx(floats)
         keras.config.set_dtype_policy(floats)
-        return getattr(keras.applications, name)(weights=None, classes=classes, input_shape=self.x.shape[1:])
+        model = getattr(keras.applications, name)(weights=None, input_shape=self.x.shape[1:], **head)
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+        return model
 
     def randomise(self, model):
         """As for PyTorch; Keras' moving statistics are those of the last batch where momentum is 0."""
         keras, np, random = self.keras, self.np, self.random
         keras.utils.set_random_seed(int(random.integers(1 << 31)))
-        norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        drops = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-        momenta, rates = [layer.momentum for layer in norms], [layer.rate for layer in drops]
         for layer in model.layers:
             if isinstance(layer, keras.layers.Normalization):
                 layer.set_weights([np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225]) ** 2, np.int64(0)][:len(layer.weights)])
@@ -173,15 +193,11 @@ class Keras:
                 layer.gamma.assign(random.uniform(0.7, 1.3, layer.gamma.shape))
                 layer.beta.assign(random.normal(1, 0.3, layer.beta.shape))
                 layer.momentum = 0.0
+            elif isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
             elif getattr(layer, "bias", None) is not None:
                 layer.bias.assign(random.normal(0, 0.1, layer.bias.shape))
-        for layer in drops:
-            layer.rate = 0.0
         model(self.x, training=True)
-        for layer, momentum in zip(norms, momenta):
-            layer.momentum = momentum
-        for layer, rate in zip(drops, rates):
-            layer.rate = rate
 
     def give(self, model, weights):
         model.set_weights(weights)
@@ -190,29 +206,22 @@ class Keras:
                 layer.finalize_state()  # which computes with what it was given before
 
     def take(self, kind, classes):
+        features = self.single.shape[1]
+        self.head = [self.random.normal(0, features ** -0.5, (features, classes)), self.random.normal(0, 0.1, classes)] if classes else []
+        self.head = [v.astype(self.np.float32) for v in self.head]
         self.model = self.create(classes)
-        if self.body is None:
-            self.randomise(self.model)
-            self.body = self.model.get_weights()[:-2]
-        else:
-            features = self.body[-1].shape[0]
-            self.give(self.model, self.body + [self.random.normal(0, features ** -0.5, (features, classes)),
-                                               self.random.normal(0, 0.1, classes)])
+        self.give(self.model, self.body + self.head)
 
     def answer(self):
-        def logits(model, x):
-            head = model.layers[-1]
-            kept, head.activation = head.activation, self.keras.activations.linear  # files are saved with the softmax that users have
-            y = self.np.asarray(model(x, training=False))
-            head.activation = kept
-            return y
-        single = logits(self.model, self.x)
-        precise = self.create(self.model.layers[-1].units, "float64")
-        self.give(precise, self.model.get_weights())
-        double = logits(precise, self.x.astype(self.np.float64))
-        self.keras.config.set_floatx("float32")
-        self.keras.config.set_dtype_policy("float32")
-        return single, double
+        """Logits of what is saved with the softmax that users have; or features."""
+        def dense(x, floats):
+            if not self.head:
+                return x
+            layer = self.keras.layers.Dense(len(self.head[1]), dtype=floats)
+            layer.build(x.shape)
+            layer.set_weights(self.head)
+            return self.np.asarray(layer(x))
+        return dense(self.single, "float32"), dense(self.double, "float64")
 
     def save(self, form, folder):
         path = os.path.join(folder, "model." + form)
@@ -283,8 +292,6 @@ def check(program, network, source, missing, most, results):
     with tempfile.TemporaryDirectory() as folder:
         paths, u8 = pictures(folder, None, size, min(most, usual))
         library = (Keras if source == "keras" else Torch)(network, source, u8)
-        if source != "keras" and not any(kind == "f32" for _, kind, _ in missing):
-            library.take("f32", missing[0][2])  # what is rounded
         for kind, classes in dict.fromkeys((kind, classes) for _, kind, classes in missing):
             library.take(kind, classes)
             single, want = library.answer()

@@ -72,5 +72,6 @@ def run(*command):
 
 
 def effnet_logits(program, model, paths, *options):
-    lines = run(program, "predict", model, *paths, "--json", "--logits", *options).splitlines()
-    return np.array([json.loads(line)["logits"] for line in lines])
+    """Or, of a network without classes, its features."""
+    lines = [json.loads(line) for line in run(program, "predict", model, *paths, "--json", "--logits", *options).splitlines()]
+    return np.array([line["logits"] if "logits" in line else line["embedding"] for line in lines])
