@@ -13,7 +13,7 @@ its margin is wider than that.
 The libraries are those of tools/check_import.txt, installed by pip into an environment under FOLDER (build/check_import), which is made
 where it is missing; --here takes the interpreter that runs this, and ends with status 77 where a package is missing. Rows that are in TSV
 already are not made again, so a run that was cut off goes on; each file is deleted once it was read. --table prints the TSV as the table
-of docs/export.md and ends."""
+of docs/formats.md and ends."""
 import argparse
 import csv
 import json
