@@ -355,13 +355,13 @@ static void hash_of_several(void **state)
     remove(t_tmp("all"));
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "checkpoints/tensorflow/sharded/model.ckpt.%s", members[i]);
-        append_file(t_tmp("all"), t_data(path));
+        append_file(t_tmp("all"), t_data("%s", path));
     }
     T_OK(eff_file_sha256(t_tmp("all"), whole, &together, &err), err);
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "checkpoints/tensorflow/sharded%s",
                  (const char *[]){ "", "/model.ckpt", "/model.ckpt.index" }[i]);
-        T_OK(eff_checkpoint_open(&c, t_data(path), &err), err);
+        T_OK(eff_checkpoint_open(&c, t_data("%s", path), &err), err);
         T_OK(eff_checkpoint_sha256(c, hex, &bytes, &files, &err), err);
         assert_string_equal(hex, whole);
         assert_true(bytes == together && files == 3);
