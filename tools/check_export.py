@@ -32,14 +32,14 @@ try:
 except ImportError:
     openvino = None
 
-# input size and the most pictures, by name in the library
+# input size and the most pictures, by name in the library: as many as take about ten minutes of a core at most
 NETWORKS = {
-    "tf_efficientnet_b0": (224, 100), "tf_efficientnet_b1": (240, 16), "tf_efficientnet_b2": (260, 16), "tf_efficientnet_b3": (300, 8),
-    "tf_efficientnet_b4": (380, 4), "tf_efficientnet_b5": (456, 3), "tf_efficientnet_b6": (528, 2), "tf_efficientnet_b7": (600, 2),
-    "tf_efficientnet_lite0": (224, 100), "tf_efficientnet_lite1": (240, 16), "tf_efficientnet_lite2": (260, 16),
-    "tf_efficientnet_lite3": (280, 8), "tf_efficientnet_lite4": (300, 8), "efficientnet_b0": (224, 8), "mobilenetv2_100": (224, 16),
-    "resnet50": (224, 16), "tf_efficientnetv2_s": (224, 4), "tv:efficientnet_b0": (224, 8), "tv:mobilenet_v2": (224, 16),
-    "tv:resnet50": (224, 16), "tv:efficientnet_v2_s": (224, 4),
+    "tf_efficientnet_b0": (224, 100), "tf_efficientnet_b1": (240, 100), "tf_efficientnet_b2": (260, 100), "tf_efficientnet_b3": (300, 100),
+    "tf_efficientnet_b4": (380, 60), "tf_efficientnet_b5": (456, 24), "tf_efficientnet_b6": (528, 12), "tf_efficientnet_b7": (600, 6),
+    "tf_efficientnet_lite0": (224, 100), "tf_efficientnet_lite1": (240, 100), "tf_efficientnet_lite2": (260, 100),
+    "tf_efficientnet_lite3": (280, 100), "tf_efficientnet_lite4": (300, 100), "efficientnet_b0": (224, 100), "mobilenetv2_100": (224, 100),
+    "resnet50": (224, 100), "tf_efficientnetv2_s": (224, 100), "tv:efficientnet_b0": (224, 100), "tv:mobilenet_v2": (224, 100),
+    "tv:resnet50": (224, 100), "tv:efficientnet_v2_s": (224, 100),
 }
 BATCH = 4
 BYTES = 8  # pictures for the form that takes uint8, which differs in its first four nodes only
