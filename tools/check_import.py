@@ -70,17 +70,18 @@ class Results:
         return [case for case in SOURCES[source] if (network, source, *case) not in self.rows]
 
     def print_table(self):
-        """A line a network and source: its forms, and the worst of them."""
-        print("| network | written by | forms | pictures | the library's float32 | effnet |")
-        print("|---|---|---|---|---:|---:|")
+        """A line a network and source, each figure the worst of its forms."""
+        print("| network | written by | files | pictures | the library's float32 | effnet | f16 | bf16 | body alone |")
+        print("|---|---|---:|---|---:|---:|---:|---:|---:|")
         lines = {}
         for row in self.rows.values():
-            lines.setdefault((row["network"], row["source"], row["type"], row["classes"] == "0"), []).append(row)
-        for (network, source, kind, body), rows in lines.items():
-            forms = ", ".join(f"`.{form}`" for form in dict.fromkeys(row["form"] for row in rows)) + (", body alone" if body else "")
-            worst = {c: max(float(row[c]) for row in rows) for c in ("library", "effnet")}
-            print(f"| {network} | {source} | {forms}{'' if kind == 'f32' else ' ' + kind} | {rows[0]['pictures']} of {rows[0]['pixels']} | "
-                  f"{worst['library']:.1e} | {worst['effnet']:.1e} |")
+            lines.setdefault((row["network"], row["source"]), []).append(row)
+        for (network, source), rows in lines.items():
+            def worst(column, kind=None, body=False):
+                found = [float(row[column]) for row in rows if kind in (None, row["type"]) and (kind is None or body == (row["classes"] == "0"))]
+                return f"{max(found):.1e}" if found else ""
+            print(f"| {network} | {source} | {len(rows)} | {min(int(row['pictures']) for row in rows)} of {rows[0]['pixels']} | {worst('library')} | "
+                  f"{worst('effnet', 'f32')} | {worst('effnet', 'f16')} | {worst('effnet', 'bf16')} | {worst('effnet', 'f32', True)} |")
 
 
 # --------------------------------------------------------------------------------------------- the libraries' networks
