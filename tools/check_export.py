@@ -35,7 +35,7 @@ except ImportError:
 # input size and the most pictures, by name in the library: as many as take about ten minutes of a core at most
 NETWORKS = {
     "tf_efficientnet_b0": (224, 100), "tf_efficientnet_b1": (240, 100), "tf_efficientnet_b2": (260, 100), "tf_efficientnet_b3": (300, 100),
-    "tf_efficientnet_b4": (380, 60), "tf_efficientnet_b5": (456, 24), "tf_efficientnet_b6": (528, 12), "tf_efficientnet_b7": (600, 6),
+    "tf_efficientnet_b4": (380, 100), "tf_efficientnet_b5": (456, 60), "tf_efficientnet_b6": (528, 30), "tf_efficientnet_b7": (600, 15),
     "tf_efficientnet_lite0": (224, 100), "tf_efficientnet_lite1": (240, 100), "tf_efficientnet_lite2": (260, 100),
     "tf_efficientnet_lite3": (280, 100), "tf_efficientnet_lite4": (300, 100), "efficientnet_b0": (224, 100), "mobilenetv2_100": (224, 100),
     "resnet50": (224, 100), "tf_efficientnetv2_s": (224, 100), "tv:efficientnet_b0": (224, 100), "tv:mobilenet_v2": (224, 100),
