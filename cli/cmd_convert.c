@@ -169,10 +169,7 @@ static int convert(const cli_args *a, int inputs, const char *out, eff_model *m)
     if (!licence) licence = eff_model_get_info(m)->licence;
     if (eff_model_set_origin(m, origin, licence, &err) != EFF_OK) return cli_fail(&err, "--origin");
     if (cli_stopped()) return CLI_FAILED;
-    if (cli_is_export(a, out)) {
-        const int usable = cli_need_classes(a, m);
-        return usable == CLI_OK ? cli_export(a, a->files[0], out, m) : usable;
-    }
+    if (cli_is_export(a, out)) return cli_export(a, a->files[0], out, m);
     if (eff_model_save(m, out, &err) != EFF_OK) return cli_fail(&err, out);
     parity p = { 0 };
     int status = check_parity(&p, out, m);

@@ -89,7 +89,7 @@ static int show_file(const cli_args *a, const char *path, const eff_checkpoint *
 {
     const size_t n = eff_checkpoint_count(c);
     cli_file_facts f;
-    const int status = cli_find_facts(&f, path);
+    const int status = cli_find_facts(&f, path, c);
     if (status != CLI_OK) return status;
     if (cli_flag(a, "json")) {
         json_t *j = cli_json_object();
@@ -146,7 +146,7 @@ static int show_model(const cli_args *a, const eff_model *m, const eff_checkpoin
     const bool train = cli_flag(a, "train");
     eff_train_memory t;
     cli_file_facts f;
-    const int status = cli_find_facts(&f, a->files[0]);
+    const int status = cli_find_facts(&f, a->files[0], c);
     if (status != CLI_OK) return status;
     if (train) {
         eff_error err = { 0 };

@@ -77,7 +77,7 @@ static void say_taken(const eff_model *m)
 static void say_model(const char *out, const eff_model *m)
 {
     const eff_model_info *const i = eff_model_get_info(m);
-    printf("%s: %s, %s parameters, %d classes", cli_clean(out), cli_clean(i->name), cli_exact(i->params), i->classes);
+    printf("%s: %s, %s parameters, %s", cli_clean(out), cli_clean(i->name), cli_exact(i->params), cli_outputs_text(m));
 }
 
 /* ----------------------------------------------------------------------------------------------- ONNX */
@@ -87,6 +87,12 @@ static json_t *parity_json(const eff_parity *p)
     json_t *const j = cli_json_object();
     cli_json_set(j, "runtime", cli_json_text(p->runtime));
     cli_json_set(j, "images", cli_json_count((uint64_t)p->images));
+    if (p->features) {
+        cli_json_set(j, "features", cli_json_count((uint64_t)p->features));
+        cli_json_set(j, "max_dfeature", cli_json_number(p->max_dlogit));
+        cli_json_set(j, "feature_spread", cli_json_number(p->spread));
+        return j;
+    }
     cli_json_set(j, "same_top1", cli_json_count((uint64_t)p->same_top1));
     cli_json_set(j, "max_dp", cli_json_number(p->max_dp));
     cli_json_set(j, "max_dlogit", cli_json_number(p->max_dlogit));
@@ -104,8 +110,9 @@ static int print_onnx(const cli_args *a, const char *in, const char *out, const 
         printf("; input uint8 [batch, %d, %d, 3]\n", r->height, r->width);
     else
         printf("; input float32 [batch, 3, %d, %d]\n", r->height, r->width);
-    printf("parity by %s on %d %s images: top-1 equal on %d, max |dp| %.1e, max |dlogit| %.1e of their spread\n",
-           p->runtime, p->images, cli_given(a, "check") ? "of your" : "built-in", p->same_top1, p->max_dp,
+    printf("parity by %s on %d %s images: ", p->runtime, p->images, cli_given(a, "check") ? "of your" : "built-in");
+    if (!p->features) printf("top-1 equal on %d, max |dp| %.1e, ", p->same_top1, p->max_dp);
+    printf("max |d%s| %.1e of their spread\n", p->features ? "feature" : "logit",
            p->spread > 0 ? p->max_dlogit / p->spread : 0.0);
     say_taken(m);
     return cli_flush() ? CLI_OK : CLI_FAILED;
@@ -181,7 +188,7 @@ static int export_weights(const cli_args *a, const char *in, const char *out, co
     }
     say_model(out, m);
     printf("; %s's names", names);
-    if (*loads_as) printf(", loads as %s", loads_as);
+    if (*loads_as) printf(", loads as %s%s", loads_as, eff_model_get_info(m)->classes ? "" : " without its classifier");
     printf("; %d tensors read back, equal to the bit\n", n);
     say_taken(m);
     return cli_flush() ? CLI_OK : CLI_FAILED;

@@ -44,11 +44,13 @@ static types count_types(const eff_checkpoint *c)
     return t;
 }
 
-int cli_find_facts(cli_file_facts *f, const char *path)
+int cli_find_facts(cli_file_facts *f, const char *path, const eff_checkpoint *c)
 {
     eff_error err = { 0 };
-    *f = (cli_file_facts){ .known = cli_is_file(path) };
-    if (!f->known || eff_file_sha256(path, f->sha256, &f->bytes, &err) == EFF_OK) return CLI_OK;
+    *f = (cli_file_facts){ 0 };
+    if (c && eff_checkpoint_sha256(c, f->sha256, &f->bytes, &f->files, &err) != EFF_OK) return cli_fail(&err, path);
+    f->known = f->files || cli_is_file(path);
+    if (!f->known || f->files || eff_file_sha256(path, f->sha256, &f->bytes, &err) == EFF_OK) return CLI_OK;
     return cli_fail(&err, path);
 }
 
@@ -68,7 +70,11 @@ void cli_print_facts(const cli_file_facts *f, const char *format, const eff_chec
         printf("%s", hint);
     }
     putchar('\n');
-    if (f->known) printf("  SHA-256         %s\n", f->sha256);
+    if (!f->known) return;
+    printf("  SHA-256         %s", f->sha256);
+    if (f->files)
+        printf(" of the index and %zu data file%s, one after the other", f->files - 1, f->files == 2 ? "" : "s");
+    putchar('\n');
 }
 
 /* ---------------------------------------------------------------------------------------------- assumptions */
@@ -110,6 +116,7 @@ void cli_facts_json(json_t *j, const cli_file_facts *f, const cli_args *a, const
         json_t *file = cli_json_object();
         if (f->known) cli_json_set(file, "bytes", cli_json_count(f->bytes));
         if (f->known) cli_json_set(file, "sha256", cli_json_text(f->sha256));
+        if (f->files) cli_json_set(file, "files", cli_json_count(f->files));
         if (c) {
             const types t = count_types(c);
             json_t *list = cli_json_object();

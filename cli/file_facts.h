@@ -8,13 +8,16 @@
 #include "output.h"
 
 typedef struct cli_file_facts {
-    bool known; /* false: what was read is no single file (a built-in, several files) */
+    bool known; /* false: what was read is no file (a built-in) */
     uint64_t bytes;
+    size_t files; /* of a TensorFlow checkpoint: its index and data files, whose bytes and hash these are as if they
+                     were one; else 0 */
     char sha256[65];
 } cli_file_facts;
 
-/** Read the file at `path`, if it is one. @return CLI_OK or the exit status after one line */
-int cli_find_facts(cli_file_facts *f, const char *path);
+/** Read the file at `path`, if it is one, or the files of c (NULL: none was opened). @return CLI_OK or the exit status
+ * after one line */
+int cli_find_facts(cli_file_facts *f, const char *path, const eff_checkpoint *c);
 
 /** Lines of info's list of facts. `c`: the directory of its tensors, NULL when it has none. `hint` ends the line on
  * them. */

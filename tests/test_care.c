@@ -139,7 +139,9 @@ static void what_is_kept(void **state)
         T_OK(eff_model_set_record(i ? a : b, EFF_RECORD_METRICS, "{\"top1\":0.5}", &err), err);
         T_OK(eff_model_set_record(i ? a : b, EFF_RECORD_TRAINING, "{\"seed\":1}", &err), err);
     }
+    a->meta.note = eff_strdup("moving averages"); /* of what the tensors of its file were; b's says nothing */
     T_OK(eff_model_average(&out, (const eff_model *[]){ a, b }, 2, -1, &err), err);
+    assert_string_equal(eff_model_get_info(out)->note, "moving averages");
     assert_string_equal(eff_model_class_name(out, 4), "class 4");
     assert_int_equal(eff_model_find_class(out, "n0003"), 3);
     assert_null(eff_model_get_info(out)->origin);
@@ -147,6 +149,10 @@ static void what_is_kept(void **state)
     assert_true(eff_model_temperature(out) == 1);
     assert_null(eff_model_record(out, EFF_RECORD_METRICS));
     assert_string_equal(eff_model_record(out, EFF_RECORD_TRAINING), "{\"seed\":1}");
+    eff_model_free(out);
+    b->meta.note = eff_strdup("tensors under model");
+    T_OK(eff_model_average(&out, (const eff_model *[]){ a, b }, 2, -1, &err), err);
+    assert_null(eff_model_get_info(out)->note);
     eff_model_free(out);
     eff_model_free(a);
     eff_model_free(b);
@@ -202,7 +208,9 @@ static void new_head(void **state)
     (void)state;
     eff_error err = { 0 };
     eff_model *const m = network(SMALL, 1), *a, *b, *fresh;
+    m->meta.note = eff_strdup("tensors under model");
     T_OK(eff_model_with_head(&a, m, 9, 7, &err), err);
+    assert_string_equal(eff_model_get_info(a)->note, "tensors under model");
     T_OK(eff_model_with_head(&b, m, 9, 7, &err), err);
     same_bits(a, b);
     eff_model_free(b);
@@ -325,6 +333,54 @@ static void hashes(void **state)
     assert_int_equal(eff_file_sha256(t_tmp("absent"), hex, &bytes, &err), EFF_EFORMAT);
 }
 
+static void append_file(const char *to, const char *from)
+{
+    FILE *const f = fopen(from, "rb"), *const g = fopen(to, "ab");
+    assert_true(f && g);
+    for (int b; (b = getc(f)) != EOF;) putc(b, g);
+    fclose(f);
+    assert_int_equal(fclose(g), 0);
+}
+
+/* A TensorFlow checkpoint is its index and then its data files, whichever of them it was given as. */
+static void hash_of_several(void **state)
+{
+    (void)state;
+    static const char *const members[] = { "index", "data-00000-of-00002", "data-00001-of-00002" };
+    char hex[65], whole[65], path[128];
+    uint64_t bytes = 0, together = 0;
+    size_t files = 0;
+    eff_error err = { 0 };
+    eff_checkpoint *c;
+    remove(t_tmp("all"));
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "checkpoints/tensorflow/sharded/model.ckpt.%s", members[i]);
+        append_file(t_tmp("all"), t_data("%s", path));
+    }
+    T_OK(eff_file_sha256(t_tmp("all"), whole, &together, &err), err);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "checkpoints/tensorflow/sharded%s",
+                 (const char *[]){ "", "/model.ckpt", "/model.ckpt.index" }[i]);
+        T_OK(eff_checkpoint_open(&c, t_data("%s", path), &err), err);
+        T_OK(eff_checkpoint_sha256(c, hex, &bytes, &files, &err), err);
+        assert_string_equal(hex, whole);
+        assert_true(bytes == together && files == 3);
+        eff_checkpoint_close(c);
+    }
+    T_OK(eff_checkpoint_open(&c, t_data("checkpoints/small_timm_tf.safetensors"), &err), err);
+    T_OK(eff_checkpoint_sha256(c, hex, &bytes, &files, &err), err);
+    assert_true(files == 0 && bytes == 0);
+    eff_checkpoint_close(c);
+    append_file(t_tmp("gone.index"), t_data("checkpoints/tensorflow/good/model.ckpt.index"));
+    append_file(t_tmp("gone.data-00000-of-00001"),
+                t_data("checkpoints/tensorflow/good/model.ckpt.data-00000-of-00001"));
+    T_OK(eff_checkpoint_open(&c, t_tmp("gone"), &err), err);
+    remove(t_tmp("gone.data-00000-of-00001"));
+    assert_int_equal(eff_checkpoint_sha256(c, hex, &bytes, &files, &err), EFF_EFORMAT);
+    assert_non_null(strstr(err.msg, "gone.data-00000-of-00001: no such file"));
+    eff_checkpoint_close(c);
+}
+
 /* --------------------------------------------------------------------------------------- memory that ends */
 
 static void memory_ends(void **state)
@@ -364,7 +420,7 @@ int main(void)
         cmocka_unit_test(what_is_kept),      cmocka_unit_test(mismatches),
         cmocka_unit_test(new_head),          cmocka_unit_test(features),
         cmocka_unit_test(no_classes),        cmocka_unit_test(hashes),
-        cmocka_unit_test(memory_ends),
+        cmocka_unit_test(hash_of_several),   cmocka_unit_test(memory_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

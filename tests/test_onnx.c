@@ -12,6 +12,7 @@
 #include "formats/onnx_stream.h"
 #include "model/table_json.h"
 
+#include <effnet/care.h>
 #include <effnet/export.h>
 
 #include <math.h>
@@ -452,6 +453,40 @@ static void test_gate(void **state)
     eff_model_free(other);
 }
 
+/* A body's features pass the same gate, and a changed weight is seen in them. */
+static void test_body(void **state)
+{
+    (void)state;
+    const char *const path = t_tmp("body.onnx");
+    eff_error err = { 0 };
+    eff_parity p;
+    eff_export_opts o;
+    eff_model *m = built_in(specs[0]), *body;
+    T_OK(eff_model_with_head(&body, m, 0, 0, &err), err);
+    const int d = eff_model_features(m);
+    eff_export_opts_init(&o);
+    for (int r = 0; r < 2; r++) {
+        if (!(o.runtime = r ? getenv("EFFNET_ORT") : "none")) continue;
+        for (o.with_preprocess = 0; o.with_preprocess < 2; o.with_preprocess++) {
+            T_OK(eff_export_onnx(body, path, &o, &p, &err), err);
+            assert_true(p.passed && p.images == 8 && p.features == d && p.spread > 0 && p.max_dlogit < 1e-4 * p.spread);
+            assert_true(p.same_top1 == 0 && p.max_dp == 0);
+        }
+        eff_onnx g;
+        T_OK(eff_onnx_open(&g, path, &err), err);
+        assert_true(eff_slice_is(g.output_name, "features") && g.output_shape.dim[1] == d);
+        eff_onnx_close(&g);
+        write_onnx(body, path, false);
+        change_weight(path, "blocks.1.0.dw.conv.weight", 1, -0.5f);
+        T_OK(eff_export_check(body, path, &o, &p, &err), err);
+        assert_true(!p.passed && strstr(p.reason, "a feature differs by") && p.rounding < 1e-3 * p.max_dlogit);
+        T_OK(eff_export_check(m, path, &o, &p, &err), err); /* and it is not the whole network */
+        assert_true(!p.passed);
+    }
+    eff_model_free(body);
+    eff_model_free(m);
+}
+
 /* ----------------------------------------------------------------------------------- names of libraries */
 
 static void test_names(void **state)
@@ -505,7 +540,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

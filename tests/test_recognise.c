@@ -259,6 +259,39 @@ static void test_custom(void **state)
     }
 }
 
+/* Without its classifier a network is recognised as a body, in every naming; not where some classifier is there under a name
+ * that is not the network's. */
+static void test_bodies(void **state)
+{
+    (void)state;
+    static const char *const specs[] = { "b3", "b0@width=0.35,depth=0.5", "efficientnet-v2-s", "resnet18", "mobilenetv2-1.0" };
+    int bodies = 0;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        for (int f = 0; f < EFF_NAMING_COUNT; f++) {
+            eff_error err = { 0 };
+            eff_table t;
+            eff_graph *g;
+            eff_graph_free(build(&t, specs[i]));
+            if (!spells((eff_family)f, t.name)) continue;
+            t.classes = 0;
+            T_OK(eff_graph_build(&g, &t, 0, 0, &err), err);
+            eff_checkpoint *c = t_fake((eff_family)f, &t, g);
+            const eff_claim claim = { .family = eff_family_name((eff_family)f) };
+            eff_recognised r;
+            T_OK(recognise(&r, c, &claim, &err), err);
+            same_network(&r.table, &t);
+            assert_string_equal(r.table.name, t.name);
+            eff_recognised_free(&r);
+            t_fake_add(c, "my_classes.weight", EFF_F32, 2, 10, 1280, 0, 0);
+            assert_int_equal(recognise(&r, c, &claim, &err), EFF_EFORMAT);
+            assert_non_null(strstr(err.msg, "tensor my_classes.weight belongs to no parameter"));
+            t_fake_free(c);
+            eff_graph_free(g);
+            bodies++;
+        }
+    assert_true(bodies >= 20);
+}
+
 /* ---------------------------------------------------------------------------------------- refusals */
 
 typedef struct change {
@@ -674,7 +707,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_built_in),      cmocka_unit_test(test_scaled),
         cmocka_unit_test(test_unclaimed),     cmocka_unit_test(test_scaled_comparators),
-        cmocka_unit_test(test_wide_resnet),
+        cmocka_unit_test(test_wide_resnet),   cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_custom),        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_nothing_fits),  cmocka_unit_test(test_hostile_shapes),
         cmocka_unit_test(test_claims_more_than_the_file), cmocka_unit_test(test_weights_arrive),

@@ -37,6 +37,10 @@ EFF_API eff_status eff_model_average(eff_model **out, const eff_model *const *mo
  * @return EFF_EFORMAT when there is no such file or it is none */
 EFF_API eff_status eff_file_sha256(const char *path, char hex[65], uint64_t *bytes, eff_error *err);
 
+/** The same of an open checkpoint that lies in several files (TensorFlow's): of its index and then its data files in their
+ * order, as if they were one. *files: how many these are; 0 for a checkpoint that is one file, of which nothing is computed. */
+EFF_API eff_status eff_checkpoint_sha256(const eff_checkpoint *c, char hex[65], uint64_t *bytes, size_t *files, eff_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,6 +29,8 @@ EFF_API void eff_export_opts_init(eff_export_opts *o);
 typedef struct eff_parity {
     char runtime[64]; /* "ONNX Runtime 1.32.0", "effnet's evaluator"                        */
     int images, same_top1;
+    int features;      /* 0; or of a body without classes how many it gives: they are what max_dlogit, spread and
+                        * rounding tell of, and same_top1 and max_dp stay 0                   */
     double max_dp;     /* largest difference of a probability                                */
     double max_dlogit; /* largest difference of a logit                                      */
     double spread;     /* standard deviation of all logits: what max_dlogit is measured by   */

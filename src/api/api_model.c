@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "fetch/digest.h"
+#include "formats/checkpoint.h"
 #include "formats/formats.h"
 #include "formats/modelfile.h"
 #include "infer/engine.h"
@@ -106,6 +107,38 @@ EFF_API eff_status eff_file_sha256(const char *path, char hex[65], uint64_t *byt
     s = eff_digest_file(fd, hex, &size, NULL, NULL, err);
     close(fd);
     if (s == EFF_OK && bytes) *bytes = size;
+    return s;
+}
+
+/* Add file `i` of the checkpoint. */
+static eff_status digest_member(eff_digest *d, const eff_checkpoint *c, size_t i, uint64_t *bytes, eff_error *err)
+{
+    int fd;
+    uint64_t size;
+    char *const path = c->file(c, i);
+    if (!path) return eff_fail_memory(err, 256);
+    eff_status s = eff_file_open(path, &fd, &size, err);
+    if (s == EFF_OK) {
+        s = eff_digest_add_file(d, fd, bytes, NULL, NULL, err);
+        close(fd);
+    }
+    const char *const slash = strrchr(path, '/');
+    if (s != EFF_OK) eff_error_prefix(err, "%.200s", slash ? slash + 1 : path);
+    eff_free(path);
+    return s;
+}
+
+EFF_API eff_status eff_checkpoint_sha256(const eff_checkpoint *c, char hex[65], uint64_t *bytes, size_t *files, eff_error *err)
+{
+    eff_digest d;
+    if (!c || !hex || !bytes || !files)
+        return eff_fail(err, EFF_EARG, "eff_checkpoint_sha256: a checkpoint, hex, bytes and files are needed");
+    *bytes = 0;
+    *files = c->files;
+    if (!c->files) return EFF_OK;
+    eff_status s = eff_digest_begin(&d, err);
+    for (size_t i = 0; s == EFF_OK && i < c->files; i++) s = digest_member(&d, c, i, bytes, err);
+    if (!eff_digest_end(&d, hex) && s == EFF_OK) s = eff_fail(err, EFF_ENOMEM, "SHA-256 cannot be computed");
     return s;
 }
 

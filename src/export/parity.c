@@ -40,12 +40,12 @@ typedef struct gate {
     eff_pool *pool;
     bool bytes; /* the file's input is uint8 */
     size_t pixels;
-    int classes, in_chunk;
+    int outputs, in_chunk; /* logits, or features of a body                */
     float *x;              /* [CHUNK][h][w][3], normalised */
     float *planes;         /* the same as [3][h][w]; or, of bytes, */
     uint8_t *rgb;          /* as [h][w][3]                 */
-    float *ours, *theirs;  /* [CHUNK][classes]             */
-    float *prob;           /* [2][classes]                 */
+    float *ours, *theirs;  /* [CHUNK][outputs]             */
+    float *prob;           /* [2][outputs]                 */
     eff_error task[CHUNK]; /* of the evaluator, by batch  */
     double sum, squares;
     size_t logits;
@@ -122,10 +122,10 @@ static void evaluate_batch(void *ctx, int task, int worker)
 {
     gate *const t = ctx;
     const int first = task * BATCH, n = batch_size(t, first);
-    const size_t logits = (size_t)n * (size_t)t->classes;
+    const size_t logits = (size_t)n * (size_t)t->outputs;
     (void)worker;
     t->task[task] = (eff_error){ 0 };
-    eff_onnx_eval(&t->g, batch_input(t, first), n, t->theirs + (size_t)first * (size_t)t->classes, logits,
+    eff_onnx_eval(&t->g, batch_input(t, first), n, t->theirs + (size_t)first * (size_t)t->outputs, logits,
                   EFF_ONNX_ANY_WORK, &t->task[task]);
 }
 
@@ -134,7 +134,7 @@ static eff_status run_file(gate *t, eff_error *err)
     if (t->runtime) {
         for (int first = 0; first < t->in_chunk; first += BATCH) {
             const eff_status s = eff_runtime_run(t->runtime, &t->g, batch_input(t, first), batch_size(t, first),
-                                                 t->theirs + (size_t)first * (size_t)t->classes, t->classes, err);
+                                                 t->theirs + (size_t)first * (size_t)t->outputs, t->outputs, err);
             if (s != EFF_OK) return s;
         }
         return EFF_OK;
@@ -151,25 +151,40 @@ static eff_status run_file(gate *t, eff_error *err)
 
 /* ----------------------------------------------------------------------------------------- comparing */
 
-static void compare(gate *t, const float *ours, const float *theirs)
+/* Each output's difference, and what tells of how large outputs are. */
+static void compare_outputs(gate *t, const float *ours, const float *theirs)
 {
-    const double temperature = t->m->meta.temperature > 0 ? t->m->meta.temperature : 1;
-    float *const p = t->prob, *const q = t->prob + t->classes;
-    eff_softmax_at(ours, t->classes, temperature, p);
-    eff_softmax_at(theirs, t->classes, temperature, q);
-    for (int i = 0; i < t->classes; i++) {
-        const double logit = fabs((double)ours[i] - (double)theirs[i]), prob = fabs((double)p[i] - (double)q[i]);
-        if (!isfinite(logit) || !isfinite(prob)) t->not_numbers = true;
-        if (logit > t->p->max_dlogit) t->p->max_dlogit = logit;
-        if (prob > t->p->max_dp) t->p->max_dp = prob;
+    for (int i = 0; i < t->outputs; i++) {
+        const double d = fabs((double)ours[i] - (double)theirs[i]);
+        if (!isfinite(d)) t->not_numbers = true;
+        if (d > t->p->max_dlogit) t->p->max_dlogit = d;
         t->sum += (double)ours[i];
         t->squares += (double)ours[i] * (double)ours[i];
     }
-    t->logits += (size_t)t->classes;
+    t->logits += (size_t)t->outputs;
+}
+
+static void compare_answers(gate *t, const float *ours, const float *theirs)
+{
+    const double temperature = t->m->meta.temperature > 0 ? t->m->meta.temperature : 1;
+    float *const p = t->prob, *const q = t->prob + t->outputs;
+    eff_softmax_at(ours, t->outputs, temperature, p);
+    eff_softmax_at(theirs, t->outputs, temperature, q);
+    for (int i = 0; i < t->outputs; i++) {
+        const double d = fabs((double)p[i] - (double)q[i]);
+        if (!isfinite(d)) t->not_numbers = true;
+        if (d > t->p->max_dp) t->p->max_dp = d;
+    }
     int our_first, their_first;
-    eff_top_k(ours, t->classes, 1, &our_first);
-    eff_top_k(theirs, t->classes, 1, &their_first);
+    eff_top_k(ours, t->outputs, 1, &our_first);
+    eff_top_k(theirs, t->outputs, 1, &their_first);
     t->p->same_top1 += our_first == their_first;
+}
+
+static void compare(gate *t, const float *ours, const float *theirs)
+{
+    compare_outputs(t, ours, theirs);
+    if (!t->p->features) compare_answers(t, ours, theirs);
     t->p->images++;
 }
 
@@ -187,13 +202,13 @@ static eff_status measure_rounding(gate *t, eff_error *err)
     t->in_chunk = t->p->images < CHUNK ? t->p->images : CHUNK;
     for (int i = 0; s == EFF_OK && i < t->in_chunk; i++) s = prepare(t, (size_t)i, i, err);
     if (s == EFF_OK) {
-        eff_parity own = { 0 }, *const kept = t->p;
+        eff_parity own = { .features = t->p->features }, *const kept = t->p;
         const bool not_numbers = t->not_numbers;
         eff_engine_score(t->e, t->x, t->in_chunk, t->ours, NULL);
         eff_engine_score(reference, t->x, t->in_chunk, t->theirs, NULL);
         t->p = &own;
         for (int i = 0; i < t->in_chunk; i++)
-            compare(t, t->ours + (size_t)i * (size_t)t->classes, t->theirs + (size_t)i * (size_t)t->classes);
+            compare(t, t->ours + (size_t)i * (size_t)t->outputs, t->theirs + (size_t)i * (size_t)t->outputs);
         t->p = kept;
         t->not_numbers = not_numbers;
         t->p->rounding = own.max_dlogit;
@@ -210,15 +225,17 @@ static eff_status judge(gate *t, eff_error *err)
     /* a network of one class on one picture has no spread: its logit's size stands for it */
     p->spread = sqrt(variance > 1e-12 * square ? variance : square);
     const double bar = t->o->bar;
-    if (t->not_numbers) return refuse(p, "a logit is not a finite number");
+    const char *const output = p->features ? "feature" : "logit";
+    if (t->not_numbers)
+        return refuse(p, p->features ? "a feature is not a finite number" : "a logit is not a finite number");
     p->passed = p->max_dp <= bar && p->max_dlogit <= bar * p->spread;
     if (p->passed) return EFF_OK;
     const eff_status s = measure_rounding(t, err);
     const int n =
         p->max_dp > bar
             ? snprintf(p->reason, sizeof p->reason, "a probability differs by %.2g, more than %.2g", p->max_dp, bar)
-            : snprintf(p->reason, sizeof p->reason, "a logit differs by %.2g of the logits' spread, more than %.2g",
-                       p->max_dlogit / p->spread, bar);
+            : snprintf(p->reason, sizeof p->reason, "a %s differs by %.2g of the %ss' spread, more than %.2g", output,
+                       p->max_dlogit / p->spread, output, bar);
     if (p->rounding > 0)
         snprintf(p->reason + n, sizeof p->reason - (size_t)n,
                  "; sums in another order alone make %.2g of the spread here", p->rounding / p->spread);
@@ -241,15 +258,16 @@ static bool input_fits(gate *t)
 static eff_status make_room(gate *t, eff_error *err)
 {
     const eff_preprocess *const rule = &t->m->meta.preprocess;
-    t->classes = t->m->table.classes;
+    t->outputs = eff_graph_outputs(t->m->graph);
+    t->p->features = t->m->table.classes ? 0 : t->outputs;
     t->pixels = (size_t)rule->height * (size_t)rule->width;
-    const size_t values = CHUNK * t->pixels * 3, logits = CHUNK * (size_t)t->classes;
+    const size_t values = CHUNK * t->pixels * 3, logits = CHUNK * (size_t)t->outputs;
     t->x = eff_malloc(values * sizeof *t->x);
     t->planes = eff_malloc(values * sizeof *t->planes);
     t->rgb = eff_malloc(values);
     t->ours = eff_malloc(logits * sizeof *t->ours);
     t->theirs = eff_malloc(logits * sizeof *t->theirs);
-    t->prob = eff_malloc(2 * (size_t)t->classes * sizeof *t->prob);
+    t->prob = eff_malloc(2 * (size_t)t->outputs * sizeof *t->prob);
     if (t->x && t->planes && t->rgb && t->ours && t->theirs && t->prob) return EFF_OK;
     return eff_fail_memory(err, values * sizeof *t->x);
 }
@@ -295,7 +313,7 @@ static eff_status compare_all(gate *t, eff_error *err)
             return s;
         }
         for (int i = 0; i < t->in_chunk; i++)
-            compare(t, t->ours + (size_t)i * (size_t)t->classes, t->theirs + (size_t)i * (size_t)t->classes);
+            compare(t, t->ours + (size_t)i * (size_t)t->outputs, t->theirs + (size_t)i * (size_t)t->outputs);
     }
     return judge(t, err);
 }

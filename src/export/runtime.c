@@ -125,7 +125,7 @@ static eff_status take_output(const eff_runtime *r, void *value, float *out, siz
     eff_status s = judge(r, CALL(r, GET_TYPE_AND_SHAPE, shape_fn)(value, &shape), "looking at the output", err);
     if (s == EFF_OK) s = judge(r, CALL(r, GET_ELEMENT_COUNT, count_fn)(shape, &count), "looking at the output", err);
     if (s == EFF_OK && count != n)
-        s = eff_fail(err, EFF_EFORMAT, "ONNX Runtime: expected %zu logits, found %zu", n, count);
+        s = eff_fail(err, EFF_EFORMAT, "ONNX Runtime: expected %zu values, found %zu", n, count);
     if (s == EFF_OK) s = judge(r, CALL(r, GET_TENSOR_DATA, data_fn)(value, &data), "looking at the output", err);
     if (s == EFF_OK) memcpy(out, data, n * sizeof *out);
     release(r, RELEASE_SHAPE, shape);

@@ -36,24 +36,33 @@ bool eff_digest_end(eff_digest *d, char hex[65])
     return ok;
 }
 
-eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t), void *ctx,
-                           eff_error *err)
+eff_status eff_digest_add_file(eff_digest *d, int fd, uint64_t *size, int (*tick)(void *, uint64_t), void *ctx,
+                               eff_error *err)
 {
-    eff_digest d = { NULL };
     unsigned char *const block = eff_malloc(BLOCK);
-    eff_status s = block ? eff_digest_begin(&d, err) : eff_fail_memory(err, BLOCK);
-    *size = 0;
-    while (s == EFF_OK) {
-        const ssize_t n = pread(fd, block, BLOCK, (off_t)*size);
+    eff_status s = block ? EFF_OK : eff_fail_memory(err, BLOCK);
+    for (off_t at = 0; s == EFF_OK;) {
+        const ssize_t n = pread(fd, block, BLOCK, at);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) s = eff_fail(err, EFF_EIO, "cannot be read: %s", strerror(errno));
         if (n <= 0) break;
+        at += n;
         *size += (uint64_t)n;
-        if (!eff_digest_add(&d, block, (size_t)n)) s = eff_fail(err, EFF_ENOMEM, "SHA-256 cannot be computed");
+        if (!eff_digest_add(d, block, (size_t)n)) s = eff_fail(err, EFF_ENOMEM, "SHA-256 cannot be computed");
         if (s == EFF_OK && tick && tick(ctx, *size)) s = eff_fail(err, EFF_ECANCELLED, "interrupted");
     }
-    if (!eff_digest_end(&d, hex) && s == EFF_OK) s = eff_fail(err, EFF_ENOMEM, "SHA-256 cannot be computed");
     eff_free(block);
+    return s;
+}
+
+eff_status eff_digest_file(int fd, char hex[65], uint64_t *size, int (*tick)(void *, uint64_t), void *ctx,
+                           eff_error *err)
+{
+    eff_digest d;
+    *size = 0;
+    eff_status s = eff_digest_begin(&d, err);
+    if (s == EFF_OK) s = eff_digest_add_file(&d, fd, size, tick, ctx, err);
+    if (!eff_digest_end(&d, hex) && s == EFF_OK) s = eff_fail(err, EFF_ENOMEM, "SHA-256 cannot be computed");
     return s;
 }
 

@@ -46,16 +46,33 @@ static void data_suffix(char out[DATA_SUFFIX + 10], const reader *r, uint32_t sh
     snprintf(out, DATA_SUFFIX + 10, ".data-%05u-of-%05u", shard, r->shards);
 }
 
+/* The path of a file of the checkpoint. */
+static char *path_with(const reader *r, const char *suffix)
+{
+    const size_t room = strlen(r->base) + strlen(suffix) + 1;
+    char *const path = eff_malloc(room);
+    if (path) snprintf(path, room, "%s%s", r->base, suffix);
+    return path;
+}
+
+/* The index, then the data files in their order. */
+static char *bundle_file(const eff_checkpoint *c, size_t i)
+{
+    const reader *const r = c->impl;
+    char suffix[DATA_SUFFIX + 10];
+    if (i > r->shards) return NULL;
+    if (i) data_suffix(suffix, r, (uint32_t)i - 1);
+    return path_with(r, i ? suffix : index_suffix);
+}
+
 /* Make r->fd the one of this data file. */
 static eff_status open_shard(reader *r, uint32_t shard, eff_error *err)
 {
     if (r->fd >= 0 && r->open == shard) return EFF_OK;
     char suffix[DATA_SUFFIX + 10];
     data_suffix(suffix, r, shard);
-    const size_t n = strlen(r->base), room = n + sizeof suffix;
-    char *const path = eff_malloc(room);
-    if (!path) return eff_fail_memory(err, room);
-    snprintf(path, room, "%s%s", r->base, suffix);
+    char *const path = path_with(r, suffix);
+    if (!path) return eff_fail_memory(err, strlen(r->base) + sizeof suffix);
     if (r->fd >= 0) close(r->fd);
     uint64_t size;
     const eff_status s = eff_file_open(path, &r->fd, &size, err);
@@ -233,6 +250,7 @@ eff_status eff_bundle_open(eff_checkpoint *c, const char *path, uint64_t size, e
 {
     c->format = "tensorflow-bundle";
     c->read = bundle_read;
+    c->file = bundle_file;
     c->close = bundle_close;
     c->bytes = size;
     reader *const r = eff_calloc(1, sizeof *r);
@@ -252,6 +270,7 @@ eff_status eff_bundle_open(eff_checkpoint *c, const char *path, uint64_t size, e
     if (s == EFF_OK) s = eff_file_read_at(c->fd, bytes, (size_t)size, 0, err);
     if (s == EFF_OK) s = eff_bundle_index_read(bytes, (size_t)size, add_entry, c, err);
     if (s == EFF_OK) s = check_overlap(c, err);
+    c->files = 1 + (size_t)r->shards;
     eff_free(bytes);
     return s;
 }

@@ -47,6 +47,9 @@ struct eff_checkpoint {
     eff_status (*read)(const struct eff_checkpoint *c, const eff_tensor *t, float *out, eff_error *err);
     /** Whether the bytes of `tensor` lie in the file as row-major float32, aligned to 4, and where. NULL: never. */
     bool (*place)(const struct eff_checkpoint *c, const eff_tensor *t, uint64_t *at);
+    /** Path of file `i`, for a format of several files: to be freed; NULL when memory ends or there are no more. NULL: one file. */
+    char *(*file)(const struct eff_checkpoint *c, size_t i);
+    size_t files; /* how many; 0: one file */
     void (*close)(struct eff_checkpoint *c);
 };
 

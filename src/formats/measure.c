@@ -197,5 +197,5 @@ void eff_measure_table(eff_table *t, const eff_table *base, const eff_index *x, 
     }
     p.stage = p.nstages;
     t->head_channels = channels_of(x, naming, &p, "head", base->head_channels);
-    t->classes = eff_measure_classes(x, naming, base, base->classes);
+    t->classes = eff_measure_classes(x, naming, base, 0); /* no classifier: a body, unless tensors are left over */
 }

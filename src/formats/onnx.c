@@ -215,12 +215,18 @@ static void add_se(writer *w, int i)
     simple(w, "Mul", out, in, gate.s);
 }
 
+/* [batch][c][1][1] to [batch][c]. */
+static void add_flatten(writer *w, const char *out, const char *in)
+{
+    start(w, "Flatten", out, in, NULL, NULL);
+    attribute_int(w, "axis", 1);
+    finish(w);
+}
+
 static void add_linear(writer *w, const eff_node *n)
 {
     const value_name flat = join("head", ".flat");
-    start(w, "Flatten", flat.s, w->value[n->in[0]].s, NULL, NULL);
-    attribute_int(w, "axis", 1);
-    finish(w);
+    add_flatten(w, flat.s, w->value[n->in[0]].s);
     add_parameter(w, n->param[0]);
     add_parameter(w, n->param[1]);
     start(w, "Gemm", "logits", flat.s, w->g->param[n->param[0]].name, w->g->param[n->param[1]].name);
@@ -427,11 +433,14 @@ static eff_status build(writer *w, uint64_t *graph, uint64_t *bytes, const eff_m
         add_preprocess(w);
     }
     for (int i = 0; i < w->g->nnodes; i++) add_node(w, i);
+    const char *const output = m->table.classes ? "logits" : "features";
+    const int outputs = eff_graph_outputs(w->g);
+    if (!m->table.classes) add_flatten(w, output, w->value[w->g->nnodes - 1].s);
     eff_wire_text(&w->graph, GRAPH_NAME, m->table.name);
     const int nhwc[] = { p->height, p->width, 3 }, nchw[] = { 3, p->height, p->width };
     add_value(w, GRAPH_INPUT, "input", with_preprocess ? EFF_ONNX_UINT8 : EFF_ONNX_FLOAT, 3,
               with_preprocess ? nhwc : nchw);
-    add_value(w, GRAPH_OUTPUT, "logits", EFF_ONNX_FLOAT, 1, &m->table.classes);
+    add_value(w, GRAPH_OUTPUT, output, EFF_ONNX_FLOAT, 1, &outputs);
 
     eff_wire_number(&w->model, MODEL_IR, EFF_ONNX_IR);
     eff_wire_text(&w->model, MODEL_PRODUCER, "effnet");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model as ONNX: opset 17, IR 8, one input ("input"), one output ("logits"), any number of images at once. */
+/* A model as ONNX: opset 17, IR 8, one input ("input"), one output ("logits", of a body without classes
+ * "features"), any number of images at once. */
 #ifndef EFF_FORMATS_ONNX_H
 #define EFF_FORMATS_ONNX_H
 

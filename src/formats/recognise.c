@@ -244,7 +244,7 @@ eff_status eff_recognise(eff_recognised *out, const eff_index *x, const eff_clai
     TRY(find_family(out, &sure, x, claim, err));
     if (claim->table) {
         out->table = *claim->table;
-        if (!out->table.classes) out->table.classes = eff_measure_classes(x, out->naming, &out->table, 1000);
+        if (!out->table.classes) out->table.classes = eff_measure_classes(x, out->naming, &out->table, 0);
         TRY(try_table(&out->table, &out->fit, &right, &nparams, x, out->naming, err));
     } else {
         TRY(try_skeletons(out, x, err));

@@ -136,6 +136,8 @@ static eff_status keep_meta(eff_model *m, const eff_model *const *models, int n,
     if (s == EFF_OK) s = keep(&m->meta.origin, said, n, err);
     for (int i = 0; i < n; i++) said[i] = models[i]->meta.licence;
     if (s == EFF_OK) s = keep(&m->meta.licence, said, n, err);
+    for (int i = 0; i < n; i++) said[i] = models[i]->meta.note;
+    if (s == EFF_OK) s = keep(&m->meta.note, said, n, err);
     bool alike = true; /* how it came about is true of all only if all say so */
     for (int i = 0; i < n; i++) {
         said[i] = models[i]->meta.records[EFF_RECORD_TRAINING];

@@ -37,7 +37,8 @@ eff_status eff_model_adapt(eff_model **out, const eff_model *from, int classes, 
     }
     if ((s = copy_line(&m->meta.family, from->meta.family, err)) != EFF_OK ||
         (s = copy_line(&m->meta.origin, from->meta.origin, err)) != EFF_OK ||
-        (s = copy_line(&m->meta.licence, from->meta.licence, err)) != EFF_OK)
+        (s = copy_line(&m->meta.licence, from->meta.licence, err)) != EFF_OK ||
+        (s = copy_line(&m->meta.note, from->meta.note, err)) != EFF_OK)
         goto fail;
     m->meta.format = "effnet";
     eff_model_refresh_info(m);

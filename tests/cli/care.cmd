@@ -56,6 +56,9 @@ effnet info data/checkpoints/small_lukemelas.pth | sed -n '/^  file/,/^$/p'
 effnet info data/checkpoints/small_lukemelas.pth --json | grep -o '"file": .*'
 effnet info data/checkpoints/small_timm_tf_f16.safetensors --family timm_tf | sed -n '/^  file/,/^$/p'
 effnet info data/checkpoints/small_timm_tf_f16.safetensors --family timm_tf --json | grep -o '"tensors": [0-9].*'
+effnet info data/checkpoints/tensorflow/sharded/model.ckpt | sed -n '/^  file/p;/^  SHA/p'
+cat data/checkpoints/tensorflow/sharded/model.ckpt.index data/checkpoints/tensorflow/sharded/model.ckpt.data-* | sha256sum
+effnet info data/checkpoints/tensorflow/sharded --json | grep -o '"file": {"bytes": [0-9]*, "sha256": "[0-9a-f]*", "files": [0-9]*'
 effnet info a.effnet | sed -n '/^  file/p;/^  assumed/p'
 test "$(effnet info a.effnet | sed -n 's/^  SHA-256 *//p')" = "$(sha256sum a.effnet | cut -c1-64)" && echo the same
 effnet convert lite0 lite0.json --quiet; effnet info lite0.json | grep '^  file'

@@ -14,6 +14,15 @@ ls; cat small.labels.txt | tr '\n' ' '; sed -n 1,4p small.id2label.json
 effnet convert small.effnet timm.safetensors --names timm
 effnet convert timm.safetensors back.effnet --family timm_tf --preprocess squash=64,crop=64 --classes names.txt
 effnet predict small.effnet photos/a.png --json --logits >1; effnet predict back.effnet photos/a.png --json --logits >2; cmp 1 2
+# a body: its features
+effnet convert small.effnet body.effnet --head none --quiet
+effnet convert body.effnet body.onnx --ort none | sed 's/[0-9][.][0-9][0-9]*\(e[-+]*[0-9]*\)*/X/g'
+effnet convert body.effnet body.onnx --ort none --json | sed 's/[0-9][.][0-9][0-9]*\(e[-+]*[0-9]*\)*/X/g'
+effnet convert body.effnet body.safetensors --names timm
+effnet convert body.safetensors back.effnet --family timm_tf --preprocess squash=64,crop=64
+effnet predict body.effnet photos/a.png --json >1; effnet predict back.effnet photos/a.png --json >2; cmp 1 2
+effnet convert body.effnet body2.onnx --labels
+rm body.onnx body.effnet body.safetensors
 # refused: a difference beyond the bar, another library's rules
 (effnet convert small.effnet bar.onnx --ort none --bar 0 --cpu ref; echo $?) 2>&1 | sed 's/by [0-9.e-]*,/by X,/'
 effnet convert small.effnet tv.safetensors --names torchvision
