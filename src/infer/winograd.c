@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 3 x 3 convolutions of stride 1 by Winograd's F(2 x 2, 3 x 3): 16 products for four outputs in place of 36 (Lavin & Gray 2016). A
- * task goes down some rows of tiles: their 16 matrices are made once, then a group of output channels at a time is multiplied and
- * turned back while it is in cache. Sums are of other terms than a direct convolution's: about twice its rounding error, which is
- * why the reference level, which has none of this, stays what it is tested against. */
+/* 3 x 3 convolutions of stride 1 by Winograd's F(2 x 2, 3 x 3): 16 products for four outputs in place of 36 (Lavin &
+ * Gray 2016). A task goes down some rows of tiles: their 16 matrices are made once, then a group of output channels at
+ * a time is multiplied and turned back while it is in cache. Sums are of other terms than a direct convolution's: about
+ * twice its rounding error, which is why the reference level, which has none of this, stays what it is tested against.
+ */
 #include "infer/plan_internal.h"
 
 #include "base/mem.h"
-#include "kernels/groups.h"
-
-#include <string.h>
 
 enum {
-    POINTS = 16,              /* of a tile                                                                     */
-    LEAST_TILES = 32,         /* fewer, and 16 weights in place of 9 cost more than is saved: 7 x 7 maps        */
-    LEAST_CHANNELS = 16,      /* of the input: else the tiles' own arithmetic outweighs the products            */
-    TASK_BYTES = 768 * 1024   /* of matrices and products a task, in the second-level cache                     */
+    POINTS = 16,            /* of a tile                                                                     */
+    LEAST_TILES = 32,       /* fewer, and 16 weights in place of 9 cost more than is saved: 7 x 7 maps        */
+    LEAST_CHANNELS = 16,    /* of the input: else the tiles' own arithmetic outweighs the products            */
+    TASK_BYTES = 768 * 1024 /* of matrices and products a task, in the second-level cache                     */
 };
 
 static int tile_rows(const eff_node *d) { return div_up(d->h, 2); }
@@ -80,7 +78,8 @@ static void transform_filter(float u[POINTS], const float *g, float scale)
     }
 }
 
-eff_status eff_winograd_pack(const eff_plan *p, float *dst, const float *w, int out, int in, const float *scale, eff_error *err)
+eff_status eff_winograd_pack(const eff_plan *p, float *dst, const float *w, int out, int in, const float *scale,
+                             eff_error *err)
 {
     const int groups = eff_gemm_groups(&p->k, out);
     const size_t bytes = POINTS * widest(p) * (size_t)in * sizeof(float);
@@ -104,9 +103,10 @@ eff_status eff_winograd_pack(const eff_plan *p, float *dst, const float *w, int 
 }
 
 /* One group's products: [point][tile][width]. */
-static void multiply_points(const eff_plan *p, const launch *l, float *products, const float *v, int tiles, int first, int width)
+static void multiply_points(const eff_plan *p, const launch *l, float *products, const float *v, int tiles, int first,
+                            int width)
 {
-    static const float zeros[64];
+    static const float zeros[64]; /* bias comes with the way back; a group is three vectors at most */
     const size_t panel = (size_t)width * (size_t)l->c;
     const float *b = l->conv.b + POINTS * (size_t)first * (size_t)l->c;
     for (size_t t = 0; t < POINTS; t++, b += panel) {
@@ -149,7 +149,8 @@ void eff_winograd_task(void *ctx, int task, int worker)
     }
     const float *res = residual_of(p, l);
     for (int q = 0; q < eff_gemm_groups(&p->k, d->c); q++) {
-        const int first = eff_gemm_group_start(&p->k, d->c, q), width = eff_gemm_group_start(&p->k, d->c, q + 1) - first;
+        const int first = eff_gemm_group_start(&p->k, d->c, q),
+                  width = eff_gemm_group_start(&p->k, d->c, q + 1) - first;
         multiply_points(p, l, products, v, tiles, first, width);
         for (int r = 0; r < rows; r++) {
             const int y = 2 * (row0 + r);
