@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names: the short one of a network, and suggestions for mistyped ones: a weighted edit distance (insert, drop, replace, swap two neighbours), on fixed arrays, so
- * that the path that reports a mistake cannot itself run out of memory. */
+/* Names: the short one of a network, and suggestions for mistyped ones: a weighted edit distance (insert, drop, replace,
+ * swap two neighbours), on fixed arrays, so that the path that reports a mistake cannot itself run out of memory. */
 #include "base/nearest.h"
 
 #include <effnet/effnet.h>

@@ -148,13 +148,13 @@ static void clear_padding(const visit *v)
 static void fetch_ahead(visit *v, eff_gemm *g)
 {
     const size_t all = v->next_floats + v->late_floats, line = EFF_ALIGN / sizeof(float);
-    const size_t a_row = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made * a_row;
+    const size_t per_row = eff_round_up(all / (size_t)v->rows + 1, line), from = (size_t)v->made * per_row;
     v->made += g->bands;
     if (from < v->next_floats)
         g->next = v->next + from;
     else if (from < all)
         g->next = v->late + (from - v->next_floats);
-    g->next_floats = (size_t)g->bands * a_row;
+    g->next_floats = (size_t)g->bands * per_row;
 }
 
 /* The block's input as rows of words, made before its groups are. */

@@ -37,9 +37,9 @@ uint64_t eff_winograd_macs(const launch *l)
 static size_t scratch_floats(const eff_plan *p, const launch *l, int rows)
 {
     const eff_node *d = l->node;
-    const size_t tiles = (size_t)rows * (size_t)tile_cols(d), line = EFF_ALIGN / sizeof(float);
-    return eff_round_up((size_t)((2 * rows + 2) * columns(d) * l->c), line) +
-           eff_round_up(POINTS * tiles * (size_t)l->c, line) + POINTS * tiles * widest(p);
+    const size_t tiles = (size_t)rows * (size_t)tile_cols(d), c = (size_t)l->c, line = EFF_ALIGN / sizeof(float);
+    return eff_round_up((size_t)(2 * rows + 2) * (size_t)columns(d) * c, line) +
+           eff_round_up(POINTS * tiles * c, line) + POINTS * tiles * widest(p);
 }
 
 void eff_winograd_cut(eff_plan *p, launch *l)
@@ -113,7 +113,7 @@ static void multiply_points(const eff_plan *p, const launch *l, float *products,
         const eff_gemm g = { .a = v + t * (size_t)tiles * (size_t)l->c,
                              .b = b,
                              .bias = zeros,
-                             .c = products + t * (size_t)(tiles * width),
+                             .c = products + t * (size_t)tiles * (size_t)width,
                              .lda = (size_t)l->c,
                              .ldc = (size_t)width,
                              .m = tiles,
@@ -156,7 +156,7 @@ void eff_winograd_task(void *ctx, int task, int worker)
             const int y = 2 * (row0 + r);
             const size_t at = (size_t)(y * d->w) * (size_t)d->c + (size_t)first;
             const eff_winograd_out out = { .m = products + (size_t)(r * cols * width),
-                                           .step = (size_t)(tiles * width),
+                                           .step = (size_t)tiles * (size_t)width,
                                            .ldm = (size_t)width,
                                            .bias = l->conv.bias + first,
                                            .y = p->value[l->s.out] + at,
