@@ -8,7 +8,7 @@ statistics of its own, which are saved and converted to a model file. Exported a
 were the library's, be equal to the bit; the exported ONNX, with and without preprocessing, must pass onnx.checker in full and answer in ONNX
 Runtime (and OpenVINO, where it is installed) as the library does in float64, within max(1e-3 of the logits' spread, ten times what float32
 costs the library itself); so must effnet; and the most likely class must be the library's wherever its margin is wider than that. FOLDER has
-the photographs (else patterns), of which networks that are large get fewer. Status 77 where a Python package is missing."""
+the photographs (else patterns). All networks take some hours of a core. Status 77 where a Python package is missing."""
 import argparse
 import json
 import os
@@ -32,14 +32,14 @@ try:
 except ImportError:
     openvino = None
 
-# input size and the most pictures, by name in the library: as many as take about ten minutes of a core at most
+# input size, by name in the library
 NETWORKS = {
-    "tf_efficientnet_b0": (224, 100), "tf_efficientnet_b1": (240, 100), "tf_efficientnet_b2": (260, 100), "tf_efficientnet_b3": (300, 100),
-    "tf_efficientnet_b4": (380, 100), "tf_efficientnet_b5": (456, 60), "tf_efficientnet_b6": (528, 30), "tf_efficientnet_b7": (600, 15),
-    "tf_efficientnet_lite0": (224, 100), "tf_efficientnet_lite1": (240, 100), "tf_efficientnet_lite2": (260, 100),
-    "tf_efficientnet_lite3": (280, 100), "tf_efficientnet_lite4": (300, 100), "efficientnet_b0": (224, 100), "mobilenetv2_100": (224, 100),
-    "resnet50": (224, 100), "tf_efficientnetv2_s": (224, 100), "tv:efficientnet_b0": (224, 100), "tv:mobilenet_v2": (224, 100),
-    "tv:resnet50": (224, 100), "tv:efficientnet_v2_s": (224, 100),
+    "tf_efficientnet_b0": 224, "tf_efficientnet_b1": 240, "tf_efficientnet_b2": 260, "tf_efficientnet_b3": 300,
+    "tf_efficientnet_b4": 380, "tf_efficientnet_b5": 456, "tf_efficientnet_b6": 528, "tf_efficientnet_b7": 600,
+    "tf_efficientnet_lite0": 224, "tf_efficientnet_lite1": 240, "tf_efficientnet_lite2": 260,
+    "tf_efficientnet_lite3": 280, "tf_efficientnet_lite4": 300, "efficientnet_b0": 224, "mobilenetv2_100": 224,
+    "resnet50": 224, "tf_efficientnetv2_s": 224, "tv:efficientnet_b0": 224, "tv:mobilenet_v2": 224,
+    "tv:resnet50": 224, "tv:efficientnet_v2_s": 224,
 }
 BATCH = 4
 BYTES = 8  # pictures for the form that takes uint8, which differs in its first four nodes only
@@ -111,9 +111,9 @@ def run_onnx(program, folder, form, given, bar, got):
 
 
 def check(program, name, weights, source, most):
-    size, usual = NETWORKS[name]
+    size = NETWORKS[name]
     with tempfile.TemporaryDirectory() as folder:
-        paths, u8 = pictures(folder, source, size, min(most, usual))
+        paths, u8 = pictures(folder, source, size, most)
         x = normalised(u8)
         state = make_model(program, name, weights, size, torch.from_numpy(x), folder)
         model = load_strictly(program, name, state, folder)
@@ -146,7 +146,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--program", default="build/effnet")
     p.add_argument("--images")
-    p.add_argument("--most", type=int, default=1000, help="pictures for any network")
+    p.add_argument("--most", type=int, default=100, help="pictures for each network")
     p.add_argument("network", nargs="*", default=list(NETWORKS))
     a = p.parse_args()
     torch.set_num_threads(1)
