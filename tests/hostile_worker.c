@@ -115,6 +115,12 @@ static void wrong_words(void)
     _exit(0);
 }
 
+static void wrong_size(void)
+{
+    put_stream("{\"__metadata__\":{\"effnet-import\":\"{\\\"size\\\":[224,16385]}\"}}", 0);
+    _exit(0);
+}
+
 static void no_graph(void)
 {
     put_stream("{\"__metadata__\":{\"effnet-import\":\"{\\\"format\\\":\\\"onnx\\\"}\"}}", 0);
@@ -188,6 +194,7 @@ static const struct {
     { "huge", huge_picture },
     { "short", short_picture },
     { "turned", turned_picture },
+    { "size", wrong_size },
     { "nograph", no_graph },
     { "model", a_model },
 };

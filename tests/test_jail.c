@@ -58,6 +58,7 @@ static const struct {
     { "outside", UNSOUND "tensor a: data_offsets end at 4000000, the file holds 16" },
     { "nowords", UNSOUND "metadata without effnet-import" },
     { "words", UNSOUND "std: expected numbers above zero" },
+    { "size", UNSOUND "size: expected height and width, 1 to 16384" },
     { "nograph", UNSOUND "graph: expected the graph of an ONNX file" },
     { "model", UNSOUND "metadata without effnet-import" },
 };

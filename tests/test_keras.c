@@ -128,6 +128,7 @@ static void input_layers(void **state)
     T_OK(eff_checkpoint_open(&c, keras("input.keras"), &err), err);
     assert_string_equal(c->format, "keras");
     assert_true(c->has_input);
+    assert_true(c->height == 96 && c->width == 80);
     for (int i = 0; i < 3; i++) {
         assert_true(fabsf(c->mean[i] - mean[i]) < 1e-4f * mean[i]);
         assert_true(fabsf(c->std[i] - std[i]) < 1e-4f * std[i]);

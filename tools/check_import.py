@@ -240,7 +240,8 @@ class Keras:
             return prefix, self.rule
         else:
             self.model.save(path)
-        return path, []  # the file itself says how pictures are normalised
+        size = f"squash={self.x.shape[1]},crop={self.x.shape[1]}"
+        return path, ["--preprocess", size] if "weights" in form else []  # a whole model says how pictures are made ready
 
     def official_names(self):
         """The variables in the names of the official code, which counts blocks and, in each, layers of a kind."""

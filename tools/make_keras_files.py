@@ -132,10 +132,11 @@ def layer(kind, /, **config): return {"class_name": kind, "config": config}
 
 
 std = [0.229, 0.224, 0.225]
-inner = [layer("InputLayer", name="input"), layer("Rescaling", scale=1 / 255, offset=0.0), layer("Normalization", name="n"),
+inner = [layer("InputLayer", batch_shape=[None, None, None, 3]), layer("Rescaling", scale=1 / 255, offset=0.0), layer("Normalization", name="n"),
          layer("Rescaling", scale=[1 / s ** 0.5 for s in std], offset=0), layer("Conv2D", name="stem_conv"),
          layer("Rescaling", scale=7, offset=7)]
-config = layer("Sequential", layers=[layer("RandomFlip", name="flip"), layer("Functional", layers=inner)])
+config = layer("Sequential", layers=[layer("InputLayer", batch_shape=[None, 300, 200, 3]), layer("RandomFlip", name="flip"),
+                                     layer("Resizing", height=96, width=80), layer("Functional", layers=inner)])
 memory = io.BytesIO()
 with h5py.File(memory, "w") as f:
     v = f.create_group("layers/functional/layers/normalization/vars")

@@ -40,6 +40,7 @@ struct eff_checkpoint {
     char *graph;                  /* of an ONNX file, as onnx_stream.h has it, or NULL                       */
     bool has_input;               /* the file says how pictures are normalised:                              */
     float mean[3], std[3];        /* on the 0..255 scale                                                     */
+    int height, width;            /* of the pictures it was made for; 0: the file does not say               */
     int fd;                       /* of the file, owned; -1: there is none                                   */
     uint64_t bytes;               /* of its files together                                                   */
     void *impl;                   /* of the format                                                           */

@@ -159,8 +159,8 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
                         "an ONNX file, in which batch norm is folded away: a model is made of the checkpoint behind it");
     TRY(claim_architecture(&claim, &named, &keep_size, o, err));
     TRY(eff_recognise(&r, x, &claim, err));
-    const int height = o->height ? o->height : keep_size ? r.table.height : 0;
-    const int width = o->width ? o->width : keep_size ? r.table.width_px : 0;
+    const int height = o->height ? o->height : keep_size ? r.table.height : x->file->height;
+    const int width = o->width ? o->width : keep_size ? r.table.width_px : x->file->width;
     eff_preprocess p = eff_default_preprocess(r.family, &r.table, height, width);
     if (x->file->has_input) {
         memcpy(p.mean, x->file->mean, sizeof p.mean);

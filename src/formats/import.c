@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "formats/safetensors.h"
 #include "jail/jail.h"
+#include "model/table.h"
 
 #include <errno.h>
 #include <math.h>
@@ -57,9 +58,26 @@ static eff_status take_graph(eff_checkpoint *c, const json_t *root, eff_error *e
     return eff_copy_text(&c->graph, text, err);
 }
 
+static eff_status take_size(eff_checkpoint *c, const json_t *root, eff_error *err)
+{
+    const json_t *const list = json_object_get(root, "size");
+    if (!list) return EFF_OK;
+    int side[2] = { 0 };
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *const v = json_array_size(list) == 2 ? json_array_get(list, i) : NULL;
+        const json_int_t n = json_is_integer(v) ? json_integer_value(v) : 0;
+        if (n < 1 || n > EFF_MAX_SIDE)
+            return eff_fail(err, EFF_EFORMAT, "size: expected height and width, 1 to %d", EFF_MAX_SIDE);
+        side[i] = (int)n;
+    }
+    c->height = side[0];
+    c->width = side[1];
+    return EFF_OK;
+}
+
 static eff_status take_words(eff_checkpoint *c, const json_t *root, eff_error *err)
 {
-    static const char *const keys[] = { "format", "hint", "note", "mean", "std", "graph" };
+    static const char *const keys[] = { "format", "hint", "note", "mean", "std", "size", "graph" };
     eff_json_reader r = { .obj = root, .err = err };
     eff_json_known_keys(&r, keys, sizeof keys / sizeof *keys);
     const int format = eff_json_read_choice(&r, "format", formats, NFORMATS, 0);
@@ -68,6 +86,7 @@ static eff_status take_words(eff_checkpoint *c, const json_t *root, eff_error *e
     if (s != EFF_OK) return s;
     c->format = formats[format];
     s = take_graph(c, root, err);
+    if (s == EFF_OK) s = take_size(c, root, err);
     if (s != EFF_OK) return s;
     if (!json_object_get(root, "mean")) return EFF_OK;
     s = take_colours(root, "mean", c->mean, err);
@@ -131,6 +150,7 @@ eff_status eff_import_send(int fd, const eff_checkpoint *c, eff_error *err)
         j && put_text(j, "format", c->format) && put_text(j, "hint", c->arch_hint) && put_text(j, "note", c->note);
     if (ok && c->graph) ok = eff_json_put(j, "graph", json_string(c->graph));
     if (ok && c->has_input) ok = put_colours(j, "mean", c->mean) && put_colours(j, "std", c->std);
+    if (ok && c->height) ok = eff_json_put(j, "size", json_pack("[i, i]", c->height, c->width));
     if (ok) text = json_dumps(j, JSON_COMPACT);
     if (text) f = fdopen(fd, "w");
     if (!f) {

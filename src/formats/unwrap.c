@@ -193,6 +193,8 @@ static eff_status view_new(eff_checkpoint **out, const eff_checkpoint *file, eff
     c->has_input = file->has_input;
     memcpy(c->mean, file->mean, sizeof c->mean);
     memcpy(c->std, file->std, sizeof c->std);
+    c->height = file->height;
+    c->width = file->width;
     if (!file->arch_hint) return EFF_OK;
     c->arch_hint = eff_strdup(file->arch_hint);
     return c->arch_hint ? EFF_OK : eff_fail_memory(err, 256);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Keras network normalises its own input, in Rescaling and Normalization layers in front of the first convolution;
  * each is a product and a sum a channel, so all of them together are one mean and one standard deviation. Where the
- * file has the configuration, the layers are followed in its order; a file of weights has the Normalization's numbers
- * only. */
+ * file has the configuration, the layers are followed in its order, and it tells the pictures' size; a file of weights
+ * has the Normalization's numbers only. */
 #include "worker/keras.h"
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/table.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -154,9 +155,31 @@ static void normalize(input *x, const double mean[3], const double variance[3])
     x->normalizations++;
 }
 
+/* The size of the pictures: what the last layer that fixes it in front of the first convolution says. Resizing may come
+ * after the outer network's input, and the network within may leave its own open. */
+static void take_size(eff_checkpoint *c, const char *class, const json_t *config)
+{
+    const json_t *side[2] = { json_object_get(config, "height"), json_object_get(config, "width") };
+    if (strcmp(class, "InputLayer") == 0) {
+        const json_t *shape = json_object_get(config, "batch_shape");
+        if (!shape) shape = json_object_get(config, "batch_input_shape"); /* of Keras 2 */
+        for (size_t i = 0; i < 2; i++) side[i] = json_array_size(shape) == 4 ? json_array_get(shape, 1 + i) : NULL;
+    } else if (strcmp(class, "Resizing") != 0 && strcmp(class, "CenterCrop") != 0) {
+        return;
+    }
+    json_int_t n[2];
+    for (size_t i = 0; i < 2; i++) {
+        n[i] = json_is_integer(side[i]) ? json_integer_value(side[i]) : 0;
+        if (n[i] < 1 || n[i] > EFF_MAX_SIDE) return;
+    }
+    c->height = (int)n[0];
+    c->width = (int)n[1];
+}
+
 static eff_status follow_layer(input *x, const char *class, const json_t *config, eff_error *err)
 {
     double a[3], b[3];
+    take_size(x->c, class, config);
     if (strcmp(class, "Rescaling") == 0) {
         if (!three(json_object_get(config, "scale"), a) || !three(json_object_get(config, "offset"), b))
             return eff_fail(err, EFF_EUNSUPPORTED, "layer Rescaling: its scale or offset is not one number or three");
