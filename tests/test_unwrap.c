@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char net[] = "b0@width=0.1,depth=0.3,resolution=32,classes=5";
+static const char net[] = "b0@width=0.1,depth=0.3,resolution=32,classes=5", body[] = "that without its classifier";
 
 static eff_model *random_model(const char *spec, uint64_t seed)
 {
     eff_error err = { 0 };
     eff_table t;
     eff_model *m;
-    T_OK(eff_table_builtin(&t, spec, &err), err);
+    T_OK(eff_table_builtin(&t, spec == body ? net : spec, &err), err);
+    if (spec == body) t.classes = 0;
     T_OK(eff_model_new(&m, &t, &err), err);
     T_OK(eff_model_init_weights(m, seed, &err), err);
     return m;
@@ -126,6 +127,12 @@ static void test_wrappers(void **state)
           "tensors under model.backbone" },
         { { "net." }, EFF_FAMILY_TORCHVISION, "resnet50@width=0.1,classes=3", "tensors under net" },
         { { "x." }, EFF_FAMILY_NEUTRAL, NULL, "tensors under x" },
+        { { "backbone." }, EFF_FAMILY_TIMM, body, "tensors under backbone" }, /* somebody else's classifier beside it */
+        { { "m.body." }, EFF_FAMILY_TORCHVISION, body, "tensors under m.body" },
+        { { "ema.net.", "net." },
+          EFF_FAMILY_LUKEMELAS,
+          body,
+          "under ema.net, moving averages, rather than those under net" },
         { { "state_dict_ema.module.", "state_dict.module." },
           EFF_FAMILY_TIMM,
           NULL,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network is found by its two ends: where the stem's convolution and the classifier of one family stand under a
- * common prefix. The tensors under the chosen prefix become a second directory over the same data, so nothing is read
- * or copied. Only the names decide; whether the shapes fit is found by recognition, as for any file. */
+ * common prefix; where no file has these, a body is: the stem's and the head's convolution. The tensors under the
+ * chosen prefix become a second directory over the same data, so nothing is read or copied. Only the names decide;
+ * whether the shapes fit is found by recognition, as for any file. */
 #include "formats/unwrap.h"
 
 #include "base/mem.h"
@@ -96,7 +97,8 @@ static void find_networks(search *s, const char *stem, const char *head)
     }
 }
 
-static void find_all_networks(search *s)
+/* `end`: the layer that ends them, the classifier or, of bodies, the last convolution. */
+static void find_all_networks(search *s, const char *end)
 {
     static const struct {
         eff_op op; /* of a network like an EfficientNet, like a ResNet */
@@ -110,7 +112,7 @@ static void find_all_networks(search *s)
             if ((f == EFF_FAMILY_TF) != s->tensorflow || f == EFF_FAMILY_KERAS) continue;
             if (!eff_name_format(stem, (eff_family)f, &p, "stem.conv", "weight")) continue;
             p.stage = p.nstages;
-            if (eff_name_format(head, (eff_family)f, &p, "head.fc", "weight")) find_networks(s, stem, head);
+            if (eff_name_format(head, (eff_family)f, &p, end, "weight")) find_networks(s, stem, head);
         }
 }
 
@@ -284,7 +286,8 @@ static eff_status take_variables(eff_checkpoint *c, const eff_index *x, const fo
 
 static bool starts_with(const char *s, const char *head) { return strncmp(s, head, strlen(head)) == 0; }
 
-/* Keras' networks call it "predictions", qubvel's "probs", and everybody else what he likes: the one matrix there is. */
+/* Keras' networks call it "predictions", qubvel's "probs", and everybody else what he likes: the one matrix there is.
+ */
 static const eff_tensor *find_classifier(const eff_index *x)
 {
     const eff_tensor *only = eff_index_find(x, "predictions/kernel");
@@ -298,8 +301,8 @@ static const eff_tensor *find_classifier(const eff_index *x)
     return only;
 }
 
-/* How the rows of names.c spell LAYER/LEAF, which is a variable of a network; 0: of something else. `head`: bytes of the
- * classifier's layer, with the slash. */
+/* How the rows of names.c spell LAYER/LEAF, which is a variable of a network; 0: of something else. `head`: bytes of
+ * the classifier's layer, with the slash. */
 static size_t keras_name(char *out, size_t room, const char *name, const eff_tensor *classifier, size_t head)
 {
     static const char dw2[] = "dwconv2/", last[] = "predictions/";
@@ -309,8 +312,10 @@ static size_t keras_name(char *out, size_t room, const char *name, const eff_ten
     if (classifier && strncmp(name, classifier->name, head) == 0)
         return (size_t)snprintf(out, room, "%s%s", last, name + head);
     if (!starts_with(name, "stem_") && !starts_with(name, "block") && !starts_with(name, "top_")) return 0;
-    if (strstr(name, "dwconv") && strcmp(leaf, "/kernel") == 0) what = "/depthwise_kernel"; /* Keras 3 writes "kernel" */
-    else what = leaf;
+    if (strstr(name, "dwconv") && strcmp(leaf, "/kernel") == 0)
+        what = "/depthwise_kernel"; /* Keras 3 writes "kernel" */
+    else
+        what = leaf;
     const int layer = (int)((second ? second + strlen("dwconv") : leaf) - name); /* of version 2: block4a_dwconv2 */
     return (size_t)snprintf(out, room, "%.*s%s", layer, name, what);
 }
@@ -429,9 +434,11 @@ eff_status eff_unwrap(eff_checkpoint **out, const eff_checkpoint *file, int chan
     s->keras = starts_with(file->format, "keras");
     if (s->keras && eff_index_find(&x, keras_stem)) /* the worker has put the layers of nested models side by side */
         s->net[s->n++] = (found){ .name = keras_stem, .stem = "stem_conv/kernel" };
-    if (!s->keras) find_all_networks(s);
+    if (!s->keras) find_all_networks(s, "head.fc");
+    if (!s->keras && s->n == 0) find_all_networks(s, "head.conv");
     status = choose(&f, s, err);
-    if (status == EFF_OK && f && (s->tensorflow || s->keras || f->len || needs_channels(find_stem(file, f->stem), channels)))
+    if (status == EFF_OK && f &&
+        (s->tensorflow || s->keras || f->len || needs_channels(find_stem(file, f->stem), channels)))
         status = build_view(out, s, f, channels, err);
 end:
     eff_free(s);
