@@ -70,6 +70,7 @@ need_package()
 {
     program dpkg-buildpackage dpkg-dev
     program dh debhelper
+    dpkg-query -W build-essential > /dev/null 2>&1 || need build-essential
     program fakeroot fakeroot
     program lintian lintian
     program ip iproute2
