@@ -64,7 +64,7 @@ need_ci()
     [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.*' 2> /dev/null | head -n 1)" ] || need libclang-rt-dev
 }
 
-# For Debian packages: what makes them, and what judges them; what only their Build-Depends name; for the tarball's check without
+# For Debian packages: what makes them, and what judges them; what else their Build-Depends name; for the tarball's check without
 # network, what brings up a loopback.
 need_package()
 {
@@ -75,6 +75,8 @@ need_package()
     program lintian lintian
     program ip iproute2
     [ -e /usr/include/libaec.h ] || need libaec-dev
+    [ -e /usr/include/bzlib.h ] || need libbz2-dev
+    program sqlite3 sqlite3
 }
 
 # For the cross build: the compiler, and the emulator that runs what it makes.
