@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
 
-.PHONY: all check test demo asan tsan fuzz bench fmt install clean help
+.PHONY: all check test demo asan tsan fuzz bench fmt install dist distcheck reproducible deb clean help
 
 all:
 	@cmake --preset release
@@ -33,6 +33,18 @@ fmt:
 install: all
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
 
+dist:
+	@sh tools/dist.sh
+
+distcheck:
+	@sh tools/check_dist.sh
+
+reproducible:
+	@sh tools/check_reproducible.sh
+
+deb:
+	@sh tools/deb.sh
+
 clean:
 	@rm -rf build
 
@@ -46,4 +58,8 @@ help:
 	@echo 'make bench      latency of B0 on this machine, one thread and all'
 	@echo 'make fmt        clang-format over the sources git knows'
 	@echo 'make install    to PREFIX (/usr/local) below DESTDIR; docs/install.md'
+	@echo 'make dist       the release tarball and its SHA-256, in build/dist'
+	@echo 'make distcheck  that tarball unpacked, built, tested and installed without git and network'
+	@echo 'make reproducible  two builds of these sources in different folders, compared byte by byte'
+	@echo 'make deb        Debian packages, in build/deb'
 	@echo 'make clean      remove build/'

@@ -9,8 +9,8 @@
 /* Rows of an option table, for commands that take a checkpoint as MODEL. */
 #define CLI_OPT_FAMILY                                                                                                 \
     {                                                                                                                  \
-        0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas, tf", CLI_CHOICE,   \
-            .choices = "timm timm_tf torchvision lukemelas tf"                                                         \
+        0, "family", "NAME", "whose names a checkpoint uses: timm, timm_tf, torchvision, lukemelas, tf, keras",        \
+            CLI_CHOICE, .choices = "timm timm_tf torchvision lukemelas tf keras"                                       \
     }
 #define CLI_OPT_MODEL                                                                                                  \
     {                                                                                                                  \

@@ -11,7 +11,7 @@
 
 enum { LINE = 76 };
 
-static const char page_date[] = "November 22, 2026";
+static const char page_date[] = "November 28, 2026";
 
 /* ------------------------------------------------------------------------------------------------ text */
 

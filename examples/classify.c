@@ -12,14 +12,14 @@ enum { TOP = 5 };
 /* Prints the largest score, TOP times; each is then out of the running. */
 static void print_top(const eff_model *m, float *logits, int n)
 {
-    double sum = 0, most = logits[0];
+    double sum = 0, most = logits[0], t = eff_model_temperature(m);
     for (int i = 0; i < n; i++) most = logits[i] > most ? logits[i] : most;
-    for (int i = 0; i < n; i++) sum += exp(logits[i] - most);
+    for (int i = 0; i < n; i++) sum += exp((logits[i] - most) / t);
     for (int k = 0; k < TOP && k < n; k++) {
         int best = 0;
         for (int i = 1; i < n; i++) best = logits[i] > logits[best] ? i : best;
         const char *name = eff_model_class_name(m, best);
-        printf("  %.3f  ", exp(logits[best] - most) / sum);
+        printf("  %.3f  ", exp((logits[best] - most) / t) / sum);
         if (name)
             puts(name);
         else

@@ -2,6 +2,13 @@
 add_test(NAME house_layers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/layers.sh ${PROJECT_SOURCE_DIR})
 add_test(NAME house_headers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/headers.sh ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 set_tests_properties(house_layers house_headers PROPERTIES LABELS unit)
+# What --help, man pages and documents say, and the contract that scripts rely on.
+add_test(NAME house_options COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/options.sh ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+         $<TARGET_FILE:effnet-cli>)
+add_test(NAME house_contract COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/options.sh ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+         $<TARGET_FILE:effnet-cli> --contract $<TARGET_FILE:tool_synth>)
+set_tests_properties(house_options PROPERTIES LABELS unit)
+set_tests_properties(house_contract PROPERTIES LABELS "cli;shared" SKIP_RETURN_CODE 77)
 if(NOT EFF_SANITIZE)
   add_test(NAME house_symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/symbols.sh ${PROJECT_SOURCE_DIR}
            $<TARGET_FILE:effnet> $<TARGET_FILE:effnet_static>)

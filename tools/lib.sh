@@ -18,6 +18,17 @@ show()
     return $status
 }
 
+# tracked_files ROOT: the files of the source tree, one a line: what git tracks, or where there is no checkout everything but
+# what builds leave.
+tracked_files()
+{
+    if [ -e "$1/.git" ]; then
+        git -C "$1" -c core.quotePath=off ls-files
+    else
+        (cd "$1" && find . \( -path ./build -o -path ./.cache \) -prune -o -type f -print | sed 's,^\./,,')
+    fi | LC_ALL=C sort
+}
+
 # The cache: weights, photographs and the converted model. Removing it only costs a download.
 cache_dir()
 {

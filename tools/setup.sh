@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci] [aarch64]` (default:
-# build). aarch64 also makes the folder of arm64 libraries that the cross build needs (tools/sysroot.sh).
+# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci] [package] [aarch64]`
+# (default: build). aarch64 also makes the folder of arm64 libraries that the cross build needs (tools/sysroot.sh).
 # What is there already, from wherever, is left alone: when nothing is missing this needs neither root nor network.
 set -u
 me=setup
@@ -64,6 +64,21 @@ need_ci()
     [ -n "$(find /usr/lib/llvm-*/lib/clang -name 'libclang_rt.*' 2> /dev/null | head -n 1)" ] || need libclang-rt-dev
 }
 
+# For Debian packages: what makes them, and what judges them; what else their Build-Depends name; for the tarball's check without
+# network, what brings up a loopback.
+need_package()
+{
+    program dpkg-buildpackage dpkg-dev
+    program dh debhelper
+    dpkg-query -W build-essential > /dev/null 2>&1 || need build-essential
+    program fakeroot fakeroot
+    program lintian lintian
+    program ip iproute2
+    [ -e /usr/include/libaec.h ] || need libaec-dev
+    [ -e /usr/include/bzlib.h ] || need libbz2-dev
+    program sqlite3 sqlite3
+}
+
 # For the cross build: the compiler, and the emulator that runs what it makes.
 need_aarch64()
 {
@@ -83,8 +98,9 @@ for job; do
     test) need_test ;;
     fetch) need_fetch ;;
     ci) need_ci ;;
+    package) need_package ;;
     aarch64) need_aarch64 ;;
-    *) die "unknown job '$job'; there are: build test fetch ci aarch64" ;;
+    *) die "unknown job '$job'; there are: build test fetch ci package aarch64" ;;
     esac
 done
 finish() { if [ -n "$sysroot" ]; then exec sh "$root/tools/sysroot.sh"; else exit 0; fi; }

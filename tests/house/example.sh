@@ -17,13 +17,15 @@ bad=0
 complain() { printf '%s\n' "$*"; bad=1; }
 
 [ "$(wc -l < "$source/examples/classify.c")" -lt 60 ] || complain "classify.c: 60 lines or more"
-"$synth" model small.effnet && "$synth" png 60 80 1 photo.png && "$synth" jpeg 80 60 2 photo.jpg || exit 1
-for photo in photo.png photo.jpg; do
-    # shellcheck disable=SC2086 # a command or nothing
-    $watch "$example" small.effnet $photo > got 2> err || complain "$photo: status $?" "$(cat err)"
-    "$program" predict small.effnet $photo | sed 1d > want
-    [ "$(wc -l < want)" -eq 5 ] || complain "$photo: the program gave no five labels"
-    diff want got || complain "$photo: the example differs from the program"
+"$synth" model small.effnet && "$synth" trained trained.effnet && "$synth" png 60 80 1 photo.png &&
+    "$synth" jpeg 80 60 2 photo.jpg || exit 1
+for pair in 'small.effnet photo.png' 'small.effnet photo.jpg' 'trained.effnet photo.png'; do # the last with a temperature
+    # shellcheck disable=SC2086 # words
+    $watch "$example" $pair > got 2> err || complain "$pair: status $?" "$(cat err)"
+    # shellcheck disable=SC2086 # words
+    "$program" predict $pair | sed 1d > want
+    [ "$(wc -l < want)" -eq 5 ] || complain "$pair: the program gave no five labels"
+    diff want got || complain "$pair: the example differs from the program"
 done
 for wrong in 'missing.effnet photo.png' 'small.effnet missing.png' 'photo.png photo.png' 'b0 photo.png' 'small.effnet'; do
     # shellcheck disable=SC2086 # words

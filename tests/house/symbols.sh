@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What the library shows: every exported name begins eff_, is declared in a public header, and every function declared
-# there is exported. And what it runs on: wide registers appear only in the objects of the CPU levels, so that the rest
+# there is exported; the list of them in the Debian package is the same. And what it runs on: wide registers appear only in the objects of the CPU levels, so that the rest
 # starts on any x86-64. Usage: symbols.sh SOURCE_DIR SHARED_LIBRARY STATIC_LIBRARY
 set -u
 source=$1 shared=$2 static=$3
@@ -24,6 +24,10 @@ for name in $declared; do
     *) complain "$name: a public name begins eff_" ;;
     esac
 done
+
+listed=$(sed -n 's/^ \(.*\)@Base .*/\1/p' "$source/debian/libeffnet0.symbols" | sort)
+[ "$listed" = "$exported" ] || complain "debian/libeffnet0.symbols: not what is exported:" \
+    "$(printf '%s\n%s\n' "$listed" "$exported" | sort | uniq -u)"
 
 if [ "$(uname -m)" = x86_64 ]; then
     wide=$(objdump -d --no-show-raw-insn "$static" |
