@@ -65,6 +65,7 @@ static void test_threads(void **state)
         "mobilenetv1-0.25",                               "mobilenetv2-0.35",            "mnasnet-a1@width=0.5",
     };
     enum { H = 65, W = 49, N = 2 };
+    int other = 0; /* runs with other bits */
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         eff_error err = { 0 };
         eff_table t;
@@ -76,11 +77,11 @@ static void test_threads(void **state)
         float *one = t_forward(m, x, N, H, W, 1, NULL), *ref = t_forward(m, x, N, H, W, 1, "ref");
         for (int threads = 2; threads <= 7; threads++) {
             float *many = t_forward(m, x, N, H, W, threads, NULL);
-            assert_memory_equal(one, many, (size_t)N * (size_t)t.classes * sizeof *one);
+            other += memcmp(one, many, (size_t)N * (size_t)t.classes * sizeof *one) != 0;
             free(many);
         }
         float *second = t_forward(m, x + H * W * 3, 1, H, W, 1, NULL);
-        assert_memory_equal(one + t.classes, second, (size_t)t.classes * sizeof *one);
+        other += memcmp(one + t.classes, second, (size_t)t.classes * sizeof *one) != 0;
         double worst = 0, size = 0;
         for (int j = 0; j < N * t.classes; j++) {
             const double d = (double)one[j] - (double)ref[j];
@@ -88,11 +89,13 @@ static void test_threads(void **state)
             if ((double)ref[j] > size) size = (double)ref[j];
             if (-(double)ref[j] > size) size = -(double)ref[j];
         }
-        printf("%-50s against ref: %.1e of the largest logit\n", specs[i], worst / size);
-        assert_true(size > 0 && worst <= 1e-4 * size); /* float32 noise through a whole network, not a wrong operator */
+        assert_true(size > 0);
+        /* float32 noise through a whole network, not a wrong operator */
+        t_figure(worst / size, 1e-4, "largest difference from level ref over the largest logit, %s", specs[i]);
         free(one), free(ref), free(second), free(x);
         eff_model_free(m);
     }
+    t_figure(other, 0, "runs whose bits differ, %zu networks on 2 to 7 threads and as a batch of one", sizeof specs / sizeof *specs);
 }
 
 int main(void)
