@@ -2,6 +2,9 @@
 add_test(NAME house_layers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/layers.sh ${PROJECT_SOURCE_DIR})
 add_test(NAME house_headers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/headers.sh ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
 set_tests_properties(house_layers house_headers PROPERTIES LABELS unit)
+add_test(NAME house_verify COMMAND sh -c "command -v python3 > /dev/null || exit 77; exec python3 \"$0\""
+  ${CMAKE_CURRENT_SOURCE_DIR}/house/verify.py)
+set_tests_properties(house_verify PROPERTIES LABELS unit SKIP_RETURN_CODE 77)
 if(NOT EFF_SANITIZE)
   add_test(NAME house_symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/symbols.sh ${PROJECT_SOURCE_DIR}
            $<TARGET_FILE:effnet> $<TARGET_FILE:effnet_static>)
