@@ -204,7 +204,8 @@ def export(b):
 def b0(b):
     path = os.path.join(b.work, "b0.effnet")
     if not os.path.exists(path):
-        must([os.path.join(b.build, "effnet"), "convert", b.data("golden", "checkpoints", "b0_timm_tf.safetensors"), path])
+        must([os.path.join(b.build, "effnet"), "convert", b.data("golden", "checkpoints", "b0_timm_tf.safetensors"), path,
+              "--family", "timm_tf"])
     return path
 
 
@@ -244,7 +245,7 @@ def speed(b):
     python, out = b.peers(), os.path.join(b.work, "peers")
     b.idle()
     subprocess.run([python, "bench/peers/compare.py", "--env", b.a.peers, "--build", b.build, "--out", out, "--only", "b0,lite0",
-                    "--rows", "latency", "--rounds", "5", "--seconds", "0.5"], cwd=ROOT, stdout=sys.stderr, check=True)
+                    "--peers", "onnxruntime,openvino,litert", "--rows", "latency", "--rounds", "5", "--seconds", "0.5"], cwd=ROOT, stdout=sys.stderr, check=True)
     lines = [line.rstrip("\n").split("\t") for line in open(os.path.join(out, "peers.tsv"))]
     rows = [dict(zip(lines[0], line)) for line in lines[1:]]
     for (network, threads), least in RATIOS.items():
