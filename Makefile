@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
 
-.PHONY: all check test demo asan tsan fuzz bench fmt install dist distcheck reproducible deb clean help
+.PHONY: all check test demo asan tsan fuzz bench fmt install dist distcheck reproducible deb clean verify help
 
 all:
 	@cmake --preset release
@@ -12,6 +12,9 @@ all:
 
 check test:
 	@sh tools/test.sh
+
+verify: all
+	@python3 tools/verify.py $(VERIFY)
 
 demo:
 	@sh tools/demo.sh
@@ -51,6 +54,7 @@ clean:
 help:
 	@echo 'make            the release build: program build/effnet, library build/libeffnet.*'
 	@echo 'make check      install what tests need, build, run the fast suite (tools/test.sh)'
+	@echo 'make verify     the evidence for what effnet claims, as a table in verify.md (VERIFY=--quick: 5 minutes)'
 	@echo 'make demo       photographs classified by a pretrained network (tools/demo.sh)'
 	@echo 'make asan       the suite under AddressSanitizer and UBSan, in build/asan'
 	@echo 'make tsan       the suite under ThreadSanitizer, in build/tsan'

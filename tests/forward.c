@@ -80,8 +80,7 @@ void t_check_logits(const float *got, const double *want, int rows, int classes,
     if (own < 0) fail_msg("no row %s in the summaries", summary);
     for (int r = 0; r < rows; r++, got += classes, want += classes) {
         const t_deviation d = deviation(got, want, classes, own);
-        printf("%-36s row %d: max |difference| %.2e of std, bound %.2e\n", summary, r, d.worst, d.bound);
-        if (!(d.worst <= d.bound)) fail_msg("%s row %d: %.3e > %.3e of std", summary, r, d.worst, d.bound);
+        t_figure(d.worst, d.bound, "largest difference over the deviation, %s row %d", summary, r);
     }
 }
 

@@ -9,6 +9,9 @@ add_test(NAME house_contract COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/option
          $<TARGET_FILE:effnet-cli> --contract $<TARGET_FILE:tool_synth>)
 set_tests_properties(house_options PROPERTIES LABELS unit)
 set_tests_properties(house_contract PROPERTIES LABELS "cli;shared" SKIP_RETURN_CODE 77)
+add_test(NAME house_verify COMMAND sh -c "command -v python3 > /dev/null || exit 77; exec python3 \"$0\""
+  ${CMAKE_CURRENT_SOURCE_DIR}/house/verify.py)
+set_tests_properties(house_verify PROPERTIES LABELS unit SKIP_RETURN_CODE 77)
 if(NOT EFF_SANITIZE)
   add_test(NAME house_symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/symbols.sh ${PROJECT_SOURCE_DIR}
            $<TARGET_FILE:effnet> $<TARGET_FILE:effnet_static>)

@@ -42,9 +42,9 @@ static void bad_files(void **state)
         files++;
     }
     fclose(f);
-    assert_int_equal(wrong, 0);
     assert_int_equal(files, 38);
-    assert_int_equal(access("pwned", F_OK), -1);
+    t_figure(wrong, 0, "bad checkpoints that are not refused as they should be, %d files", files);
+    t_figure(access("pwned", F_OK) == 0, 0, "hostile pickles that did something");
 }
 
 static void other_kinds(void **state)

@@ -69,8 +69,7 @@ static void logits(void **state)
         assert_int_equal(m->table.classes, r.want.dim[1]);
         for (int threads = 1; threads < 4; threads += 2) {
             const t_deviation d = t_synth_deviation(m, r.h, r.w, r.want.data, threads, NULL);
-            print_message("%-38s max |difference| %.2e of std, bound %.2e\n", r.file, d.worst, d.bound);
-            if (!(d.worst <= d.bound)) fail_msg("%s: %.3e > %.3e of std", r.file, d.worst, d.bound);
+            t_figure(d.worst, d.bound, "largest difference over the deviation, %s", r.file);
         }
         eff_model_free(m);
         t_npy_free(&r.want);

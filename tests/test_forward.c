@@ -38,7 +38,7 @@ static void test_family(void **state)
 {
     (void)state;
     static const char *const models[] = { "b1", "b2", "b3", "b4", "b5", "b6", "b7" };
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < (t_brief() ? 1 : 7); i++) {
         t_check_synth(models[i], "tf", 64, 64, 2, NULL);
         t_check_synth(models[i], "tf", 96, 72, 2, NULL);
         t_check_synth(models[i], "torchvision", 96, 72, 2, NULL);
@@ -49,7 +49,7 @@ static void test_lite(void **state)
 {
     (void)state;
     static const char *const models[] = { "lite0", "lite1", "lite2", "lite3", "lite4" };
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < (t_brief() ? 1 : 5); i++) {
         t_check_synth(models[i], "tf", 64, 64, 2, NULL);
         t_check_synth(models[i], "tf", 96, 72, 2, NULL);
     }
@@ -65,6 +65,7 @@ static void test_threads(void **state)
         "mobilenetv1-0.25",                               "mobilenetv2-0.35",            "mnasnet-a1@width=0.5",
     };
     enum { H = 65, W = 49, N = 2 };
+    int other = 0; /* runs with other bits */
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         eff_error err = { 0 };
         eff_table t;
@@ -74,13 +75,13 @@ static void test_threads(void **state)
         T_OK(eff_model_init(m, 3, &err), err);
         float *x = t_uniform(N * H * W * 3, -2, 2, 11);
         float *one = t_forward(m, x, N, H, W, 1, NULL), *ref = t_forward(m, x, N, H, W, 1, "ref");
-        for (int threads = 2; threads <= 7; threads++) {
+        for (int threads = 2; threads <= (t_brief() ? 3 : 7); threads++) {
             float *many = t_forward(m, x, N, H, W, threads, NULL);
-            assert_memory_equal(one, many, (size_t)N * (size_t)t.classes * sizeof *one);
+            other += memcmp(one, many, (size_t)N * (size_t)t.classes * sizeof *one) != 0;
             free(many);
         }
         float *second = t_forward(m, x + H * W * 3, 1, H, W, 1, NULL);
-        assert_memory_equal(one + t.classes, second, (size_t)t.classes * sizeof *one);
+        other += memcmp(one + t.classes, second, (size_t)t.classes * sizeof *one) != 0;
         double worst = 0, size = 0;
         for (int j = 0; j < N * t.classes; j++) {
             const double d = (double)one[j] - (double)ref[j];
@@ -88,16 +89,19 @@ static void test_threads(void **state)
             if ((double)ref[j] > size) size = (double)ref[j];
             if (-(double)ref[j] > size) size = -(double)ref[j];
         }
-        printf("%-50s against ref: %.1e of the largest logit\n", specs[i], worst / size);
-        assert_true(size > 0 && worst <= 1e-4 * size); /* float32 noise through a whole network, not a wrong operator */
+        assert_true(size > 0);
+        /* float32 noise through a whole network, not a wrong operator */
+        t_figure(worst / size, 1e-4, "largest difference from level ref over the largest logit, %s", specs[i]);
         free(one), free(ref), free(second), free(x);
         eff_model_free(m);
     }
+    t_figure(other, 0, "runs whose bits differ, %zu networks on 1 to %d threads and as a batch of one", sizeof specs / sizeof *specs,
+             t_brief() ? 3 : 7);
 }
 
 int main(void)
 {
-    if (t_brief()) cmocka_set_test_filter("test_nonsquare");
+    if (t_brief() && !T_SANITIZED) cmocka_set_test_filter("test_nonsquare"); /* threads are not what an emulator is for */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nonsquare), cmocka_unit_test(test_family), cmocka_unit_test(test_lite), cmocka_unit_test(test_threads),
     };

@@ -170,8 +170,8 @@ static void check(const char *name, const eff_table *table, eff_bn_mode bn, bool
         checked++;
         if (!(best <= 1)) fail_msg("%s %s: slope %.6g, gradient %.6g", name, g->param[p].name, got, norm);
     }
-    printf("%-18s %-6s %s%s: %d tensors, worst %.2f of the bound\n", name, cpu ? cpu : "best", bn == EFF_BN_BATCH ? "batch" : "frozen",
-           stochastic ? " stochastic" : "", checked, worst);
+    t_figure(worst, 1, "largest part of its bound that the slope of one of %d tensors takes, %s %s %s%s", checked, name, cpu ? cpu : "best",
+             bn == EFF_BN_BATCH ? "batch" : "frozen", stochastic ? " stochastic" : "");
     assert_true(checked > 8);
     for (int p = 0; p < g->nparams; p++) free(grad[p]);
     free(grad);
@@ -182,7 +182,7 @@ static void test_slopes(void **state)
 {
     (void)state;
     static const char *const levels[] = { "ref", "avx2", NULL };
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i += t_brief() ? 3 : 1) {
         const eff_table t = parse(tables[i][1]);
         for (int l = T_SANITIZED ? 2 : 0; l < 3; l++) { /* sanitizers see the lower levels in the tests of kernels */
             check(tables[i][0], &t, EFF_BN_BATCH, false, levels[l]);
@@ -201,6 +201,7 @@ static void test_threads(void **state)
     eff_error err = { 0 };
     const eff_table t = parse(tables[0][1]);
     float **want = NULL;
+    int other = 0;
     for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
         rig r = make(&t, 11, threads[k], EFF_BN_BATCH, true, NULL);
         const int np = r.m->graph->nparams;
@@ -221,8 +222,7 @@ static void test_threads(void **state)
             }
         }
         for (int p = 0; p < np; p++)
-            if (memcmp(want[p], r.m->weights[p], r.m->graph->param[p].count * sizeof(float)))
-                fail_msg("%d threads: %s differs", threads[k], r.m->graph->param[p].name);
+            other += memcmp(want[p], r.m->weights[p], r.m->graph->param[p].count * sizeof(float)) != 0;
         if (k + 1 == sizeof threads / sizeof *threads) {
             for (int p = 0; p < np; p++) free(want[p]);
             free(want);
@@ -230,6 +230,7 @@ static void test_threads(void **state)
         eff_optim_free(opt);
         drop(&r);
     }
+    t_figure(other, 0, "tensors whose bits differ after 20 steps on 1, 2, 3, 4 and 7 threads");
 }
 
 /* A frozen prefix gets no gradient and keeps its weights; what learns gets the gradient it had. */

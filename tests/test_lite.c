@@ -57,6 +57,21 @@ static int read_predictions(const char *model, row rows[N])
     return n;
 }
 
+/* Every fifth photograph: those whose logits are known. The reference kernels and instrumented ones take a third of a second for each. */
+static int fewer(void)
+{
+    const char *level = getenv("EFFNET_CPU");
+    return T_SANITIZED || (level && !strcmp(level, "ref"));
+}
+
+static int keep_known(row rows[N], int n)
+{
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (rows[i].label % 50 == 0) rows[kept++] = rows[i];
+    return kept;
+}
+
 static int collect(void *ctx, size_t index, const eff_error *failure, const float *logits)
 {
     if (failure) fail_msg("image %zu: %s", index, failure->msg);
@@ -91,9 +106,8 @@ static void check_logits20(const char *model, const row *rows, int n, const floa
             seen++;
         }
     }
-    printf("%s: %d rows of logits, max |difference| %.2e of std\n", model, seen, worst);
     assert_int_equal(seen, 20);
-    assert_true(worst <= 1e-3);
+    t_figure(worst, 1e-3, "largest difference over the deviation, released %s, %d photographs", model, seen);
     t_npy_free(&want);
 }
 
@@ -101,8 +115,9 @@ static void check(const char *model)
 {
     eff_error err = { 0 };
     static row rows[N];
-    const int n = read_predictions(model, rows);
+    int n = read_predictions(model, rows);
     assert_int_equal(n, N);
+    if (fewer()) n = keep_known(rows, n);
     eff_model *m;
     T_OK(eff_model_load(&m, weights_path(model), NULL, &err), err);
     const eff_model_info *info = eff_model_get_info(m);
@@ -116,19 +131,20 @@ static void check(const char *model)
     T_OK(eff_engine_create(&e, m, &o, &err), err);
     static char files[N][1024];
     const char *paths[N];
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < n; i++) {
         snprintf(files[i], sizeof files[i], "%s", t_shared("data/imagenet-samples/%s", rows[i].file));
         paths[i] = files[i];
     }
     float *logits = malloc(sizeof(float) * N * CLASSES);
-    T_OK(eff_engine_run_files(e, paths, N, NULL, collect, logits, &err), err);
+    T_OK(eff_engine_run_files(e, paths, (size_t)n, NULL, collect, logits, &err), err);
     eff_metrics *metrics;
     T_OK(eff_metrics_create(&metrics, CLASSES, &err), err);
-    int right = 0, five = 0;
-    for (int i = 0; i < N; i++) {
+    int right = 0, five = 0, other = 0;
+    for (int i = 0; i < n; i++) {
         int top[5];
         eff_top_k(logits + (size_t)i * CLASSES, CLASSES, 5, top);
-        if (top[0] != rows[i].top[0]) fail_msg("%s %s: top-1 %d, reference %d", model, rows[i].file, top[0], rows[i].top[0]);
+        if (top[0] != rows[i].top[0]) print_error("%s %s: top-1 %d, reference %d\n", model, rows[i].file, top[0], rows[i].top[0]);
+        other += top[0] != rows[i].top[0];
         for (int k = 0; k < 5; k++)
             if (!in_set(rows[i].top, top[k])) fail_msg("%s %s: %d is not in the reference's top-5", model, rows[i].file, top[k]);
         right += rows[i].top[0] == rows[i].label;
@@ -137,8 +153,9 @@ static void check(const char *model)
     }
     const eff_metrics_result *r = eff_metrics_get(metrics);
     printf("%s: top-1 %.2f, top-5 %.2f of %d photographs\n", model, r->top1, r->top5, r->n);
-    assert_true(fabs(r->top1 * N - right) < 1e-9);
-    assert_true(fabs(r->top5 * N - five) < 1e-9);
+    t_figure(other, 0, "photographs whose class is not the reference's, released %s, %d photographs", model, n);
+    assert_true(fabs(r->top1 * n - right) < 1e-9);
+    assert_true(fabs(r->top5 * n - five) < 1e-9);
     check_logits20(model, rows, n, logits);
     eff_metrics_free(metrics);
     free(logits);

@@ -33,13 +33,18 @@ static eff_counts counts_of(const eff_table *t, int h, int w)
 
 /* ----------------------------------------------------------------------------------- reference counts */
 
+static int g_counts, g_other_counts;
+
 static void same_count(const t_tsv *t, int row, const char *spec, const char *column, uint64_t got)
 {
     const char *const want = t_tsv_get(t, row, column);
     char text[32];
     if (!*want) return; /* the reference leaves some counts of the baselines open */
     snprintf(text, sizeof text, "%llu", (unsigned long long)got);
-    if (strcmp(want, text)) fail_msg("row %d, %s: %s is %s, expected %s", row, spec, column, text, want);
+    g_counts++;
+    if (!strcmp(want, text)) return;
+    print_error("row %d, %s: %s is %s, expected %s\n", row, spec, column, text, want);
+    g_other_counts++;
 }
 
 static void check_row(const t_tsv *t, int row, const char *spec)
@@ -90,6 +95,8 @@ static void test_model_stats(void **state)
         check_row(&t, i, spec);
     }
     assert_int_equal(t.rows, 73);
+    assert_true(g_counts > 73 * 10);
+    t_figure(g_other_counts, 0, "counts that differ from the reference, %d of %d networks", g_counts, t.rows);
     t_tsv_free(&t);
 }
 

@@ -59,7 +59,7 @@ static void pixels(void **state)
         eff_image_destroy(want);
     }
     print_message("%d of %d files read; the lossy ones differ by at most %d\n", files, t.rows, lossy);
-    assert_int_equal(wrong, 0);
+    t_figure(wrong, 0, "TIFF and AVIF pictures that differ from Pillow's by more than their bound, %d files", files);
     t_tsv_free(&t);
 }
 
