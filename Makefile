@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
 
-.PHONY: all check test demo asan tsan fuzz bench fmt install clean help
+.PHONY: all check test demo asan tsan fuzz bench fmt tidy cppcheck coverage mutants install clean help
 
 all:
 	@cmake --preset release
@@ -30,6 +30,16 @@ bench: all
 fmt:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
+tidy cppcheck:
+	@sh tools/$@.sh
+
+coverage:
+	@sh tools/setup.sh build test lint
+	@python3 tools/coverage.py
+
+mutants: all
+	@python3 tools/mutants.py --jobs $(JOBS) --least 80
+
 install: all
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
 
@@ -45,5 +55,8 @@ help:
 	@echo 'make fuzz       the fuzz targets with clang and the sanitizers, in build/fuzz/fuzz'
 	@echo 'make bench      latency of B0 on this machine, one thread and all'
 	@echo 'make fmt        clang-format over the sources git knows'
+	@echo 'make tidy       clang-tidy over src/ and cli/; make cppcheck likewise'
+	@echo 'make coverage   lines and branches that the suite reaches, by folder, in build/coverage'
+	@echo 'make mutants    how many of 100 seeded faults the tests notice (some minutes)'
 	@echo 'make install    to PREFIX (/usr/local) below DESTDIR; docs/install.md'
 	@echo 'make clean      remove build/'

@@ -51,7 +51,8 @@ typedef struct eff_variant {
 typedef struct eff_advice eff_advice;
 
 /** Measure and decide. `d` is borrowed for the call. Release with eff_advice_free().
- * @return EFF_EARG for an option out of range or a set without training images, EFF_EFORMAT or EFF_EUNSUPPORTED naming a file of weights that holds no network, EFF_ECANCELLED */
+ * @return EFF_EARG for an option out of range or a set without training images, EFF_EFORMAT or EFF_EUNSUPPORTED naming a
+ * file of weights that holds no network, EFF_ECANCELLED */
 EFF_API eff_status eff_advise(eff_advice **out, const eff_dataset *d, const eff_advise_opts *o, eff_error *err);
 /** Release an advice; NULL is fine. */
 EFF_API void eff_advice_free(eff_advice *a);

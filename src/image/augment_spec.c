@@ -87,7 +87,7 @@ enum { N_KEYS = sizeof keys / sizeof *keys };
 
 static double *numbers(const eff_augment *a, const struct key *k)
 {
-    return (double *)((char *)(uintptr_t)a + k->field);
+    return (void *)((char *)(uintptr_t)a + k->field);
 }
 
 static bool read_number(const char *s, size_t n, const struct key *k, double *v)
