@@ -28,15 +28,6 @@ static void golden(void **state)
     }
 }
 
-static void check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want)
-{
-    size_t count;
-    float *const x = t_tensor(c, name, &count);
-    assert_int_equal(count, n);
-    if (n) assert_memory_equal(x, want, n * sizeof *want);
-    free(x);
-}
-
 static void views(void **state)
 {
     (void)state;
@@ -65,13 +56,13 @@ static void views(void **state)
         x[i] = (float)i;
     }
     for (int twice = 0; twice < 2; twice++) {
-        check_tensor(c, "t", 24, t);
-        check_tensor(c, "a", 6, x + 3);
-        check_tensor(c, "b", 12, x + 9);
-        check_tensor(c, "n", 1, x + 5);
-        check_tensor(c, "e", 0, NULL);
-        check_tensor(c, "d", 2, (const float[]){ 1.5f, -2 });
-        check_tensor(c, "h", 2, x + 1);
+        t_check_tensor(c, "t", 24, t);
+        t_check_tensor(c, "a", 6, x + 3);
+        t_check_tensor(c, "b", 12, x + 9);
+        t_check_tensor(c, "n", 1, x + 5);
+        t_check_tensor(c, "e", 0, NULL);
+        t_check_tensor(c, "d", 2, (const float[]){ 1.5f, -2 });
+        t_check_tensor(c, "h", 2, x + 1);
     }
     eff_checkpoint_close(c);
 }
@@ -147,8 +138,8 @@ static void names(void **state)
     assert_int_equal(c->count, 5);
     for (size_t i = 0; i < 5; i++) assert_string_equal(c->tensor[i].name, want[i]);
     assert_string_equal(c->arch_hint, "tf_efficientnet_b0");
-    check_tensor(c, "state_dict.num", 1, (const float[]){ 3 });
-    check_tensor(c, "pairs.p", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
+    t_check_tensor(c, "state_dict.num", 1, (const float[]){ 3 });
+    t_check_tensor(c, "pairs.p", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
     eff_checkpoint_close(c);
 }
 
@@ -188,7 +179,7 @@ static void rebuilders(void **state)
         eff_error err = { 0 };
         T_OK(open_object(&c, &o, &err), err);
         assert_int_equal(c->count, 1);
-        check_tensor(c, "tensor", 6, x);
+        t_check_tensor(c, "tensor", 6, x);
         eff_checkpoint_close(c);
     }
     t_buffer o = { 0 };
@@ -247,7 +238,7 @@ static void legacy_views(void **state)
                                 .stride = { 1 },
                                 .view = (const int64_t[]){ 2, 3 } });
     T_OK(open_object(&c, &o, &err), err);
-    check_tensor(c, "tensor", 2, (const float[]){ 3, 4 });
+    t_check_tensor(c, "tensor", 2, (const float[]){ 3, 4 });
     eff_checkpoint_close(c);
     t_put_tensor(&o, &(t_spec){ .numel = 6,
                                 .offset = 1,
@@ -537,7 +528,7 @@ static void streams(void **state)
     eff_checkpoint *c;
     eff_error err = { 0 };
     T_OK(open_object(&c, &o, &err), err);
-    check_tensor(c, "w", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
+    t_check_tensor(c, "w", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
     eff_checkpoint_close(c);
     /* the start of the stream */
     static const struct { const char *p; size_t n; eff_status code; const char *says;

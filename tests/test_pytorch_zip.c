@@ -9,15 +9,6 @@
 #include <string.h>
 #include <zip.h>
 
-static void check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want)
-{
-    size_t count;
-    float *const x = t_tensor(c, name, &count);
-    assert_int_equal(count, n);
-    if (n) assert_memory_equal(x, want, n * sizeof *want);
-    free(x);
-}
-
 typedef struct item {
     const char *name;
     const void *data;
@@ -138,7 +129,7 @@ static void archives(void **state)
         if (s != t[i].code || !strstr(err.msg, t[i].says))
             fail_msg("%zu: %d \"%s\", expected \"%s\"", i, s, err.msg, t[i].says);
         if (s == EFF_OK) T_OK(t_read_all(c, &err), err);
-        if (s == EFF_OK && c->tensor[0].count == 6) check_tensor(c, "w", 6, x);
+        if (s == EFF_OK && c->tensor[0].count == 6) t_check_tensor(c, "w", 6, x);
         eff_checkpoint_close(c);
     }
     free(o.p);
