@@ -13,9 +13,11 @@
 static void golden(void **state)
 {
     (void)state;
-    static const struct { const char *file, *format; } f[] = { { "small_torchvision.pth", "pytorch-zip" },
-                                                               { "small_lukemelas.pth", "pytorch-zip" },
-                                                               { "small_timm_legacy.pth", "pytorch-legacy" } };
+    static const struct {
+        const char *file, *format;
+    } f[] = { { "small_torchvision.pth", "pytorch-zip" },
+              { "small_lukemelas.pth", "pytorch-zip" },
+              { "small_timm_legacy.pth", "pytorch-legacy" } };
     for (size_t i = 0; i < 3; i++) {
         eff_error err = { 0 };
         eff_checkpoint *c;
@@ -34,9 +36,13 @@ static void views(void **state)
     eff_error err = { 0 };
     eff_checkpoint *c;
     T_OK(eff_checkpoint_open(&c, t_data("checkpoints/views.pth"), &err), err);
-    static const struct { const char *name, *dtype; int ndim; int64_t dim[2]; } want[] = {
-        { "t", "F32", 2, { 6, 4 } }, { "a", "F32", 1, { 6 } },    { "b", "F32", 2, { 3, 4 } }, { "n", "I64", 0, { 0 } },
-        { "e", "F32", 2, { 0, 3 } }, { "d", "F64", 1, { 2 } },    { "h", "U8", 1, { 2 } },
+    static const struct {
+        const char *name, *dtype;
+        int ndim;
+        int64_t dim[2];
+    } want[] = {
+        { "t", "F32", 2, { 6, 4 } }, { "a", "F32", 1, { 6 } }, { "b", "F32", 2, { 3, 4 } }, { "n", "I64", 0, { 0 } },
+        { "e", "F32", 2, { 0, 3 } }, { "d", "F64", 1, { 2 } }, { "h", "U8", 1, { 2 } },
     };
     assert_int_equal(eff_checkpoint_count(c), 7);
     for (size_t i = 0; i < 7; i++) {
@@ -143,6 +149,36 @@ static void names(void **state)
     eff_checkpoint_close(c);
 }
 
+/* A hint is the name of an architecture or it is left out: the file is as good without it. */
+static void odd_hints(void **state)
+{
+    (void)state;
+    char longest[258];
+    memset(longest, 'b', sizeof longest);
+    longest[256] = longest[257] = '\0';
+    static const char *const no_name[] = { "", "b 0", "b0\n", "\x1b[2Jb0", "b0\x7f", "b0\xc3\xa9" };
+    for (size_t i = 0; i < 2 + sizeof no_name / sizeof *no_name; i++) {
+        if (i == 1) longest[256] = 'b'; /* one too many */
+        const char *const arch = i < 2 ? longest : no_name[i - 2];
+        t_buffer o = { 0 };
+        T_PUT(&o, "}(");
+        t_put_str(&o, "arch");
+        t_put_str(&o, arch);
+        t_put_str(&o, "weight");
+        t_put_tensor(&o, &t_vector);
+        T_PUT(&o, "u");
+        eff_checkpoint *c;
+        eff_error err = { 0 };
+        T_OK(open_object(&c, &o, &err), err);
+        assert_int_equal(c->count, 1);
+        if (i == 0)
+            assert_string_equal(c->arch_hint, arch);
+        else
+            assert_null(c->arch_hint);
+        eff_checkpoint_close(c);
+    }
+}
+
 /* A file that holds one tensor and no dict, in every way that PyTorch has of building one. */
 static void rebuilders(void **state)
 {
@@ -190,7 +226,9 @@ static void rebuilders(void **state)
 static void storage_types(void **state)
 {
     (void)state;
-    static const struct { const char *type, *dtype; int64_t numel;
+    static const struct {
+        const char *type, *dtype;
+        int64_t numel;
     } t[] = {
         { "FloatStorage", "F32", 6 },  { "HalfStorage", "F16", 12 }, { "BFloat16Storage", "BF16", 12 },
         { "DoubleStorage", "F64", 3 }, { "LongStorage", "I64", 3 },  { "IntStorage", "I32", 6 },
@@ -259,7 +297,9 @@ static void legacy_views(void **state)
 static void bad_tensors(void **state)
 {
     (void)state;
-    static const struct { t_spec s; const char *says;
+    static const struct {
+        t_spec s;
+        const char *says;
     } t[] = {
         { { .numel = 7 }, "storage 0: expected 7 elements, found 6" },
         { { .numel = -1 }, "storage 0: its number of elements is not one" },
@@ -316,7 +356,8 @@ static void not_state_dicts(void **state)
 {
     (void)state;
     t_buffer o = { 0 };
-    static const struct { const char *object, *says;
+    static const struct {
+        const char *object, *says;
     } t[] = {
         { "}", "found a dict without any" },
         { "ccollections\nOrderedDict\n)R", "found a dict without any" },
@@ -408,8 +449,10 @@ static void structures(void **state)
     for (int barren = 0; barren < 2; barren++) {
         T_PUT(&o, "](}");
         t_put_str(&o, "w");
-        if (barren) T_PUT(&o, "K\1K\2\x86q\0");
-        else t_put_tensor(&o, &t_vector);
+        if (barren)
+            T_PUT(&o, "K\1K\2\x86q\0");
+        else
+            t_put_tensor(&o, &t_vector);
         T_PUT(&o, "s");
         if (!barren) T_PUT(&o, "q\0");
         for (int i = 0; i < (barren ? 1000 : 8); i++) T_PUT(&o, "h\0");
@@ -424,15 +467,18 @@ static void structures(void **state)
         }
     }
 
-    /* each level holds the one below eight times, 8^16 paths: with a tensor at the bottom, and with none but beside them */
+    /* each level holds the one below eight times, 8^16 paths: with a tensor at the bottom, and with none but beside
+     * them */
     for (int barren = 0; barren < 2; barren++) {
         if (barren) {
             T_PUT(&o, "](");
             t_put_tensor(&o, &t_vector);
         }
         T_PUT(&o, "](");
-        if (barren) T_PUT(&o, "N");
-        else t_put_tensor(&o, &t_vector);
+        if (barren)
+            T_PUT(&o, "N");
+        else
+            t_put_tensor(&o, &t_vector);
         T_PUT(&o, "eq\0");
         for (int level = 1; level <= 16; level++) {
             T_PUT(&o, "0](");
@@ -490,7 +536,13 @@ static void structures(void **state)
 static void streams(void **state)
 {
     (void)state;
-    static const struct { const char *keys, *system; int64_t count; size_t data; eff_status code; const char *says; } t[] = {
+    static const struct {
+        const char *keys, *system;
+        int64_t count;
+        size_t data;
+        eff_status code;
+        const char *says;
+    } t[] = {
         { "0", T_SYSTEM, 6, 6, EFF_OK, "" },
         { "0", "}", 6, 7, EFF_OK, "" },
         { "0", "}U\x0dlittle_endian\x89s", 6, 6, EFF_EUNSUPPORTED, "byte order: expected little, found big" },
@@ -509,7 +561,8 @@ static void streams(void **state)
         eff_checkpoint *c;
         eff_error err = { 0 };
         const eff_status s = t_open_bytes(&c, b.p, b.n, &err);
-        if (s != t[i].code || !strstr(err.msg, t[i].says)) fail_msg("%d \"%s\", expected \"%s\"", s, err.msg, t[i].says);
+        if (s != t[i].code || !strstr(err.msg, t[i].says))
+            fail_msg("%d \"%s\", expected \"%s\"", s, err.msg, t[i].says);
         eff_checkpoint_close(c);
         free(o.p);
         free(b.p);
@@ -531,7 +584,11 @@ static void streams(void **state)
     t_check_tensor(c, "w", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
     eff_checkpoint_close(c);
     /* the start of the stream */
-    static const struct { const char *p; size_t n; eff_status code; const char *says;
+    static const struct {
+        const char *p;
+        size_t n;
+        eff_status code;
+        const char *says;
     } head[] = {
 #define B(literal) literal, sizeof literal - 1
         { B("\x80\x02K\1."), EFF_EFORMAT, "a Python pickle, but not one that PyTorch wrote" },
@@ -582,6 +639,7 @@ int main(void)
         cmocka_unit_test(rebuilders),  cmocka_unit_test(storage_types),   cmocka_unit_test(legacy_views),
         cmocka_unit_test(bad_tensors), cmocka_unit_test(not_state_dicts), cmocka_unit_test(hostile_names),
         cmocka_unit_test(structures),  cmocka_unit_test(streams),         cmocka_unit_test(no_memory),
+        cmocka_unit_test(odd_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

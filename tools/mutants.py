@@ -9,6 +9,7 @@ needs a build with its tests in --build. The sources are never touched: a mutant
 BUILD/mutants/, where results.tsv is written too. Which places are taken is decided by a hash of seed, file, line and change,
 so that an edit elsewhere does not draw another sample. A mutant that compiles to the same code is none and is replaced by
 the next. Killed: a test fails, crashes or does not end. Exit status 0, or 1 with --least PERCENT when fewer die.
+What results.tsv has of an earlier run is taken from there: a run that was cut off goes on. Do not build in --build meanwhile.
 Only Python's standard library is used."""
 import argparse
 import concurrent.futures
@@ -315,6 +316,18 @@ def judge(build, number, group, mutant):
                 os.remove(m)
 
 
+HEAD = ["mutant", "file", "line", "kind", "before", "after", "result", "killed by", "seconds"]
+
+
+def read_results(path):
+    """Of an earlier run: what it said of each change."""
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as f:
+        rows = [line.rstrip("\n").split("\t") for line in f][1:]
+    return {(r[1], r[4], r[5]): (r[6], r[7], float(r[8])) for r in rows if len(r) == len(HEAD)}
+
+
 def show(mutant):
     path, n, kind, old, new = mutant
     return f"{path}:{n}: {kind}\n    - {old.strip()}\n    + {new.strip()}"
@@ -328,6 +341,7 @@ def main():
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--only", help="numbers of the sample, comma-separated: parsers3,saves10")
     p.add_argument("--least", type=float, default=0, help="per cent that must be killed")
+    p.add_argument("--fresh", action="store_true", help="forget earlier results")
     p.add_argument("--list", action="store_true", help="show the sample (before equal code is sorted out) and stop")
     o = p.parse_args()
     ranked, want = draw(o.seed, o.count)
@@ -340,6 +354,11 @@ def main():
     build = Build(o.build)
     only = set(o.only.split(",")) if o.only else None
     results, lock = [], threading.Lock()
+    table = os.path.join(build.work, "results.tsv")
+    known = {} if o.fresh or only else read_results(table)
+    with open(table, "w" if not known else "a", encoding="utf-8") as f:
+        if not known:
+            f.write("\t".join(HEAD) + "\n")
 
     def group_queue(group):
         return iter(enumerate(ranked[group]))
@@ -357,8 +376,13 @@ def main():
                 continue
             if only is not None and f"{group}{number}" not in only:
                 continue
-            result, by, seconds = judge(build, number, group, mutant)
+            key = (mutant[0], mutant[3].strip(), mutant[4].strip())
+            result, by, seconds = known.get(key) or judge(build, number, group, mutant)
             with lock:
+                if key not in known:
+                    with open(table, "a", encoding="utf-8") as f:
+                        f.write("\t".join([f"{group}{number}", mutant[0], str(mutant[1]), mutant[2], *key[1:], result, by,
+                                           f"{seconds:.1f}"]) + "\n")
                 if result == "none":
                     if only is None:
                         left[group] += 1
@@ -369,10 +393,6 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
         for f in [pool.submit(work) for _ in range(o.jobs)]:
             f.result()
-    with open(os.path.join(build.work, "results.tsv"), "w", encoding="utf-8") as f:
-        f.write("mutant\tfile\tline\tkind\tbefore\tafter\tresult\tkilled by\tseconds\n")
-        for name, _, (path, n, kind, old, new), result, by, seconds in sorted(results, key=lambda r: (r[1], r[2][0], r[2][1])):
-            f.write("\t".join([name, path, str(n), kind, old.strip(), new.strip(), result, by, f"{seconds:.1f}"]) + "\n")
     for group in ranked:
         rows = [r for r in results if r[1] == group]
         print(f"{group}: {sum(r[3] == 'killed' for r in rows)} of {len(rows)} killed")
