@@ -251,7 +251,7 @@ class Build:
         def limits():
             os.setsid()
             resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
-            resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 30, 2 << 30))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 37, 1 << 37))  # tests make files with holes of 64 GiB
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             seconds = 300 if program == MEMORY else 30
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))

@@ -374,11 +374,11 @@ static eff_status find_in_folder(char **file, const char *folder, eff_error *err
 /* "NAME" of "NAME.data-00000-of-00001": its length, or 0 for another name. */
 static size_t data_file_of(const char *path)
 {
-    static const char pattern[] = ".data-ddddd-of-ddddd";
+    static const char pattern[] = ".data-#####-of-#####"; /* #: a digit */
     const size_t n = strlen(path), k = DATA_SUFFIX - 1;
     for (size_t i = 0; n > k && i < k; i++) {
         const char c = path[n - k + i];
-        if (pattern[i] == 'd' ? c < '0' || c > '9' : c != pattern[i]) return 0;
+        if (pattern[i] == '#' ? c < '0' || c > '9' : c != pattern[i]) return 0;
     }
     return n > k ? n - k : 0;
 }
