@@ -196,6 +196,33 @@ static void shared_storage(void **state)
     free(x);
 }
 
+/* A pickle that is another sound one after a byte of it has changed: only its checksum tells. */
+static void changed_pickle(void **state)
+{
+    (void)state;
+    static const float x[6] = { 0, 1, 2, 3, 4, 5 };
+    t_buffer o = { 0 };
+    T_PUT(&o, "\x80\x02}");
+    t_put_str(&o, "a.weight");
+    t_put_tensor(&o, &t_vector);
+    T_PUT(&o, "s.");
+    const item it[2] = { { "m/data.pkl", o.p, o.n, ZIP_CM_STORE }, { "m/data/0", x, sizeof x, ZIP_CM_STORE } };
+    size_t n;
+    unsigned char *const b = t_file(make_zip(it, 2), &n);
+    eff_checkpoint *c;
+    eff_error err = { 0 };
+    T_OK(t_open_bytes(&c, b, n, &err), err);
+    assert_string_equal(c->tensor[0].name, "a.weight");
+    eff_checkpoint_close(c);
+    unsigned char *const hit = memmem(b, n, "a.weight", 8);
+    assert_non_null(hit);
+    *hit = 'b';
+    assert_int_equal(t_open_bytes(&c, b, n, &err), EFF_EFORMAT);
+    if (!strstr(err.msg, "CRC error")) fail_msg("'%s' does not say that a checksum is wrong", err.msg);
+    free(b);
+    free(o.p);
+}
+
 /* ZIP64: a sound end record, and one that claims more members than the file has bytes. */
 static void zip64(void **state)
 {
@@ -244,6 +271,7 @@ int main(void)
         cmocka_unit_test(archives),
         cmocka_unit_test(shared_storage),
         cmocka_unit_test(zip64),
+        cmocka_unit_test(changed_pickle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
