@@ -286,7 +286,7 @@ def code_of(path):
         return f.read()
 
 
-def judge(build, number, group, mutant):
+def judge(build, number, group, mutant, memory):
     """(result, by which test, seconds); result: killed, survived, none (same code or does not compile)."""
     path, n, _, _, new = mutant
     start = time.monotonic()
@@ -304,7 +304,7 @@ def judge(build, number, group, mutant):
             worker = stem + ".worker"
             build.link("effnet-worker", stem + ".o", worker)
         short = re.search(r"memory|alloc|strdup|\(!\*?\w+\)", old)
-        for program in COVERS[group][path].split() + ([MEMORY] if short else []):
+        for program in COVERS[group][path].split() + ([MEMORY] if memory and short else []):
             build.sound(program)
             build.link(program, stem + ".o", stem + ".exe")
             if not build.run(program, stem + ".exe", worker):
@@ -341,6 +341,7 @@ def main():
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--only", help="numbers of the sample, comma-separated: parsers3,saves10")
     p.add_argument("--least", type=float, default=0, help="per cent that must be killed")
+    p.add_argument("--memory", action="store_true", help="also " + MEMORY + " where a line may be short of memory: minutes each")
     p.add_argument("--fresh", action="store_true", help="forget earlier results")
     p.add_argument("--list", action="store_true", help="show the sample (before equal code is sorted out) and stop")
     o = p.parse_args()
@@ -367,7 +368,7 @@ def main():
     def work():
         while True:
             with lock:
-                group = next((g for g in left if left[g] > 0), None)
+                group = max((g for g in left if left[g] > 0), key=lambda g: left[g] / want[g], default=None)  # in step
                 if group is None:
                     return
                 left[group] -= 1
@@ -377,7 +378,7 @@ def main():
             if only is not None and f"{group}{number}" not in only:
                 continue
             key = (mutant[0], mutant[3].strip(), mutant[4].strip())
-            result, by, seconds = known.get(key) or judge(build, number, group, mutant)
+            result, by, seconds = known.get(key) or judge(build, number, group, mutant, o.memory)
             with lock:
                 if key not in known:
                     with open(table, "a", encoding="utf-8") as f:
