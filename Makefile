@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 JOBS    ?= $(shell nproc)
 
-.PHONY: all check test demo asan tsan fuzz bench fmt install dist distcheck reproducible deb clean verify help
+.PHONY: all check test demo asan tsan fuzz bench fmt install dist distcheck reproducible deb clean verify tidy cppcheck coverage mutants help
 
 all:
 	@cmake --preset release
@@ -32,6 +32,16 @@ bench: all
 
 fmt:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+tidy cppcheck:
+	@sh tools/$@.sh
+
+coverage:
+	@sh tools/setup.sh build test lint
+	@python3 tools/coverage.py
+
+mutants: all
+	@python3 tools/mutants.py --jobs $(JOBS) --least 80
 
 install: all
 	@DESTDIR='$(DESTDIR)' cmake --install build --prefix '$(PREFIX)'
@@ -61,6 +71,9 @@ help:
 	@echo 'make fuzz       the fuzz targets with clang and the sanitizers, in build/fuzz/fuzz'
 	@echo 'make bench      latency of B0 on this machine, one thread and all'
 	@echo 'make fmt        clang-format over the sources git knows'
+	@echo 'make tidy       clang-tidy over src/ and cli/; make cppcheck likewise'
+	@echo 'make coverage   lines and branches that the suite reaches, by folder, in build/coverage'
+	@echo 'make mutants    how many of 100 seeded faults the tests notice (some minutes)'
 	@echo 'make install    to PREFIX (/usr/local) below DESTDIR; docs/install.md'
 	@echo 'make dist       the release tarball and its SHA-256, in build/dist'
 	@echo 'make distcheck  that tarball unpacked, built, tested and installed without git and network'

@@ -174,7 +174,7 @@ static eff_status score_stdin(predict *p, float *logits, eff_error *err)
 static int predict_stdin(predict *p)
 {
     eff_error err = { 0 };
-    float *logits = cli_alloc((size_t)(p->classes + p->features), sizeof *logits);
+    float *logits = cli_alloc((size_t)p->classes + (size_t)p->features, sizeof *logits);
     const eff_status s = score_stdin(p, logits, &err);
     int status = CLI_OK;
     if (s == EFF_OK)

@@ -60,7 +60,7 @@ static json_t *entry_json(const eff_weights *w)
     cli_json_set(j, "also", cli_json_text(w->also));
     cli_json_set(j, "model", cli_json_text(w->model));
     cli_json_set(j, "family", cli_json_text(w->family));
-    cli_json_set(j, "top1", w->top1 ? cli_json_number(atof(w->top1) / 100) : json_null());
+    cli_json_set(j, "top1", w->top1 ? cli_json_number(strtod(w->top1, NULL) / 100) : json_null());
     cli_json_set(j, "size", w->size ? cli_json_count(w->size) : json_null());
     cli_json_set(j, "licence", cli_json_text(w->licence));
     cli_json_set(j, "origin", cli_json_text(w->origin));
@@ -183,7 +183,7 @@ static int say_result(const pulling *p, const eff_weights *w, const char *path, 
     }
     printf("%s\n", cli_clean(path));
     if (!cli_flag(p->a, "quiet")) {
-        fflush(stdout);
+        (void)fflush(stdout);
         fprintf(stderr, "effnet: %s: %s, SHA-256 %.16s..., %s; %s\n", w->name,
                 f->downloaded ? "downloaded" : "in the cache", f->sha256, cli_clean(w->licence), cli_clean(w->origin));
     }

@@ -214,7 +214,7 @@ static int run_scale(cli_args *a)
     if (table && cli_given(a, "phi")) return cli_usage(a, "--phi and --table are two questions: ask one");
     if (!table && !plot && !cli_given(a, "phi")) return cli_usage(a, "--phi is needed");
     int status = plot ? scale_plot(cli_text(a, "plot")) : CLI_OK;
-    if (status == CLI_OK && table) status = scale_table(a, atoi(cli_text(a, "table")));
+    if (status == CLI_OK && table) status = scale_table(a, (int)strtol(cli_text(a, "table"), NULL, 10));
     return status == CLI_OK && cli_given(a, "phi") ? scale_by_phi(a) : status;
 }
 

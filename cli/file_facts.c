@@ -24,7 +24,7 @@ typedef struct types {
 static double element_bytes(const char *dtype)
 {
     while (*dtype && !isdigit((unsigned char)*dtype)) dtype++;
-    return *dtype ? atoi(dtype) / 8.0 : 1;
+    return *dtype ? (double)strtol(dtype, NULL, 10) / 8.0 : 1;
 }
 
 static types count_types(const eff_checkpoint *c)

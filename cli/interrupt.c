@@ -11,8 +11,8 @@ static volatile sig_atomic_t stop_signal;
 static void note(int sig)
 {
     stop_signal = sig;
-    signal(SIGINT, SIG_DFL); /* async-signal-safe */
-    signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL); /* async-signal-safe */
+    (void)signal(SIGTERM, SIG_DFL);
 }
 
 void cli_interrupt_init(void)
@@ -24,7 +24,7 @@ void cli_interrupt_init(void)
         /* a job in the background of a shell ignores Ctrl-C: leave that so */
         if (sigaction(sigs[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(sigs[i], &act, NULL);
     }
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 bool cli_stopped(void) { return stop_signal != 0; }

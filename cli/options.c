@@ -179,7 +179,7 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
 static void variable_name(const char *option, char *out, size_t room)
 {
     snprintf(out, room, "EFFNET_%s", option);
-    for (char *p = out; *p; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    for (char *p = out; *p; p++) *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
 }
 
 static int read_environment(cli_args *a)

@@ -50,7 +50,7 @@ const char *cli_clean(const char *s)
     char *b = buffer(&room);
     for (; s[i] && i + 1 < room; i++) {
         const unsigned char c = (unsigned char)s[i];
-        b[i] = c < 32 || c == 127 ? '?' : (char)c;
+        b[i] = (char)(c < 32 || c == 127 ? '?' : c);
     }
     b[i] = 0;
     return b;

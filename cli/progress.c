@@ -70,7 +70,7 @@ static void show(double part, const char *line)
     memset(bar, '#', (size_t)(full < BAR_WIDTH ? full : BAR_WIDTH));
     bar[BAR_WIDTH] = 0;
     fprintf(stderr, "\r[%s] %-*.*s", bar, LINE_WIDTH - BAR_WIDTH - 3, LINE_WIDTH - BAR_WIDTH - 3, line);
-    fflush(stderr);
+    (void)fflush(stderr);
     job.drawn = true;
 }
 
@@ -113,7 +113,7 @@ void cli_progress_hide(void)
 {
     if (!job.drawn) return;
     fprintf(stderr, "\r%*s\r", LINE_WIDTH, "");
-    fflush(stderr);
+    (void)fflush(stderr);
     job.drawn = false;
     job.last = 0;
 }

@@ -319,7 +319,7 @@ static size_t gather(points out[SERIES], bool flops, uint64_t mobilenet_params)
     for (int i = 0; i < PAPER_OTHERS; i++) {
         const paper_other *const o = &paper_others[i];
         const bool counted = !flops && !o->params && !strcmp(o->family, "MobileNetV2");
-        if (!out[n - 1].name || strcmp(out[n - 1].name, o->family)) out[n++].name = o->family;
+        if (!out[n - 1].name || strcmp(out[n - 1].name, o->family) != 0) out[n++].name = o->family;
         add_point(&out[n - 1], o->name, counted ? (double)mobilenet_params : figure(flops ? o->flops : o->params),
                   o->top1);
         if (!out[n - 1].n) out[--n].name = NULL;

@@ -58,6 +58,15 @@ float *t_tensor(const eff_checkpoint *c, const char *name, size_t *count)
     return NULL;
 }
 
+void t_check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want)
+{
+    size_t count;
+    float *const x = t_tensor(c, name, &count);
+    assert_int_equal(count, n);
+    if (n) assert_memory_equal(x, want, n * sizeof *want);
+    free(x);
+}
+
 eff_status t_read_all(const eff_checkpoint *c, eff_error *err)
 {
     eff_status s = EFF_OK;

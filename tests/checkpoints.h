@@ -18,6 +18,8 @@ eff_status t_open_here(eff_checkpoint **c, const char *path, eff_error *err);
 
 /** Tensor `name` as floats (malloc'ed, *count set); fails the test when it is not there or cannot be read. */
 float *t_tensor(const eff_checkpoint *c, const char *name, size_t *count);
+/** That it holds just these n values. */
+void t_check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want);
 /** Read every tensor once. The first failure, or EFF_OK. */
 eff_status t_read_all(const eff_checkpoint *c, eff_error *err);
 

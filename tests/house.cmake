@@ -1,7 +1,6 @@
-# Rules about the tree itself: layers, exported names, headers that stand alone.
+# Rules about the tree itself: layers, exported names, headers that stand alone and say what callers need to know.
 add_test(NAME house_layers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/layers.sh ${PROJECT_SOURCE_DIR})
 add_test(NAME house_headers COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/headers.sh ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
-set_tests_properties(house_layers house_headers PROPERTIES LABELS unit)
 # What --help, man pages and documents say, and the contract that scripts rely on.
 add_test(NAME house_options COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/options.sh ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR}
          $<TARGET_FILE:effnet-cli>)
@@ -12,6 +11,8 @@ set_tests_properties(house_contract PROPERTIES LABELS "cli;shared" SKIP_RETURN_C
 add_test(NAME house_verify COMMAND sh -c "command -v python3 > /dev/null || exit 77; exec python3 \"$0\""
   ${CMAKE_CURRENT_SOURCE_DIR}/house/verify.py)
 set_tests_properties(house_verify PROPERTIES LABELS unit SKIP_RETURN_CODE 77)
+add_test(NAME house_docs COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/docs.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(house_layers house_headers house_docs PROPERTIES LABELS unit)
 if(NOT EFF_SANITIZE)
   add_test(NAME house_symbols COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/house/symbols.sh ${PROJECT_SOURCE_DIR}
            $<TARGET_FILE:effnet> $<TARGET_FILE:effnet_static>)

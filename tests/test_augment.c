@@ -118,6 +118,42 @@ static void test_refused(void **state)
     }
 }
 
+/* Every number at both ends of its range, and just beyond. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *below, *least, *most, *above;
+    } row[] = {
+        { "scale", "0.0099:0.5", "0.01:0.01", "1:1", "0.5:1.0001" },
+        { "ratio", "0.099:1", "0.1:0.1", "10:10", "1:10.01" },
+        { "pad", "-1", "0", "1024", "1025" },
+        { "hflip", "-0.01", "0", "1", "1.01" },
+        { "vflip", "-0.01", "0", "1", "1.01" },
+        { "rotate", "-0.1", "0", "180", "180.1" },
+        { "brightness", "-0.01", "0", "1", "1.01" },
+        { "contrast", "-0.01", "0", "1", "1.01" },
+        { "saturation", "-0.01", "0", "1", "1.01" },
+        { "hue", "-0.01", "0", "0.5", "0.51" },
+        { "ops", "0", "1", "16", "17" },
+        { "magnitude", "-0.1", "0", "10", "10.1" },
+        { "erase", "-0.01", "0", "1", "1.01" },
+    };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        const char *const value[] = { row[i].below, row[i].least, row[i].most, row[i].above };
+        for (int k = 0; k < 4; k++) {
+            char spec[64], says[64];
+            snprintf(spec, sizeof spec, "%s=%s", row[i].key, value[k]);
+            snprintf(says, sizeof says, "augmentation %s: expected ", row[i].key);
+            eff_augment a = rule("none");
+            eff_error err = { 0 };
+            const eff_status s = eff_augment_read(&a, spec, &err);
+            if (s != (k == 0 || k == 3 ? EFF_EARG : EFF_OK)) fail_msg("%s: %d %s", spec, s, err.msg);
+            if (s != EFF_OK && !strstr(err.msg, says)) fail_msg("%s: '%s' does not say '%s'", spec, err.msg, says);
+        }
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------ the crop */
 
 /* Boxes lie in the picture; area and ratio, where the picture never refuses a box, are spread as torchvision spreads
@@ -510,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_rotation), cmocka_unit_test(test_jitter),       cmocka_unit_test(test_hue),
         cmocka_unit_test(test_levels),   cmocka_unit_test(test_turn),         cmocka_unit_test(test_erasing),
         cmocka_unit_test(test_draws),    cmocka_unit_test(test_policy_draws), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

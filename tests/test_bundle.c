@@ -400,6 +400,11 @@ static void bad_keys(t_bundle *b, int which)
         v->n = 0;
         t_add_le(v, 0x01180212, 4);
         break; /* a shape of unknown rank */
+    case 27:   /* a number of 65 bits */
+        t_add_varint(v, 5 << 3);
+        t_add_le(v, UINT64_MAX, 8);
+        t_add_le(v, 0x02ff, 2);
+        break;
     default: fail();
     }
 }
@@ -435,6 +440,7 @@ static const struct {
     { EFF_EFORMAT, "not a line of UTF-8" },
     { EFF_EFORMAT, "it is empty" },
     { EFF_EFORMAT, "unknown rank" },
+    { EFF_EFORMAT, "tensor a: its entry in the index is damaged" },
 };
 
 static void two_tensors(t_bundle *b)

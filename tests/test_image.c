@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "image/decode.h"
 #include "image/image.h"
 
 enum { W = T_W, H = T_H };
@@ -509,6 +510,58 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* What is not read is called by its name, from its first bytes alone; a byte less of them, and it is no known format.
+ */
+static void test_other_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *name;
+    } file[] = {
+        { "GIF8", 4, "a GIF" },
+        { "BM", 2, "a BMP" },
+        { "\0\0\0\x18"
+          "ftyphei",
+          11, "a HEIC" },
+        { "\0\0\0\x18"
+          "ftyphev",
+          11, "a HEIC" },
+        { "\0\0\0\x18"
+          "ftypmif1",
+          12, "a HEIF" },
+        { "\0\0\0\x18"
+          "ftypmsf1",
+          12, "a HEIF" },
+        { "\0\0\0\x0cjP  ", 8, "a JPEG 2000" },
+        { "\0\0\0\x0cJXL ", 8, "a JPEG XL" },
+        { "\xff\x0a", 2, "a JPEG XL" },
+        { "8BPS", 4, "a Photoshop" },
+    };
+    for (size_t i = 0; i < sizeof file / sizeof *file; i++)
+        for (size_t less = 0; less < 2; less++) {
+            eff_image *im;
+            eff_error err = { 0 };
+            const eff_status s = eff_image_decode(&im, file[i].bytes, file[i].n - less, &err);
+            char says[64];
+            snprintf(says, sizeof says, "found %s image, which is not read", file[i].name);
+            if (s != (less ? EFF_EFORMAT : EFF_EUNSUPPORTED) || !strstr(err.msg, less ? "found none of them" : says))
+                fail_msg("%s, %zu bytes: %d '%s'", file[i].name, file[i].n - less, s, err.msg);
+            assert_null(im);
+        }
+    /* a brand of AVIF in any place of the first box, and not behind its end or that of the file */
+    static const uint8_t box[] = "\0\0\0\x1c"
+                                 "ftypmif1\0\0\0\0miafMA1Bavif";
+    static const uint8_t animated[] = "\0\0\0\x10"
+                                      "ftypavis\0\0\0\0",
+                         beyond[] = "\0\0\0\x18"
+                                    "ftypmif1\0\0\0\0miafMA1Bavif";
+    assert_true(eff_is_avif(box, 28) && eff_is_avif(animated, 16));
+    for (size_t n = 0; n < 28; n++) assert_false(eff_is_avif(box, n));
+    assert_false(eff_is_avif(beyond, 28));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_from_rgb_arguments),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_other_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,10 @@ static eff_wire craft(const part *p)
     static const float weight[4] = { 1, 2, 3, 4 };
     eff_wire model = { 0 }, graph = { 0 }, node = { 0 };
     eff_wire_number(&node, 2, (uint64_t)(p->opset ? p->opset : 17));
+    eff_wire_text(&node, 1, "ai.onnx"); /* fields may come in any order */
+    eff_wire_message(&model, 8, &node);
+    eff_wire_text(&node, 1, "com.example"); /* operators of others, of which none is used */
+    eff_wire_number(&node, 2, 1);
     eff_wire_message(&model, 8, &node);
     for (int i = 0; i < 4 && p->ops[i]; i++) {
         add_words(&node, p->ops[i]);

@@ -130,6 +130,15 @@ static void damaged_files(void **state)
         *(s == EFF_OK ? &read : &refused) += 1;
         bytes[at] = was;
     }
+    /* the model is whole, and something that is no field stands behind it */
+    unsigned char *const longer = malloc(n + 1);
+    assert_non_null(longer);
+    memcpy(longer, bytes, n);
+    longer[n] = 0xff;
+    err = (eff_error){ 0 };
+    assert_int_equal(eff_onnx_parse(&g, longer, n + 1, &err), EFF_EFORMAT);
+    if (!strstr(err.msg, "the file")) fail_msg("'%s' does not say that the file is damaged", err.msg);
+    free(longer);
     print_message("%d refused, %d read\n", refused, read);
     assert_true(refused > 15 && read > 5);
     assert_int_equal(eff_onnx_open(&g, t_data("checkpoints/views.pth"), &err), EFF_EFORMAT);

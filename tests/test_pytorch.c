@@ -13,9 +13,11 @@
 static void golden(void **state)
 {
     (void)state;
-    static const struct { const char *file, *format; } f[] = { { "small_torchvision.pth", "pytorch-zip" },
-                                                               { "small_lukemelas.pth", "pytorch-zip" },
-                                                               { "small_timm_legacy.pth", "pytorch-legacy" } };
+    static const struct {
+        const char *file, *format;
+    } f[] = { { "small_torchvision.pth", "pytorch-zip" },
+              { "small_lukemelas.pth", "pytorch-zip" },
+              { "small_timm_legacy.pth", "pytorch-legacy" } };
     for (size_t i = 0; i < 3; i++) {
         eff_error err = { 0 };
         eff_checkpoint *c;
@@ -28,24 +30,19 @@ static void golden(void **state)
     }
 }
 
-static void check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want)
-{
-    size_t count;
-    float *const x = t_tensor(c, name, &count);
-    assert_int_equal(count, n);
-    if (n) assert_memory_equal(x, want, n * sizeof *want);
-    free(x);
-}
-
 static void views(void **state)
 {
     (void)state;
     eff_error err = { 0 };
     eff_checkpoint *c;
     T_OK(eff_checkpoint_open(&c, t_data("checkpoints/views.pth"), &err), err);
-    static const struct { const char *name, *dtype; int ndim; int64_t dim[2]; } want[] = {
-        { "t", "F32", 2, { 6, 4 } }, { "a", "F32", 1, { 6 } },    { "b", "F32", 2, { 3, 4 } }, { "n", "I64", 0, { 0 } },
-        { "e", "F32", 2, { 0, 3 } }, { "d", "F64", 1, { 2 } },    { "h", "U8", 1, { 2 } },
+    static const struct {
+        const char *name, *dtype;
+        int ndim;
+        int64_t dim[2];
+    } want[] = {
+        { "t", "F32", 2, { 6, 4 } }, { "a", "F32", 1, { 6 } }, { "b", "F32", 2, { 3, 4 } }, { "n", "I64", 0, { 0 } },
+        { "e", "F32", 2, { 0, 3 } }, { "d", "F64", 1, { 2 } }, { "h", "U8", 1, { 2 } },
     };
     assert_int_equal(eff_checkpoint_count(c), 7);
     for (size_t i = 0; i < 7; i++) {
@@ -65,13 +62,13 @@ static void views(void **state)
         x[i] = (float)i;
     }
     for (int twice = 0; twice < 2; twice++) {
-        check_tensor(c, "t", 24, t);
-        check_tensor(c, "a", 6, x + 3);
-        check_tensor(c, "b", 12, x + 9);
-        check_tensor(c, "n", 1, x + 5);
-        check_tensor(c, "e", 0, NULL);
-        check_tensor(c, "d", 2, (const float[]){ 1.5f, -2 });
-        check_tensor(c, "h", 2, x + 1);
+        t_check_tensor(c, "t", 24, t);
+        t_check_tensor(c, "a", 6, x + 3);
+        t_check_tensor(c, "b", 12, x + 9);
+        t_check_tensor(c, "n", 1, x + 5);
+        t_check_tensor(c, "e", 0, NULL);
+        t_check_tensor(c, "d", 2, (const float[]){ 1.5f, -2 });
+        t_check_tensor(c, "h", 2, x + 1);
     }
     eff_checkpoint_close(c);
 }
@@ -147,9 +144,39 @@ static void names(void **state)
     assert_int_equal(c->count, 5);
     for (size_t i = 0; i < 5; i++) assert_string_equal(c->tensor[i].name, want[i]);
     assert_string_equal(c->arch_hint, "tf_efficientnet_b0");
-    check_tensor(c, "state_dict.num", 1, (const float[]){ 3 });
-    check_tensor(c, "pairs.p", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
+    t_check_tensor(c, "state_dict.num", 1, (const float[]){ 3 });
+    t_check_tensor(c, "pairs.p", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
     eff_checkpoint_close(c);
+}
+
+/* A hint is the name of an architecture or it is left out: the file is as good without it. */
+static void odd_hints(void **state)
+{
+    (void)state;
+    char longest[258];
+    memset(longest, 'b', sizeof longest);
+    longest[256] = longest[257] = '\0';
+    static const char *const no_name[] = { "", "b 0", "b0\n", "\x1b[2Jb0", "b0\x7f", "b0\xc3\xa9" };
+    for (size_t i = 0; i < 2 + sizeof no_name / sizeof *no_name; i++) {
+        if (i == 1) longest[256] = 'b'; /* one too many */
+        const char *const arch = i < 2 ? longest : no_name[i - 2];
+        t_buffer o = { 0 };
+        T_PUT(&o, "}(");
+        t_put_str(&o, "arch");
+        t_put_str(&o, arch);
+        t_put_str(&o, "weight");
+        t_put_tensor(&o, &t_vector);
+        T_PUT(&o, "u");
+        eff_checkpoint *c;
+        eff_error err = { 0 };
+        T_OK(open_object(&c, &o, &err), err);
+        assert_int_equal(c->count, 1);
+        if (i == 0)
+            assert_string_equal(c->arch_hint, arch);
+        else
+            assert_null(c->arch_hint);
+        eff_checkpoint_close(c);
+    }
 }
 
 /* A file that holds one tensor and no dict, in every way that PyTorch has of building one. */
@@ -188,7 +215,7 @@ static void rebuilders(void **state)
         eff_error err = { 0 };
         T_OK(open_object(&c, &o, &err), err);
         assert_int_equal(c->count, 1);
-        check_tensor(c, "tensor", 6, x);
+        t_check_tensor(c, "tensor", 6, x);
         eff_checkpoint_close(c);
     }
     t_buffer o = { 0 };
@@ -199,7 +226,9 @@ static void rebuilders(void **state)
 static void storage_types(void **state)
 {
     (void)state;
-    static const struct { const char *type, *dtype; int64_t numel;
+    static const struct {
+        const char *type, *dtype;
+        int64_t numel;
     } t[] = {
         { "FloatStorage", "F32", 6 },  { "HalfStorage", "F16", 12 }, { "BFloat16Storage", "BF16", 12 },
         { "DoubleStorage", "F64", 3 }, { "LongStorage", "I64", 3 },  { "IntStorage", "I32", 6 },
@@ -247,7 +276,7 @@ static void legacy_views(void **state)
                                 .stride = { 1 },
                                 .view = (const int64_t[]){ 2, 3 } });
     T_OK(open_object(&c, &o, &err), err);
-    check_tensor(c, "tensor", 2, (const float[]){ 3, 4 });
+    t_check_tensor(c, "tensor", 2, (const float[]){ 3, 4 });
     eff_checkpoint_close(c);
     t_put_tensor(&o, &(t_spec){ .numel = 6,
                                 .offset = 1,
@@ -268,7 +297,9 @@ static void legacy_views(void **state)
 static void bad_tensors(void **state)
 {
     (void)state;
-    static const struct { t_spec s; const char *says;
+    static const struct {
+        t_spec s;
+        const char *says;
     } t[] = {
         { { .numel = 7 }, "storage 0: expected 7 elements, found 6" },
         { { .numel = -1 }, "storage 0: its number of elements is not one" },
@@ -325,7 +356,8 @@ static void not_state_dicts(void **state)
 {
     (void)state;
     t_buffer o = { 0 };
-    static const struct { const char *object, *says;
+    static const struct {
+        const char *object, *says;
     } t[] = {
         { "}", "found a dict without any" },
         { "ccollections\nOrderedDict\n)R", "found a dict without any" },
@@ -417,8 +449,10 @@ static void structures(void **state)
     for (int barren = 0; barren < 2; barren++) {
         T_PUT(&o, "](}");
         t_put_str(&o, "w");
-        if (barren) T_PUT(&o, "K\1K\2\x86q\0");
-        else t_put_tensor(&o, &t_vector);
+        if (barren)
+            T_PUT(&o, "K\1K\2\x86q\0");
+        else
+            t_put_tensor(&o, &t_vector);
         T_PUT(&o, "s");
         if (!barren) T_PUT(&o, "q\0");
         for (int i = 0; i < (barren ? 1000 : 8); i++) T_PUT(&o, "h\0");
@@ -433,15 +467,18 @@ static void structures(void **state)
         }
     }
 
-    /* each level holds the one below eight times, 8^16 paths: with a tensor at the bottom, and with none but beside them */
+    /* each level holds the one below eight times, 8^16 paths: with a tensor at the bottom, and with none but beside
+     * them */
     for (int barren = 0; barren < 2; barren++) {
         if (barren) {
             T_PUT(&o, "](");
             t_put_tensor(&o, &t_vector);
         }
         T_PUT(&o, "](");
-        if (barren) T_PUT(&o, "N");
-        else t_put_tensor(&o, &t_vector);
+        if (barren)
+            T_PUT(&o, "N");
+        else
+            t_put_tensor(&o, &t_vector);
         T_PUT(&o, "eq\0");
         for (int level = 1; level <= 16; level++) {
             T_PUT(&o, "0](");
@@ -499,7 +536,13 @@ static void structures(void **state)
 static void streams(void **state)
 {
     (void)state;
-    static const struct { const char *keys, *system; int64_t count; size_t data; eff_status code; const char *says; } t[] = {
+    static const struct {
+        const char *keys, *system;
+        int64_t count;
+        size_t data;
+        eff_status code;
+        const char *says;
+    } t[] = {
         { "0", T_SYSTEM, 6, 6, EFF_OK, "" },
         { "0", "}", 6, 7, EFF_OK, "" },
         { "0", "}U\x0dlittle_endian\x89s", 6, 6, EFF_EUNSUPPORTED, "byte order: expected little, found big" },
@@ -518,7 +561,8 @@ static void streams(void **state)
         eff_checkpoint *c;
         eff_error err = { 0 };
         const eff_status s = t_open_bytes(&c, b.p, b.n, &err);
-        if (s != t[i].code || !strstr(err.msg, t[i].says)) fail_msg("%d \"%s\", expected \"%s\"", s, err.msg, t[i].says);
+        if (s != t[i].code || !strstr(err.msg, t[i].says))
+            fail_msg("%d \"%s\", expected \"%s\"", s, err.msg, t[i].says);
         eff_checkpoint_close(c);
         free(o.p);
         free(b.p);
@@ -537,10 +581,14 @@ static void streams(void **state)
     eff_checkpoint *c;
     eff_error err = { 0 };
     T_OK(open_object(&c, &o, &err), err);
-    check_tensor(c, "w", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
+    t_check_tensor(c, "w", 6, (const float[]){ 0, 1, 2, 3, 4, 5 });
     eff_checkpoint_close(c);
     /* the start of the stream */
-    static const struct { const char *p; size_t n; eff_status code; const char *says;
+    static const struct {
+        const char *p;
+        size_t n;
+        eff_status code;
+        const char *says;
     } head[] = {
 #define B(literal) literal, sizeof literal - 1
         { B("\x80\x02K\1."), EFF_EFORMAT, "a Python pickle, but not one that PyTorch wrote" },
@@ -591,6 +639,7 @@ int main(void)
         cmocka_unit_test(rebuilders),  cmocka_unit_test(storage_types),   cmocka_unit_test(legacy_views),
         cmocka_unit_test(bad_tensors), cmocka_unit_test(not_state_dicts), cmocka_unit_test(hostile_names),
         cmocka_unit_test(structures),  cmocka_unit_test(streams),         cmocka_unit_test(no_memory),
+        cmocka_unit_test(odd_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

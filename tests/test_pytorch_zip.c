@@ -9,15 +9,6 @@
 #include <string.h>
 #include <zip.h>
 
-static void check_tensor(const eff_checkpoint *c, const char *name, size_t n, const float *want)
-{
-    size_t count;
-    float *const x = t_tensor(c, name, &count);
-    assert_int_equal(count, n);
-    if (n) assert_memory_equal(x, want, n * sizeof *want);
-    free(x);
-}
-
 typedef struct item {
     const char *name;
     const void *data;
@@ -138,7 +129,7 @@ static void archives(void **state)
         if (s != t[i].code || !strstr(err.msg, t[i].says))
             fail_msg("%zu: %d \"%s\", expected \"%s\"", i, s, err.msg, t[i].says);
         if (s == EFF_OK) T_OK(t_read_all(c, &err), err);
-        if (s == EFF_OK && c->tensor[0].count == 6) check_tensor(c, "w", 6, x);
+        if (s == EFF_OK && c->tensor[0].count == 6) t_check_tensor(c, "w", 6, x);
         eff_checkpoint_close(c);
     }
     free(o.p);
@@ -205,6 +196,33 @@ static void shared_storage(void **state)
     free(x);
 }
 
+/* A pickle that is another sound one after a byte of it has changed: only its checksum tells. */
+static void changed_pickle(void **state)
+{
+    (void)state;
+    static const float x[6] = { 0, 1, 2, 3, 4, 5 };
+    t_buffer o = { 0 };
+    T_PUT(&o, "\x80\x02}");
+    t_put_str(&o, "a.weight");
+    t_put_tensor(&o, &t_vector);
+    T_PUT(&o, "s.");
+    const item it[2] = { { "m/data.pkl", o.p, o.n, ZIP_CM_STORE }, { "m/data/0", x, sizeof x, ZIP_CM_STORE } };
+    size_t n;
+    unsigned char *const b = t_file(make_zip(it, 2), &n);
+    eff_checkpoint *c;
+    eff_error err = { 0 };
+    T_OK(t_open_bytes(&c, b, n, &err), err);
+    assert_string_equal(c->tensor[0].name, "a.weight");
+    eff_checkpoint_close(c);
+    unsigned char *const hit = memmem(b, n, "a.weight", 8);
+    assert_non_null(hit);
+    *hit = 'b';
+    assert_int_equal(t_open_bytes(&c, b, n, &err), EFF_EFORMAT);
+    if (!strstr(err.msg, "CRC error")) fail_msg("'%s' does not say that a checksum is wrong", err.msg);
+    free(b);
+    free(o.p);
+}
+
 /* ZIP64: a sound end record, and one that claims more members than the file has bytes. */
 static void zip64(void **state)
 {
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(archives),
         cmocka_unit_test(shared_storage),
         cmocka_unit_test(zip64),
+        cmocka_unit_test(changed_pickle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci] [package] [aarch64]`
+# Installs the Debian packages that a job needs: `sh tools/setup.sh [build] [test] [fetch] [ci] [package] [aarch64] [lint]`
 # (default: build). aarch64 also makes the folder of arm64 libraries that the cross build needs (tools/sysroot.sh).
 # What is there already, from wherever, is left alone: when nothing is missing this needs neither root nor network.
 set -u
@@ -79,6 +79,14 @@ need_package()
     program sqlite3 sqlite3
 }
 
+# For `make tidy`, `make cppcheck` and `make coverage`; the warnings of clang-tidy are those of this version.
+need_lint()
+{
+    program clang-tidy-14 clang-tidy-14
+    program cppcheck cppcheck
+    program gcovr gcovr
+}
+
 # For the cross build: the compiler, and the emulator that runs what it makes.
 need_aarch64()
 {
@@ -100,7 +108,8 @@ for job; do
     ci) need_ci ;;
     package) need_package ;;
     aarch64) need_aarch64 ;;
-    *) die "unknown job '$job'; there are: build test fetch ci package aarch64" ;;
+    lint) need_lint ;;
+    *) die "unknown job '$job'; there are: build test fetch ci package aarch64 lint" ;;
     esac
 done
 finish() { if [ -n "$sysroot" ]; then exec sh "$root/tools/sysroot.sh"; else exit 0; fi; }

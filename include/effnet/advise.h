@@ -24,6 +24,7 @@ typedef struct eff_advise_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_advise_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_advise_opts_init(eff_advise_opts *o);
 
 /** A network at a resolution. */
@@ -49,14 +50,17 @@ typedef struct eff_variant {
 
 typedef struct eff_advice eff_advice;
 
-/** Measure and decide. `d` is borrowed for the call.
- * @return EFF_EFORMAT or EFF_EUNSUPPORTED naming a file of weights that holds no network, EFF_ECANCELLED */
+/** Measure and decide. `d` is borrowed for the call. Release with eff_advice_free().
+ * @return EFF_EARG for an option out of range or a set without training images, EFF_EFORMAT or EFF_EUNSUPPORTED naming a
+ * file of weights that holds no network, EFF_ECANCELLED */
 EFF_API eff_status eff_advise(eff_advice **out, const eff_dataset *d, const eff_advise_opts *o, eff_error *err);
+/** Release an advice; NULL is fine. */
 EFF_API void eff_advice_free(eff_advice *a);
 
-/** Variants, the recommended one first, then in the order in which they would be tried; NULL past the end. */
+/** Variants, the recommended one first, then in the order in which they would be tried; NULL past the end. Borrowed until
+ * eff_advice_free(). */
 EFF_API const eff_variant *eff_advice_variant(const eff_advice *a, int i);
-/** Why, sentence by sentence; NULL past the end. */
+/** Why, sentence by sentence; NULL past the end. Borrowed until eff_advice_free(). */
 EFF_API const char *eff_advice_reason(const eff_advice *a, int i);
 /** What was looked at: images that the linear classifiers were fitted on, median short side of the photographs, bytes
  * of memory that training may take (0: not known), seconds that all took. */
@@ -65,6 +69,7 @@ typedef struct eff_advice_facts {
     int side;
     double memory_bytes, seconds;
 } eff_advice_facts;
+/** What the advice rests on, by value. */
 EFF_API eff_advice_facts eff_advice_get_facts(const eff_advice *a);
 
 #ifdef __cplusplus

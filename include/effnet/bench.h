@@ -31,7 +31,8 @@ typedef struct eff_machine {
 } eff_machine;
 
 /** Measure peaks up to the level `cpu` (NULL = EFFNET_CPU or the best found) and bandwidths, for about `seconds`.
- * @param threads  that "all" means; 0 = every CPU the process may use */
+ * @param threads  that "all" means; 0 = every CPU the process may use
+ * @return EFF_EARG for an unknown level, threads below 0 or no time */
 EFF_API eff_status eff_machine_measure(eff_machine *out, const char *cpu, int threads, double seconds, eff_error *err);
 
 /** Measure the one peak of the level that an engine with this cap and precision uses, for about `seconds`.
@@ -40,7 +41,8 @@ EFF_API eff_status eff_peak_measure(eff_peak *out, const char *cpu, eff_precisio
                                     double seconds, eff_error *err);
 
 /** Measure reading a block of `bytes` again and again, for about `seconds`: each thread its part of it. out->where is
- * "block", and gb_one is what one thread alone reads of all of it. */
+ * "block", and gb_one is what one thread alone reads of all of it.
+ * @return EFF_EARG for an unknown level, threads below 0, no bytes or no time */
 EFF_API eff_status eff_bandwidth_measure(eff_bandwidth *out, const char *cpu, int threads, size_t bytes, double seconds,
                                          eff_error *err);
 
@@ -55,9 +57,11 @@ typedef struct eff_layer {
     double ms;         /* mean of an image                                                    */
 } eff_layer;
 
-/** Measure every step from now on; called again, start from zero. Costs about 50 ns a step. */
+/** Measure every step from now on; called again, start from zero. Costs about 50 ns a step.
+ * @return EFF_ENOMEM */
 EFF_API eff_status eff_engine_profile(eff_engine *e, eff_error *err);
-/** Steps of the plan; 0 before eff_engine_profile(). Row i is written to *row (i < the count) when row is not NULL. */
+/** Steps of the plan; 0 before eff_engine_profile(). Row i is written to *row (i < the count) when row is not NULL; its
+ * strings are borrowed until the engine is freed. */
 EFF_API int eff_engine_layer(const eff_engine *e, int i, eff_layer *row);
 
 #ifdef __cplusplus

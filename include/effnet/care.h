@@ -33,12 +33,13 @@ EFF_API eff_status eff_average_check(const eff_model *a, const eff_model *b, eff
  * @return EFF_EARG when two cannot be averaged (eff_average_check()), n < 1 or decay > 1 */
 EFF_API eff_status eff_model_average(eff_model **out, const eff_model *const *models, int n, double decay, eff_error *err);
 
-/** SHA-256 of a file in 64 lower-case hexadecimal digits, and its size in *bytes (NULL to ignore).
+/** SHA-256 of a file in 64 lower-case hexadecimal digits and a NUL, and its size in *bytes (NULL to ignore).
  * @return EFF_EFORMAT when there is no such file or it is none */
 EFF_API eff_status eff_file_sha256(const char *path, char hex[65], uint64_t *bytes, eff_error *err);
 
 /** The same of an open checkpoint that lies in several files (TensorFlow's): of its index and then its data files in their
- * order, as if they were one. *files: how many these are; 0 for a checkpoint that is one file, of which nothing is computed. */
+ * order, as if they were one. *files: how many these are; 0 for a checkpoint that is one file, of which nothing is computed.
+ * @return EFF_EFORMAT naming a file that is missing or cannot be read */
 EFF_API eff_status eff_checkpoint_sha256(const eff_checkpoint *c, char hex[65], uint64_t *bytes, size_t *files, eff_error *err);
 
 #ifdef __cplusplus

@@ -25,22 +25,28 @@ typedef struct eff_dataset_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_dataset_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_dataset_opts_init(eff_dataset_opts *o);
 
 /** Open a set: a folder with train/ and val/ (also valid/, validation/; test/ is kept apart), a folder of class
  * folders, or a CSV with columns path,label[,group][,split] (a header names them; paths relative to the file). Where
  * nothing is given to validate on, it is split off training: stratified, seeded, whole groups and files of the same
  * bytes on one side. Every file is decoded once: what cannot be read is left out, with the reason. docs/data.md has
- * the rules.
+ * the rules. Release with eff_dataset_free().
+ * @param o  NULL: the defaults
  * @return EFF_EFORMAT when fewer than two classes with images remain, or the list is malformed (line and column
- * named) */
+ * named); EFF_EARG for an option out of range; EFF_ECANCELLED */
 EFF_API eff_status eff_dataset_open(eff_dataset **out, const char *path, const eff_dataset_opts *o, eff_error *err);
+/** Release a set; NULL is fine. */
 EFF_API void eff_dataset_free(eff_dataset *d);
 
+/** Number of classes. */
 EFF_API int eff_dataset_classes(const eff_dataset *d);
+/** Name of class c; borrowed until eff_dataset_free(). */
 EFF_API const char *eff_dataset_class_name(const eff_dataset *d, int c);
-/** Images of a part, in a fixed order; and of one class of it. */
+/** Images of a part, which are numbered in a fixed order. */
 EFF_API size_t eff_dataset_count(const eff_dataset *d, eff_part part);
+/** Images of one class of a part. */
 EFF_API size_t eff_dataset_class_count(const eff_dataset *d, eff_part part, int c);
 
 typedef struct eff_item {
@@ -49,18 +55,21 @@ typedef struct eff_item {
     int width, height;  /* upright, pixels                                                    */
     const char *group;  /* images that must stay on one side of a split, or NULL              */
 } eff_item;
+/** Image i of a part, below its count; strings are borrowed until eff_dataset_free(). */
 EFF_API eff_item eff_dataset_item(const eff_dataset *d, eff_part part, size_t i);
 
-/** What was left out: path within the set, as it can be shown (control characters replaced), and reason; and things
- * worth knowing about the set ("class x has 1 image"). Borrowed; NULL past the end. */
+/** What was left out: path within the set, as it can be shown (control characters replaced), and reason. Borrowed; NULL
+ * past the end. */
 EFF_API const char *eff_dataset_excluded(const eff_dataset *d, size_t i, const char **reason);
+/** Things worth knowing about the set ("class x has 1 image"). Borrowed; NULL past the end. */
 EFF_API const char *eff_dataset_remark(const eff_dataset *d, size_t i);
 
-/** Where the split came from: "given" (folders or column), or "made, seed 7". */
+/** Where the split came from: "given" (folders or column), or "made, seed 7". Borrowed. */
 EFF_API const char *eff_dataset_split_origin(const eff_dataset *d);
 
 /** Keep the split: a CSV path,label,group,split that eff_dataset_open() reads back to the same set. Files below the
- * folder of `path` are named relative to it, others by their whole path. Atomic. */
+ * folder of `path` are named relative to it, others by their whole path. Atomic.
+ * @return EFF_EIO when it cannot be written */
 EFF_API eff_status eff_dataset_save(const eff_dataset *d, const char *path, eff_error *err);
 
 /** 64 bits that change with what the files hold, their order, labels, parts and groups, and not with where they lie:
@@ -79,12 +88,13 @@ typedef struct eff_sheet_opts {
     uint64_t seed;              /* that of training shows what training sees                              */
     uint8_t reserved[32];
 } eff_sheet_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_sheet_opts_init(eff_sheet_opts *o);
 
 /** Draw a contact sheet as a PNG: a row an image, class by class, the original on the left and what is made from it
  * beside. Atomic.
  * @return EFF_EARG for a SPEC that is none, or no images or sizes; EFF_EFORMAT naming a file that is no longer
- * readable */
+ * readable; EFF_EIO when the sheet cannot be written */
 EFF_API eff_status eff_dataset_sheet(const eff_dataset *d, const eff_sheet_opts *o, const char *path, eff_error *err);
 
 #ifdef __cplusplus

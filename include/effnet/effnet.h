@@ -10,8 +10,10 @@
  *     eff_image_prepare(im, eff_model_get_preprocess(m), x, &err);      x: float [h][w][3]
  *     eff_engine_run(e, x, 1, logits, &err);
  *
- * Every function that can fail returns an eff_status and fills the caller's eff_error (NULL to ignore).
- * Objects are opaque; every *_free accepts NULL. Nothing here prints or exits.
+ * Every function that can fail returns an eff_status and fills the caller's eff_error (NULL to ignore). Each says which
+ * failures it has; two need no word: EFF_EARG for NULL where something is needed, EFF_ENOMEM wherever memory is taken.
+ * An object made through `out` is the caller's, to be released by the function named there; *out is NULL after a failure.
+ * Objects are opaque; every *_free accepts NULL. Strings are UTF-8. Nothing here prints or exits.
  */
 #ifndef EFFNET_EFFNET_H
 #define EFFNET_EFFNET_H
@@ -104,27 +106,40 @@ EFF_API int eff_preprocess_format(const eff_preprocess *p, char *buf, size_t siz
 typedef struct eff_image eff_image; /* decoded RGB, 8 bits a channel; immutable */
 
 /** Decode a JPEG, PNG, WebP, TIFF or AVIF file (the content decides, not the suffix) and turn it upright as its EXIF orientation
- * says. Release with eff_image_free(). */
+ * says. Release with eff_image_free().
+ * @return EFF_EFORMAT for a missing, damaged or too large file, EFF_EUNSUPPORTED for another kind of image, EFF_EIO where
+ * the worker of TIFF and AVIF cannot be started */
 EFF_API eff_status eff_image_load(eff_image **out, const char *path, eff_error *err);
 
-/** Decode an image from memory; `bytes` is borrowed for the call. */
+/** Decode an image from memory; `bytes` is borrowed for the call. Release with eff_image_free().
+ * @return EFF_EFORMAT, EFF_EUNSUPPORTED, EFF_EIO as eff_image_load() */
 EFF_API eff_status eff_image_decode(eff_image **out, const void *bytes, size_t size, eff_error *err);
 
-/** Wrap a copy of width*height*3 RGB bytes, rows tightly packed. */
+/** Wrap a copy of RGB bytes, [height][width][3], rows tightly packed. Release with eff_image_free().
+ * @return EFF_EARG for a size below one pixel or above the limits of decoding */
 EFF_API eff_status eff_image_from_rgb(eff_image **out, const uint8_t *rgb, int width, int height, eff_error *err);
 
+/** Pixels a row. */
 EFF_API int eff_image_width(const eff_image *im);
+/** Rows. */
 EFF_API int eff_image_height(const eff_image *im);
-EFF_API const uint8_t *eff_image_pixels(const eff_image *im); /* [height][width][3], borrowed */
+/** uint8 [height][width][3] RGB; borrowed until eff_image_free(). */
+EFF_API const uint8_t *eff_image_pixels(const eff_image *im);
+/** Release an image; NULL is fine. */
 EFF_API void eff_image_free(eff_image *im);
 
 /** Resize, crop and normalise by the rule `p`.
- * @param x  float32 [p->height][p->width][3] RGB, written only on EFF_OK */
+ * @param x  float32 [p->height][p->width][3] RGB, written only on EFF_OK
+ * @return EFF_EARG for a rule with a value out of range, naming it */
 EFF_API eff_status eff_image_prepare(const eff_image *im, const eff_preprocess *p, float *x, eff_error *err);
 
-/** eff_image_load() or eff_image_decode() and eff_image_prepare() in one, with the same result but for `scaled_dct`: rows
- * are resized as they are decoded, so that a photograph of any size needs little memory. */
+/** eff_image_load() and eff_image_prepare() in one, with the same result but for `scaled_dct`: rows are resized as they are
+ * decoded, so that a photograph of any size needs little memory.
+ * @param x  float32 [p->height][p->width][3] RGB, to be used only on EFF_OK
+ * @return EFF_EARG, EFF_EFORMAT, EFF_EUNSUPPORTED, EFF_EIO as those two */
 EFF_API eff_status eff_prepare_file(const char *path, const eff_preprocess *p, float *x, eff_error *err);
+/** The same for an image in memory; `bytes` is borrowed for the call.
+ * @return EFF_EARG, EFF_EFORMAT, EFF_EUNSUPPORTED, EFF_EIO as eff_prepare_file() */
 EFF_API eff_status eff_prepare_bytes(const void *bytes, size_t size, const eff_preprocess *p, float *x, eff_error *err);
 
 /* -------------------------------------------------------------------------------------------- models */
@@ -139,30 +154,45 @@ typedef struct eff_model_opts {
     int channels;             /* 3: a stem for another number of input channels is adapted to colour; 0: it is refused */
     uint8_t reserved[28];
 } eff_model_opts;
+/** All as in the comments above: nothing is asked for. Always start here. */
 EFF_API void eff_model_opts_init(eff_model_opts *o);
 
 /** Load a model: a path to a model file or checkpoint, a table (.json), or a built-in name, which may carry
  * changes ("efficientnet-b0@width=0.35,depth=0.5,resolution=64,classes=10"). A built-in or a table is untrained.
  * The weights of a model file are not copied but mapped: it may be replaced or removed while the model lives, as every
  * save of effnet does it, but must not be written over in place.
- * @return EFF_EARG for an unknown name (the nearest is suggested), EFF_EFORMAT for a missing or malformed file */
+ * @param o  NULL: the defaults
+ * Release with eff_model_free(), after every engine and session made of it.
+ * @return EFF_EARG for an unknown name (the nearest is suggested) or an option out of range, EFF_EFORMAT for a missing or
+ * malformed file, EFF_EUNSUPPORTED for a network or a kind of file that effnet has not, EFF_EIO where the worker that parses
+ * foreign files cannot be started */
 EFF_API eff_status eff_model_load(eff_model **out, const char *spec, const eff_model_opts *o, eff_error *err);
+/** Release a model and everything borrowed from it; NULL is fine. */
 EFF_API void eff_model_free(eff_model *m);
 
-/** Give an untrained model the paper's initialisation (reference §1.10); the same seed gives the same bits. */
+/** Give a model the paper's initialisation (reference §1.10), in place of weights it may have; the same seed gives the same
+ * bits.
+ * @return EFF_ENOMEM */
 EFF_API eff_status eff_model_init(eff_model *m, uint64_t seed, eff_error *err);
 
-/** Save as `path`'s suffix says: .effnet (everything), .safetensors (neutral names, tensors only), .json (the table). Atomic. */
+/** Save as `path`'s suffix says: .effnet (everything), .safetensors (neutral names, tensors only), .json (the table). Atomic.
+ * @return EFF_EARG for another suffix or weights that are not there, EFF_EIO when it cannot be written */
 EFF_API eff_status eff_model_save(const eff_model *m, const char *path, eff_error *err);
 
-/** Class names from a text file: one a line, or TSV "index<TAB>id<TAB>name" / "index<TAB>name". The count must fit the model. */
+/** Class names from a text file: one a line, or TSV "index<TAB>id<TAB>name" / "index<TAB>name". The count must fit the model.
+ * @return EFF_EFORMAT naming the line, or the counts that differ, with the names as they were; EFF_EARG where the model has no
+ * classes */
 EFF_API eff_status eff_model_set_classes(eff_model *m, const char *path, eff_error *err);
+/** Replace the rule by which photographs are prepared; *p is copied. */
 EFF_API void eff_model_set_preprocess(eff_model *m, const eff_preprocess *p);
+/** Where the weights come from and under which licence; both are copied, NULL removes.
+ * @return EFF_EARG for anything but a line of UTF-8 text of moderate length; nothing is changed then */
 EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const char *licence, eff_error *err);
 
 /** What a model's confidence is worth: softmax(logits / temperature) is the probability to show. Never changes which
- * class is first. 1 when none was fitted. Set: EFF_EARG unless finite and in 0.01..100. */
+ * class is first. 1 when none was fitted. */
 EFF_API double eff_model_temperature(const eff_model *m);
+/** Set it. @return EFF_EARG unless finite and in 0.01..100 */
 EFF_API eff_status eff_model_set_temperature(eff_model *m, double temperature, eff_error *err);
 
 typedef enum eff_record {
@@ -170,13 +200,16 @@ typedef enum eff_record {
     EFF_RECORD_TRAINING = 1 /* "training": how it came about                              */
 } eff_record;
 /** A record in the model file: a JSON object, whose usual keys docs/formats.md lists. NULL when there is none; borrowed
- * until it is set again. Set: a copy, NULL removes it; EFF_EARG for anything but a JSON object without duplicate keys, of
- * at most 1 MiB and 16 levels. */
+ * until it is set again or the model is freed. */
 EFF_API const char *eff_model_record(const eff_model *m, eff_record which);
+/** Set a record to a copy of `json`; NULL removes it.
+ * @return EFF_EARG for anything but a JSON object without duplicate keys, of at most 1 MiB and 16 levels */
 EFF_API eff_status eff_model_set_record(eff_model *m, eff_record which, const char *json, eff_error *err);
 
+/** The rule by which photographs are prepared for the model; borrowed until eff_model_free(). */
 EFF_API const eff_preprocess *eff_model_get_preprocess(const eff_model *m);
-/** Name of class i, or NULL when the model has none (or i is out of range). */
+/** Name of class i, or NULL when the model has none (or i is out of range); borrowed until the names are set again or the
+ * model is freed. */
 EFF_API const char *eff_model_class_name(const eff_model *m, int i);
 /** Index of the class named `s` (its name, its first synonym, its id such as a WordNet synset, or a number), else -1. */
 EFF_API int eff_model_find_class(const eff_model *m, const char *s);
@@ -229,14 +262,16 @@ EFF_API int eff_model_tensor_count(const eff_model *m);
  * eff_model_free(). NULL when i is out of range or the model is untrained. */
 EFF_API const float *eff_model_tensor(const eff_model *m, int i, eff_tensor_info *info);
 
-/** Number and names of the built-in architectures, in the order they are listed to people. */
+/** How many architectures are built in. */
 EFF_API int eff_builtin_count(void);
+/** Name of architecture i, in the order they are listed to people; static storage. NULL when i is out of range. */
 EFF_API const char *eff_builtin_name(int i);
 
 /** A network's name without "efficientnet-" in front: "b0". Points into `name`. */
 EFF_API const char *eff_brief_name(const char *name);
 
-/** Closest name to `name` among n candidates by edit distance, or NULL when nothing is near. For "did you mean". */
+/** Closest name to `name` among n candidates by edit distance, borrowed from them, or NULL when nothing is near. For "did you
+ * mean". */
 EFF_API const char *eff_nearest_name(const char *name, const char *const *candidates, int n);
 
 /* --------------------------------------------------------------------------------------- checkpoints */
@@ -247,15 +282,26 @@ typedef struct eff_checkpoint eff_checkpoint; /* any tensor file, whether or not
  * access to anything but the file (docs/architecture.md, "The jail"). 0: from now on, in the whole process, it runs unconfined: for debugging. */
 EFF_API void eff_jail_enable(int on);
 
-/** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. */
+/** Open a tensor file and read its directory; tensor data stays on disk, or in memory where a worker read it. Release with
+ * eff_checkpoint_close().
+ * @return EFF_EFORMAT for a missing or malformed file, EFF_EUNSUPPORTED for one of a kind that is not read, EFF_EIO where
+ * the worker cannot be started */
 EFF_API eff_status eff_checkpoint_open(eff_checkpoint **out, const char *path, eff_error *err);
+/** Its kind, as eff_model_info.format; static storage. */
 EFF_API const char *eff_checkpoint_format(const eff_checkpoint *c);
-EFF_API const char *eff_checkpoint_note(const eff_checkpoint *c); /* what it says beside its tensors, in one line; or NULL */
+/** What it says beside its tensors, in one line, or NULL; borrowed until eff_checkpoint_close(). */
+EFF_API const char *eff_checkpoint_note(const eff_checkpoint *c);
+/** Number of tensors. */
 EFF_API size_t eff_checkpoint_count(const eff_checkpoint *c);
-EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c); /* of its files together */
-EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out); /* i < count */
-/** Read tensor i, converted to float32, row-major, into out[product of shape]. */
+/** Bytes of its files together. */
+EFF_API uint64_t eff_checkpoint_bytes(const eff_checkpoint *c);
+/** Name, type and shape of tensor i (below the count); strings are borrowed until eff_checkpoint_close(). */
+EFF_API void eff_checkpoint_tensor(const eff_checkpoint *c, size_t i, eff_tensor_info *out);
+/** Read tensor i, converted to float32, row-major, into out[product of shape].
+ * @return EFF_EARG for an i out of range, EFF_EUNSUPPORTED for elements that are no numbers, EFF_EFORMAT when the file
+ * cannot be read or ends before the tensor does */
 EFF_API eff_status eff_checkpoint_read(const eff_checkpoint *c, size_t i, float *out, eff_error *err);
+/** Release a checkpoint; NULL is fine. */
 EFF_API void eff_checkpoint_close(eff_checkpoint *c);
 
 /* ------------------------------------------------------------------------------------------- engines */
@@ -278,10 +324,13 @@ typedef struct eff_engine_opts {
     eff_precision precision; /* of arithmetic (default EFF_FLOAT32)                                 */
     uint8_t reserved[28];
 } eff_engine_opts;
-EFF_API void eff_engine_opts_init(eff_engine_opts *o); /* always start here */
+/** One image a run, every CPU, float32. Always start here. */
+EFF_API void eff_engine_opts_init(eff_engine_opts *o);
 
 /** Plan a model for repeated inference. `m` must outlive the engine; release with eff_engine_free().
- * @return EFF_EARG for EFF_BFLOAT16 where the CPU, or the cap on it, lacks AVX512_BF16 */
+ * @param o  NULL: the defaults
+ * @return EFF_EARG for an untrained model, an option out of range, an unknown CPU level, a size at which the network comes
+ * to nothing, and for EFF_BFLOAT16 where the CPU, or the cap on it, lacks AVX512_BF16 */
 EFF_API eff_status eff_engine_create(eff_engine **out, const eff_model *m, const eff_engine_opts *o, eff_error *err);
 
 /** Score a batch of prepared images.
@@ -295,7 +344,7 @@ EFF_API eff_status eff_engine_run(eff_engine *e, const float *x, int n, float *l
 /** The same for pixels of the network's input size, which are normalised on the way in by the model's mean and deviation:
  * the bits of eff_image_prepare() and eff_engine_run().
  * @param rgb  uint8 NHWC [n][h][w][3], RGB; borrowed for the call
- * @return also EFF_ENOMEM, from the first call only, and EFF_EARG where the model's rule is none. */
+ * @return EFF_EARG when n is out of range or the model's rule is none; EFF_ENOMEM from the first call only */
 EFF_API eff_status eff_engine_run_pixels(eff_engine *e, const uint8_t *rgb, int n, float *logits, eff_error *err);
 
 /** Called once a file, in order. Exactly one of failure and logits is non-NULL. Return non-zero to stop. */
@@ -304,14 +353,18 @@ typedef int eff_result_fn(void *ctx, size_t index, const eff_error *failure, con
 /** Decode, prepare and score files: decoding runs on all workers, results arrive in the order of `paths`.
  * A file that cannot be read is reported through `fn` and the rest goes on.
  * @param p  rule to use instead of the model's, or NULL
- * @return EFF_OK, EFF_ECANCELLED when fn stopped it */
+ * @return EFF_ECANCELLED when fn stopped it, EFF_EARG for a rule whose size is not the engine's */
 EFF_API eff_status eff_engine_run_files(eff_engine *e, const char *const *paths, size_t n, const eff_preprocess *p,
                                         eff_result_fn *fn, void *ctx, eff_error *err);
 
-EFF_API const char *eff_engine_cpu(const eff_engine *e); /* kernel level in use: "ref", "avx2", "avx512", "avx512bf16", "neon" */
+/** Kernel level in use: "ref", "avx2", "avx512", "avx512bf16", "neon"; static storage. */
+EFF_API const char *eff_engine_cpu(const eff_engine *e);
+/** What dense products are computed in. */
 EFF_API eff_precision eff_engine_precision(const eff_engine *e);
-EFF_API int eff_engine_threads(const eff_engine *e); /* workers: never more than CPUs the process may use */
-EFF_API void eff_engine_free(eff_engine *e); /* NULL is fine */
+/** Workers: never more than CPUs the process may use. */
+EFF_API int eff_engine_threads(const eff_engine *e);
+/** Release an engine; NULL is fine. */
+EFF_API void eff_engine_free(eff_engine *e);
 
 /** CPU levels this machine can run, space-separated and best last ("ref avx2 avx512"); static storage. */
 EFF_API const char *eff_cpu_levels(void);

@@ -13,17 +13,23 @@ typedef struct eff_filelist eff_filelist;
 
 /** Labelled images: `path` is a folder of class folders (named by class name, first synonym or id of the model), or a
  * tab-separated LIST of file and class (index or name; further columns ignored; '#' lines and a first line beginning "file" are
- * skipped; paths relative to the list's folder). Order: byte-sorted for folders, as written for lists.
+ * skipped; paths relative to the list's folder). Order: byte-sorted for folders, as written for lists. Release with
+ * eff_filelist_free().
  * @return EFF_EFORMAT naming the line or folder whose class the model does not have, or when nothing is in it */
 EFF_API eff_status eff_filelist_labelled(eff_filelist **out, const char *path, const eff_model *m, eff_error *err);
 
 /** Unlabelled images: a file stands for itself, a folder for the files in it (recursively, byte-sorted; only names that end
- * in a known image suffix). Missing files are kept, so that they are reported when opened. */
+ * in a known image suffix). Missing files are kept, so that they are reported when opened. Release with eff_filelist_free().
+ * @return EFF_EFORMAT for a folder that cannot be read */
 EFF_API eff_status eff_filelist_images(eff_filelist **out, const char *const *paths, size_t n, eff_error *err);
 
+/** Number of files. */
 EFF_API size_t eff_filelist_count(const eff_filelist *l);
+/** [count] paths as they can be opened; borrowed until eff_filelist_free(). */
 EFF_API const char *const *eff_filelist_paths(const eff_filelist *l);
-EFF_API int eff_filelist_label(const eff_filelist *l, size_t i); /* -1 when unlabelled */
+/** Class of file i (below the count), -1 when unlabelled. */
+EFF_API int eff_filelist_label(const eff_filelist *l, size_t i);
+/** Release a list; NULL is fine. */
 EFF_API void eff_filelist_free(eff_filelist *l);
 
 typedef struct eff_class_metrics {
@@ -52,12 +58,16 @@ typedef struct eff_metrics_result {
 } eff_metrics_result;
 
 typedef struct eff_metrics eff_metrics;
+/** Begin to add up answers of a model of so many classes. Release with eff_metrics_free().
+ * @return EFF_EARG for no classes, or more than a table of confusions can have */
 EFF_API eff_status eff_metrics_create(eff_metrics **out, int classes, eff_error *err);
 /** Before the first image: probabilities are softmax(logits / temperature). The default is 1. */
 EFF_API void eff_metrics_set_temperature(eff_metrics *m, double temperature);
+/** Add an answer: float32 [classes] scores before softmax, for an image of class `label`, 0..classes-1. */
 EFF_API void eff_metrics_add(eff_metrics *m, int label, const float *logits);
 /** Results so far; borrowed until the next call on m. */
 EFF_API const eff_metrics_result *eff_metrics_get(eff_metrics *m);
+/** Release what was added up; NULL is fine. */
 EFF_API void eff_metrics_free(eff_metrics *m);
 
 /** Wilson score interval of k successes in n trials, 95 %; NaN when n is 0. */
@@ -76,12 +86,12 @@ typedef struct eff_calibration {
 EFF_API eff_status eff_temperature_fit(eff_calibration *out, const float *logits, const int *labels, size_t n,
                                        int classes, eff_error *err);
 
-/** prob[i] = softmax(logits / temperature)[i]. */
+/** prob[i] = softmax(logits / temperature)[i], i < n. */
 EFF_API void eff_softmax_at(const float *logits, int n, double temperature, float *prob);
 
-/** prob[i] = softmax(logits)[i]; and indices of the k largest, best first, ties to the lower index;
- * -1 for those beyond n. */
+/** prob[i] = softmax(logits)[i], i < n. */
 EFF_API void eff_softmax(const float *logits, int n, float *prob);
+/** Indices of the k largest of v[n], best first, ties to the lower index; -1 for those beyond n. */
 EFF_API void eff_top_k(const float *v, int n, int k, int *index);
 
 #ifdef __cplusplus

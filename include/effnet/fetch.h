@@ -30,12 +30,15 @@ typedef struct eff_weights {
 
 typedef struct eff_catalog eff_catalog;
 
-/** Open the catalogue `path`; NULL: the one inside the library. */
+/** Open the catalogue `path`; NULL: the one inside the library. Release with eff_catalog_free().
+ * @return EFF_EFORMAT for a missing file, or naming the line and column that is wrong */
 EFF_API eff_status eff_catalog_open(eff_catalog **out, const char *path, eff_error *err);
+/** Release a catalogue and its entries; NULL is fine. */
 EFF_API void eff_catalog_free(eff_catalog *c);
-/** Entry i, of one network the recommended first; NULL past the last. Valid as long as the catalogue. */
+/** Entry i, of one network the recommended first; NULL past the last. Borrowed until eff_catalog_free(). */
 EFF_API const eff_weights *eff_catalog_entry(const eff_catalog *c, int i);
-/** The entry called `name` (with or without "efficientnet-" in front of a short one).
+/** The entry called `name` (with or without "efficientnet-" in front of a short one); *out is borrowed until
+ * eff_catalog_free().
  * @return EFF_EARG when there is none; the nearest is suggested */
 EFF_API eff_status eff_catalog_find(const eff_catalog *c, const char *name, const eff_weights **out, eff_error *err);
 
@@ -56,6 +59,7 @@ typedef struct eff_fetch_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_fetch_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_fetch_opts_init(eff_fetch_opts *o);
 
 typedef struct eff_fetched {
@@ -69,7 +73,7 @@ typedef struct eff_fetched {
 /** Have the file of `w` in the cache. It appears under its name only whole and with the right SHA-256; an interrupted
  * download goes on where it stopped, if the server still has the same file. Of several processes one downloads.
  * @return EFF_EIO when the network, the server or the disk fails (or the build has no downloads), EFF_EFORMAT when what
- * came is not the file */
+ * came is not the file, EFF_ECANCELLED */
 EFF_API eff_status eff_fetch(const eff_weights *w, const eff_fetch_opts *o, eff_fetched *out, eff_error *err);
 
 #ifdef __cplusplus

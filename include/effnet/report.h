@@ -50,7 +50,8 @@ typedef struct eff_report {
     int picture_side;               /* pixels of the longer side (default 160)                */
     uint8_t reserved[32];
 } eff_report;
-EFF_API void eff_report_init(eff_report *r); /* always start here */
+/** An empty report with the defaults named above. Always start here. */
+EFF_API void eff_report_init(eff_report *r);
 
 /** Write the report: one file that needs nothing beside it. Atomic. The pictures of the worst mistakes are read again;
  * one that can no longer be read has a placeholder.

@@ -47,14 +47,16 @@ typedef struct eff_search_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_search_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_search_opts_init(eff_search_opts *o);
 
 /** The base of a space as a model, with the space's own base or `base` (a built-in or a file) in its place; NULL: the
- * file's. For its recipe (eff_study_recipe()) and eff_search_create(). */
+ * file's. For its recipe (eff_study_recipe()) and eff_search_create(). Release with eff_model_free().
+ * @return EFF_EARG for a name of neither a space nor a file, EFF_EFORMAT for a bad space; of `base` as eff_model_load() */
 EFF_API eff_status eff_search_base(eff_model **out, const char *space, const char *base, eff_error *err);
 
 /** Make the plan: the space with its size, what children take, and (measured for some seconds) how long it will take.
- * `d` is borrowed until eff_search_free(), the others for the call. `recipe` is that of a brief training; the longer
+ * `d` is borrowed until eff_search_free(), which releases the search, the others for the call. `recipe` is that of a brief training; the longer
  * ones have three and nine times its epochs.
  * @return EFF_EARG for an option out of range, a limit that no child keeps to; EFF_EFORMAT for a bad space, a store
  * that is none, or of another experiment */
@@ -62,18 +64,22 @@ EFF_API eff_status eff_search_create(eff_search **out, const eff_model *base, co
                                      const eff_recipe *recipe, const eff_search_opts *o, eff_error *err);
 
 /** Do what is still to be done, beside whoever else does, and return when all is.
- * @return EFF_ECANCELLED when the event function asked to stop, or the time was over: the results hold what there is */
+ * @return EFF_ECANCELLED when the event function asked to stop, or the time was over: the results hold what there is;
+ * EFF_EIO when the store cannot be written */
 EFF_API eff_status eff_search_run(eff_search *s, eff_error *err);
 
-/** The plan, and the results as far as there are any, as JSON text; until the next call, or freed. docs/search.md
- * explains the fields. @return NULL when memory ended */
+/** The plan as JSON text, borrowed until the next call or eff_search_free(). docs/search.md explains the fields. NULL when
+ * memory ended. */
 EFF_API const char *eff_search_plan(eff_search *s);
+/** The results as far as there are any, likewise. Borrowed until the next call or eff_search_free(). */
 EFF_API const char *eff_search_results(eff_search *s);
 
 /** Write the results into the folder `dir`, made if it is missing: search.html, search.csv, search.json, best.json (the
- * table of the winner, usable wherever a model is asked for) and tables/ with the networks of the front. */
+ * table of the winner, usable wherever a model is asked for) and tables/ with the networks of the front.
+ * @return EFF_EIO when they cannot be written */
 EFF_API eff_status eff_search_save(eff_search *s, const char *dir, eff_error *err);
 
+/** Release a search; NULL is fine. What is in its store stays. */
 EFF_API void eff_search_free(eff_search *s);
 
 #ifdef __cplusplus

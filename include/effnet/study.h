@@ -59,32 +59,37 @@ typedef struct eff_study_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_study_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_study_opts_init(eff_study_opts *o);
 
 /** The recipe of all trials for this base and set, to be changed by eff_recipe_set(). Release with eff_recipe_free().
- */
+ * @return EFF_ENOMEM */
 EFF_API eff_status eff_study_recipe(eff_recipe **out, const eff_model *base, const eff_dataset *d, eff_error *err);
 
 /** Make the plan: which networks, what they really cost, and (measured for some seconds) how long it will take; cut to
  * the time there is. A store that has been begun keeps to what was settled then. `d` is borrowed until
- * eff_study_free(), the others for the call.
+ * eff_study_free(), which releases the study, the others for the call.
  * @return EFF_EARG for constants below 1 or a product far from 2, a grid without candidates, a resolution below the
  * network's stride; EFF_EFORMAT for a store that is none, or of another experiment */
 EFF_API eff_status eff_study_create(eff_study **out, const eff_model *base, const eff_dataset *d,
                                     const eff_recipe *recipe, const eff_study_opts *o, eff_error *err);
 
 /** Train what is still to be trained, beside whoever else does, and return when all is done.
- * @return EFF_ECANCELLED when the event function asked to stop, or the time was over: the results hold what there is */
+ * @return EFF_ECANCELLED when the event function asked to stop, or the time was over: the results hold what there is;
+ * EFF_EIO when the store cannot be written */
 EFF_API eff_status eff_study_run(eff_study *s, eff_error *err);
 
-/** The plan, and the results as far as there are any, as JSON text; until the next call, or freed. docs/scaling.md
- * explains the fields. @return NULL when memory ended */
+/** The plan as JSON text, borrowed until the next call or eff_study_free(). docs/scaling.md explains the fields. NULL when
+ * memory ended. */
 EFF_API const char *eff_study_plan(eff_study *s);
+/** The results as far as there are any, likewise. Borrowed until the next call or eff_study_free(). */
 EFF_API const char *eff_study_results(eff_study *s);
 
-/** Write the results into the folder `dir`, made if it is missing: study.html, study.csv and study.json, or fit.*. */
+/** Write the results into the folder `dir`, made if it is missing: study.html, study.csv and study.json, or fit.*.
+ * @return EFF_EIO when they cannot be written */
 EFF_API eff_status eff_study_save(eff_study *s, const char *dir, eff_error *err);
 
+/** Release a study; NULL is fine. What is in its store stays. */
 EFF_API void eff_study_free(eff_study *s);
 
 /** alpha, beta and gamma from what a fit left behind: its fit.json, or its store.

@@ -21,12 +21,13 @@ typedef struct eff_synth_opts {
     int threads; /* 0 = every CPU                                                                   */
     uint8_t reserved[32];
 } eff_synth_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_synth_opts_init(eff_synth_opts *o);
 
-/** Name of class c, which no real place has; NULL when c is out of range. */
+/** Name of class c, which no real place has; NULL when c is out of range. Static storage. */
 EFF_API const char *eff_synth_class_name(int c);
 
-/** Attribute i of class c ("motif", "border" ...) and its value; NULL past the last. */
+/** Attribute i of class c ("motif", "border" ...) and its value; NULL past the last. Static storage. */
 EFF_API const char *eff_synth_class_attribute(int c, int i, const char **value);
 
 /** One picture of the set that eff_synth_write() makes with these options, before it becomes a JPEG. `train`, `val` and

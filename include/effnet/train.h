@@ -33,6 +33,7 @@ typedef struct eff_session_opts {
                              * backward pass but computed again, to the same bits                     */
     uint8_t reserved[28];
 } eff_session_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_session_opts_init(eff_session_opts *o);
 
 /** Memory that training takes: the model's weights and everything a session allocates, with a batch of inputs. */
@@ -48,7 +49,8 @@ typedef struct eff_train_memory {
  * @return EFF_EARG when the network cannot be built at that size */
 EFF_API eff_status eff_train_memory_plan(const eff_model *m, const eff_session_opts *o, eff_train_memory *out, eff_error *err);
 
-/** Prepare to train `m`, whose weights change in place; it must outlive the session. */
+/** Prepare to train `m`, whose weights change in place; it must outlive the session. Release with eff_session_free().
+ * @return EFF_EARG for an untrained model (eff_model_init() first), an option out of range or an unknown CPU level */
 EFF_API eff_status eff_session_create(eff_session **out, eff_model *m, const eff_session_opts *o, eff_error *err);
 
 /** One step of the optimiser on a batch.
@@ -58,22 +60,27 @@ EFF_API eff_status eff_session_create(eff_session **out, eff_model *m, const eff
  * @return EFF_EARG when n is out of range; EFF_EFORMAT when the gradient is not finite (nothing was changed) */
 EFF_API eff_status eff_session_step(eff_session *s, const float *x, const float *target, int n, double lr, double *loss,
                                     eff_error *err);
+/** CPU level in use; static storage. */
 EFF_API const char *eff_session_cpu(const eff_session *s);
+/** Workers in use. */
 EFF_API int eff_session_threads(const eff_session *s);
+/** Release a session; NULL is fine, the model stays. */
 EFF_API void eff_session_free(eff_session *s);
 
 /* ---------------------------------------------------------------------------------------------- recipes */
 
 typedef struct eff_recipe eff_recipe; /* every value of a run by name, and why it is so */
 
-/** Recipes by number with a line on each, NULL past the end. */
+/** Recipes by number with a line on each, NULL past the end; static storage. */
 EFF_API const char *eff_recipe_listed(int i, const char **about);
 
 /** The recipe called `name`, or (NULL) the one that fits: "transfer" when `start` has weights, else by the number of images.
  * Release with eff_recipe_free().
  * @return EFF_EARG for an unknown name, or one that needs weights which `start` lacks */
 EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const eff_model *start, const eff_dataset *d, eff_error *err);
+/** Release a recipe; NULL is fine. */
 EFF_API void eff_recipe_free(eff_recipe *r);
+/** What it is called; borrowed. */
 EFF_API const char *eff_recipe_name(const eff_recipe *r);
 
 /** Replace values: "epochs=20,lr=1e-3"; "augment=SPEC" comes last, its commas are its own. r NULL: only look whether any recipe would
@@ -81,9 +88,11 @@ EFF_API const char *eff_recipe_name(const eff_recipe *r);
  * @return EFF_EARG naming the key and what it may be, with *r unchanged */
 EFF_API eff_status eff_recipe_set(eff_recipe *r, const char *text, eff_error *err);
 
-/** Keys by number, with what each means, NULL past the end; the value as text (until the next call) and why it was chosen. */
+/** How many values a recipe has. */
 EFF_API int eff_recipe_count(void);
+/** Key of value i, with what it means; NULL past the end. Static storage. */
 EFF_API const char *eff_recipe_key(int i, const char **about);
+/** Value i as text, and why it was chosen; both borrowed until the next call for this recipe. */
 EFF_API const char *eff_recipe_value(eff_recipe *r, int i, const char **why);
 /** Whether value i does anything beside the others: the decay of a schedule that is not followed does not. */
 EFF_API int eff_recipe_matters(const eff_recipe *r, int i);
@@ -126,35 +135,46 @@ typedef struct eff_run_opts {
     void *ctx;
     uint8_t reserved[32];
 } eff_run_opts;
+/** The defaults named above. Always start here. */
 EFF_API void eff_run_opts_init(eff_run_opts *o);
 
 typedef struct eff_run eff_run;
 
 /** Prepare a run of `recipe` on the training part of `d`, starting from `start` (with weights or, from scratch, without). All three
- * are borrowed: d until eff_run_free(), the others for the call. Writes args.json and split.csv into the RUN folder.
- * @return EFF_EARG when it does not fit the memory, saying what would */
+ * are borrowed: d until eff_run_free(), the others for the call. Writes args.json and split.csv into the RUN folder. Release with
+ * eff_run_free().
+ * @return EFF_EARG when it does not fit the memory, saying what would, when the folder holds a run already or another process
+ * trains there; EFF_EIO when the folder cannot be written */
 EFF_API eff_status eff_run_create(eff_run **out, const eff_model *start, const eff_dataset *d, const eff_recipe *recipe,
                                   const eff_run_opts *o, eff_error *err);
 
 /** Take up the run in the folder o->out where it was saved. What its recipe and seed decide is as it was; threads, cpu, cache,
- * save_every and event are those given now. */
+ * save_every and event are those given now. Release with eff_run_free().
+ * @return EFF_EFORMAT when there is no run in the folder or a file of it is damaged, EFF_EARG when another process trains there */
 EFF_API eff_status eff_run_resume(eff_run **out, const eff_run_opts *o, eff_error *err);
 
 /** Train to the end, and write what a run leaves behind: model.effnet (the best epoch's averaged weights), last.state, log.csv,
  * metrics.json, report.html, TensorBoard events.
- * @return EFF_ECANCELLED when the event function asked to stop: saved, eff_run_resume() goes on */
+ * @return EFF_ECANCELLED when the event function asked to stop: saved, eff_run_resume() goes on; EFF_EARG without a folder; EFF_EIO
+ * when it cannot be written; EFF_EFORMAT for an image that is no longer readable or a loss that stays without bounds */
 EFF_API eff_status eff_run_train(eff_run *r, eff_error *err);
 
 typedef struct eff_lr_point {
     double lr, loss; /* smoothed */
 } eff_lr_point;
-/** Try rates from 1e-6 to 1, one step each, on a copy: the run's weights stay as they are. *n points (at most 100) until the run is
- * freed. @return the rate suggested, a tenth of that at the least loss, in *best */
+/** Try rates from 1e-6 to 1, one step each, on a copy: the run's weights stay as they are.
+ * @param points  *n of them, at most 100; borrowed until the run is freed
+ * @param best    the rate suggested, a tenth of that at the least loss
+ * @return EFF_EFORMAT when no rate gave a finite loss, EFF_ECANCELLED */
 EFF_API eff_status eff_run_find_lr(eff_run *r, const eff_lr_point **points, int *n, double *best, eff_error *err);
 
-EFF_API eff_recipe *eff_run_recipe(eff_run *r);     /* as it was settled: with the limits of memory and time */
-EFF_API const char *eff_run_metrics(const eff_run *r); /* JSON text of metrics.json, once trained; NULL before */
+/** The recipe as it was settled, with the limits of memory and time; borrowed until eff_run_free(). */
+EFF_API eff_recipe *eff_run_recipe(eff_run *r);
+/** JSON text of metrics.json, once trained; NULL before. Borrowed until eff_run_free(). */
+EFF_API const char *eff_run_metrics(const eff_run *r);
+/** What the run takes, bytes; borrowed until eff_run_free(). */
 EFF_API const eff_train_memory *eff_run_memory(const eff_run *r);
+/** Release a run; NULL is fine. What is in its folder stays. */
 EFF_API void eff_run_free(eff_run *r);
 
 #ifdef __cplusplus

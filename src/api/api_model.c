@@ -178,7 +178,7 @@ EFF_API eff_status eff_model_set_origin(eff_model *m, const char *origin, const 
     if ((origin && !o) || (licence && !l)) { /* neither is changed */
         eff_free(o);
         eff_free(l);
-        return eff_fail_memory(err, 2 * EFF_META_LINE);
+        return eff_fail_memory(err, (size_t)2 * EFF_META_LINE);
     }
     eff_free(m->meta.origin);
     eff_free(m->meta.licence);

@@ -185,7 +185,7 @@ eff_status eff_save_commit(eff_save *s, eff_error *err)
 
 void eff_save_abort(eff_save *s)
 {
-    if (s->f) fclose(s->f);
+    if (s->f) (void)fclose(s->f); /* what it held is not wanted */
     if (s->temp) unlink(s->temp);
     eff_free(s->temp);
     eff_free(s->path);

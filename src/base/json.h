@@ -18,4 +18,17 @@ static inline bool eff_json_put(json_t *o, const char *key, json_t *v) { return 
 /** x, or null where it is no finite number, which JSON cannot say. */
 static inline json_t *eff_json_real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
+/** The number under `key`; NaN where there is none. For JSON of our own making, as the next one. */
+static inline double eff_json_number(const json_t *o, const char *key)
+{
+    const json_t *const v = json_object_get(o, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+/** The text under `key`, borrowed from o; "" where there is none. */
+static inline const char *eff_json_text(const json_t *o, const char *key)
+{
+    const char *const s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
 #endif

@@ -2,46 +2,59 @@
 /* Linux: MemAvailable, and less where a control group (version 2 or 1, seen from inside a container) allows less. */
 #include "base/sysmem.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* The number that a text begins with, blanks before it or not. */
+static bool read_digits(const char *s, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long v = strtoull(s, &end, 10);
+    if (end == s || errno) return false;
+    *out = v;
+    return true;
+}
 
 /* The number that a file of one line holds; false for "max" and where there is no such file. */
 static bool read_number(const char *path, uint64_t *out)
 {
-    unsigned long long v;
+    char line[64];
     FILE *const f = fopen(path, "re");
-    if (!f) return false;
-    const bool read = fscanf(f, "%llu", &v) == 1;
-    fclose(f);
-    if (read) *out = v;
+    const bool read = f && fgets(line, sizeof line, f) && read_digits(line, out);
+    if (f) (void)fclose(f);
     return read;
+}
+
+/* The number behind the word `key` at the beginning of a line of a file. */
+static bool read_keyed(const char *path, const char *key, uint64_t *out)
+{
+    char line[256];
+    bool found = false;
+    const size_t n = strlen(key);
+    FILE *const f = fopen(path, "re");
+    while (f && !found && fgets(line, sizeof line, f)) found = !strncmp(line, key, n) && read_digits(line + n, out);
+    if (f) (void)fclose(f);
+    return found;
 }
 
 static bool read_meminfo(uint64_t *out)
 {
-    char line[256];
-    unsigned long long kib;
-    bool found = false;
-    FILE *const f = fopen("/proc/meminfo", "re");
-    while (f && !found && fgets(line, sizeof line, f)) found = sscanf(line, "MemAvailable: %llu kB", &kib) == 1;
-    if (f) fclose(f);
-    if (found) *out = kib * 1024;
-    return found;
+    uint64_t kib;
+    if (!read_keyed("/proc/meminfo", "MemAvailable:", &kib)) return false;
+    *out = kib * 1024;
+    return true;
 }
 
 /* What a control group counts as used, but the system would give back at once: file pages not touched lately. */
 static uint64_t read_idle(const char *path, const char *key)
 {
-    char line[256];
-    unsigned long long bytes = 0;
-    const size_t n = strlen(key);
-    FILE *const f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f))
-        if (!strncmp(line, key, n) && sscanf(line + n, " %llu", &bytes) == 1) break;
-    if (f) fclose(f);
-    return bytes;
+    uint64_t bytes = 0;
+    return read_keyed(path, key, &bytes) ? bytes : 0;
 }
 
 size_t eff_memory_available(void)

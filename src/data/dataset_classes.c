@@ -53,7 +53,7 @@ static eff_status find_candidates(settling *t, eff_error *err)
     t->c = eff_calloc(f->n, sizeof *t->c);
     if (!t->c) return eff_fail_memory(err, f->n * sizeof *t->c);
     for (size_t i = 0; i < f->n; i++)
-        if (!t->n || strcmp(t->c[t->n - 1].name, f->note[i].path))
+        if (!t->n || strcmp(t->c[t->n - 1].name, f->note[i].path) != 0)
             t->c[t->n++] = (candidate){ .name = f->note[i].path, .label = -1 };
     for (size_t i = 0; i < d->n; i++) {
         if (d->sample[i].reason) continue;

@@ -44,7 +44,7 @@ static eff_status read_header(reading *r, eff_error *err)
     for (int i = 0; i < r->row.n && s == EFF_OK; i++) {
         const char *const name = r->row.field[i];
         int c = 0;
-        while (c < COLUMNS && strcasecmp(name, column_names[c])) c++;
+        while (c < COLUMNS && strcasecmp(name, column_names[c]) != 0) c++;
         if (c < COLUMNS && r->column[c] >= 0)
             return eff_fail(err, EFF_EFORMAT, "line %zu, column %d: expected '%s' once, found it again", r->csv.line,
                             i + 1, column_names[c]);
@@ -91,7 +91,7 @@ static eff_status read_part(reading *r, int *part, eff_error *err)
                   { "test", EFF_PART_TEST } };
     const char *const text = field(r, COL_SPLIT);
     size_t i = 0;
-    while (i < sizeof parts / sizeof *parts && strcasecmp(text, parts[i].name)) i++;
+    while (i < sizeof parts / sizeof *parts && strcasecmp(text, parts[i].name) != 0) i++;
     if (i == sizeof parts / sizeof *parts) return fail_field(r, COL_SPLIT, "train, val or test", err);
     *part = parts[i].part;
     if (*part < 0)
@@ -168,9 +168,9 @@ static eff_status find_repeats(const reading *r, eff_error *err)
     eff_status s = EFF_OK;
     for (size_t i = 1, first = 0; i < d->n && s == EFF_OK; i++) {
         eff_sample *const a = order[first], *const b = order[i];
-        if (strcmp(a->rel, b->rel)) {
+        if (strcmp(a->rel, b->rel) != 0) {
             first = i;
-        } else if (strcmp(a->name, b->name) || a->part != b->part) {
+        } else if (strcmp(a->name, b->name) != 0 || a->part != b->part) {
             s = eff_fail(err, EFF_EFORMAT,
                          "line %zu: expected '%.100s' with the label and split of line %zu, found others",
                          r->line[b - d->sample], b->rel, r->line[a - d->sample]);

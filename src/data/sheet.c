@@ -56,7 +56,7 @@ static int choose_items(const eff_dataset *d, size_t *item, int most)
 
 static uint8_t *tile(const drawing *g, int row, int column)
 {
-    const size_t x = (size_t)(GAP + column * (g->width + GAP)), y = (size_t)(GAP + row * (g->height + GAP));
+    const size_t x = GAP + (size_t)column * ((size_t)g->width + GAP), y = GAP + (size_t)row * ((size_t)g->height + GAP);
     return g->page->rgb + (y * (size_t)g->page->width + x) * 3;
 }
 

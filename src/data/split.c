@@ -196,8 +196,9 @@ static void give_what_helps(const splitting *p)
 static eff_status give_the_least(const splitting *p, eff_error *err)
 {
     const size_t classes = (size_t)p->d->classes;
-    size_t *const least = eff_malloc(2 * classes * sizeof *least), *const size = least + classes;
+    size_t *const least = eff_malloc(2 * classes * sizeof *least);
     if (!least) return eff_fail_memory(err, 2 * classes * sizeof *least);
+    size_t *const size = least + classes;
     for (size_t c = 0; c < classes; c++) size[c] = SIZE_MAX;
     for (size_t i = 0, end; i < p->n; i = end) {
         end = end_of(p, i);

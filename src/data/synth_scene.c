@@ -194,8 +194,9 @@ void eff_scene_render(uint8_t *rgb, float *scratch, const eff_synth_kit *kit, co
         for (int x = 0; x < s.size; x++, p += 3) {
             p[0] = p[1] = p[2] = 0;
             for (int k = 0; k < s.sub * s.sub; k++) {
-                const float sx = ((float)x + ((float)(k % s.sub) + 0.5f) * part_of) * step - 0.5f;
-                const float sy = ((float)y + ((float)(k / s.sub) + 0.5f) * part_of) * step - 0.5f;
+                const int column = k % s.sub, row = k / s.sub;
+                const float sx = ((float)x + ((float)column + 0.5f) * part_of) * step - 0.5f;
+                const float sy = ((float)y + ((float)row + 0.5f) * part_of) * step - 0.5f;
                 const eff_rgb q = sample(&s, sx, sy);
                 p[0] += q.r, p[1] += q.g, p[2] += q.b;
             }

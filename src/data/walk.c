@@ -39,7 +39,7 @@ char *eff_path_join(const char *dir, const char *name)
     const bool slash = a > 0 && dir[a - 1] != '/';
     char *p = eff_malloc(a + slash + b + 1);
     if (!p) return NULL;
-    memcpy(p, dir, a);
+    memcpy(p, dir, a); /* the end comes with the name: NOLINT(bugprone-not-null-terminated-result) */
     if (slash) p[a] = '/';
     memcpy(p + a + slash, name, b + 1);
     return p;

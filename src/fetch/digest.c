@@ -30,7 +30,7 @@ bool eff_digest_end(eff_digest *d, char hex[65])
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned int n = 0;
     const bool ok = d->ctx && EVP_DigestFinal_ex(d->ctx, raw, &n) == 1 && n == 32;
-    for (unsigned int i = 0; ok && i < n; i++) snprintf(hex + 2 * i, 3, "%02x", raw[i]);
+    for (size_t i = 0; ok && i < n; i++) snprintf(hex + 2 * i, 3, "%02x", raw[i]);
     EVP_MD_CTX_free(d->ctx);
     d->ctx = NULL;
     return ok;

@@ -374,11 +374,13 @@ static eff_status find_in_folder(char **file, const char *folder, eff_error *err
 /* "NAME" of "NAME.data-00000-of-00001": its length, or 0 for another name. */
 static size_t data_file_of(const char *path)
 {
+    static const char pattern[] = ".data-#####-of-#####"; /* #: a digit */
     const size_t n = strlen(path), k = DATA_SUFFIX - 1;
-    unsigned a, b;
-    int used = 0;
-    if (n <= k || sscanf(path + n - k, ".data-%5u-of-%5u%n", &a, &b, &used) != 2 || used != (int)k) return 0;
-    return n - k;
+    for (size_t i = 0; n > k && i < k; i++) {
+        const char c = path[n - k + i];
+        if (pattern[i] == '#' ? c < '0' || c > '9' : c != pattern[i]) return 0;
+    }
+    return n > k ? n - k : 0;
 }
 
 eff_status eff_bundle_find(char **file, const char *path, eff_error *err)

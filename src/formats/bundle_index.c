@@ -142,7 +142,7 @@ static eff_status next_entry(span *entries, key *k, span *value, const handle *h
         return fail_block(h, EFF_EFORMAT, "an entry reaches past its end", err);
     if (fresh > sizeof k->bytes - shared)
         return eff_fail(err, EFF_EFORMAT, "index: block at byte %llu: a name of %llu bytes, expected at most %d",
-                        (unsigned long long)h->offset, (unsigned long long)(shared + fresh), EFF_MAX_TENSOR_NAME);
+                        (unsigned long long)h->offset, (unsigned long long)shared + fresh, EFF_MAX_TENSOR_NAME);
     if (k->any) { /* only what follows the shared part can differ */
         const size_t old = k->len - (size_t)shared, n = old < fresh ? old : (size_t)fresh;
         const int c = n ? memcmp(suffix.p, k->bytes + shared, n) : 0;

@@ -295,7 +295,7 @@ static eff_status refuse(const unsigned char *h, size_t n, eff_error *err)
 {
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         const magic *const m = &magics[i];
-        if (n < (size_t)m->at + m->n || memcmp(h + m->at, m->bytes, m->n)) continue;
+        if (n < (size_t)m->at + m->n || memcmp(h + m->at, m->bytes, m->n) != 0) continue;
         if (m->readable_one_day) return eff_fail(err, EFF_EUNSUPPORTED, "%s is not read yet", m->what);
         return eff_fail(err, EFF_EFORMAT, "expected a model file or checkpoint, found %s", m->what);
     }

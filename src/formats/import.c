@@ -105,7 +105,7 @@ eff_status eff_import_receive(eff_checkpoint *c, int fd, uint64_t size, eff_erro
     if (c->bytes < size) c->bytes = size; /* it was compressed; now every tensor has its own bytes */
     eff_status s = eff_safetensors_open(c, size, EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !c->effnet_json) s = eff_fail(err, EFF_EFORMAT, "metadata without " EFF_IMPORT_KEY);
-    if (s == EFF_OK && strlen(c->effnet_json) > 2 * EFF_IMPORT_MOST_TEXT)
+    if (s == EFF_OK && strlen(c->effnet_json) > (size_t)2 * EFF_IMPORT_MOST_TEXT)
         s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected less than %d bytes", 2 * EFF_IMPORT_MOST_TEXT);
     if (s == EFF_OK) s = eff_json_parse(&root, c->effnet_json, strlen(c->effnet_json), EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !json_is_object(root)) s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected an object");

@@ -203,10 +203,11 @@ static void add_se(writer *w, int i)
     const value_name act = n->act == EFF_ACT_NONE ? mid[0] : join(out, ".act");
     simple(w, "GlobalAveragePool", mean.s, in, NULL);
     for (int k = 0; k < 2; k++) {
-        const eff_param *p = &w->g->param[n->param[2 * k]];
-        add_parameter(w, n->param[2 * k]);
-        add_parameter(w, n->param[2 * k + 1]);
-        start(w, "Conv", mid[k].s, k ? act.s : mean.s, p->name, w->g->param[n->param[2 * k + 1]].name);
+        const int *const at = n->param + (size_t)2 * (size_t)k; /* weight and bias */
+        const eff_param *p = &w->g->param[at[0]];
+        add_parameter(w, at[0]);
+        add_parameter(w, at[1]);
+        start(w, "Conv", mid[k].s, k ? act.s : mean.s, p->name, w->g->param[at[1]].name);
         attribute(w, "kernel_shape", 2, (const int[]){ 1, 1 });
         finish(w);
         if (!k && n->act != EFF_ACT_NONE) add_act(w, n->act, act.s, mid[0].s);

@@ -442,7 +442,7 @@ static bool run(machine *m, int op, size_t *memoized)
     /* names of code, and what would be made with it */
     case 'c': return global(m);
     case 0x93: return stack_global(m);
-    case 'R': return inert_object(m);
+    case 'R':
     case 0x81: return inert_object(m);
     case 0x92: return new_object_ex(m);
     case 'b': return build(m);

@@ -86,7 +86,7 @@ static eff_status find_root(reader *r, eff_error *err)
         if (!name) continue;
         const char *const slash = strchr(name, '/'), *const base = slash ? slash + 1 : name;
         const size_t len = (size_t)(base - name);
-        if (strcmp(base, pickle) || len >= sizeof r->root) continue;
+        if (strcmp(base, pickle) != 0 || len >= sizeof r->root) continue;
         memcpy(r->root, name, len);
         return EFF_OK;
     }
@@ -143,7 +143,7 @@ static eff_status check_byteorder(const reader *r, eff_error *err)
     if (s != EFF_OK || i < 0) return s;
     if (st.size >= sizeof text) return eff_fail(err, EFF_EFORMAT, "byteorder: %llu bytes", (unsigned long long)st.size);
     s = read_member(r->zip, i, "byteorder", text, (size_t)st.size, err);
-    if (s == EFF_OK && strcmp(text, "little"))
+    if (s == EFF_OK && strcmp(text, "little") != 0)
         s = eff_fail(err, EFF_EUNSUPPORTED, "byteorder: expected little, found %s", text);
     return s;
 }

@@ -151,7 +151,7 @@ static bool in_modules(const eff_pk_value *module)
     for (size_t i = 0; i < sizeof hostile_modules / sizeof *hostile_modules; i++) {
         const char *const h = hostile_modules[i];
         const size_t n = strcspn(h, ".");
-        if (module->n < n || memcmp(s, h, n)) continue;
+        if (module->n < n || memcmp(s, h, n) != 0) continue;
         if (module->n == n || (h[n] == '.' && s[n] == '.')) return true;
     }
     return false;
@@ -265,7 +265,7 @@ static eff_status add_tensor(walk *w, const eff_pk_value *args)
     if (st->dtype < 0) return refuse(w, EFF_EUNSUPPORTED, "elements of a torch.%s are not read", st->type);
     if (st->bytes != st->numel * st->item)
         return refuse(w, EFF_EFORMAT, "storage %.*s: expected %llu bytes (%llu %s), found %llu", key_len, id.key,
-                      (unsigned long long)(st->numel * st->item), (unsigned long long)st->numel,
+                      (unsigned long long)st->numel * st->item, (unsigned long long)st->numel,
                       eff_dtype_name((eff_dtype)st->dtype), (unsigned long long)st->bytes);
     eff_tensor t = { .dtype = (eff_dtype)st->dtype, .storage = (int)(st - w->storage) };
     const eff_pk_value *const offset = eff_pk_get(w->p, args, 1);

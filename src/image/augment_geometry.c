@@ -36,7 +36,7 @@ static int coordinate(double v) { return v < 0.0 ? -1 : v >= INT32_MAX ? INT32_M
 static void nearest_straight(uint8_t *dst, int dst_w, int dst_h, const picture *s, const double a[6],
                              const uint8_t fill[3])
 {
-    double yo = a[5] + a[4] * 0.5;
+    double yo = a[5] + a[4] * 0.5; /* added up, not multiplied, as Pillow does: NOLINTNEXTLINE(cert-flp30-c) */
     for (int y = 0; y < dst_h; y++, yo += a[4]) {
         const int yi = coordinate(yo);
         double xo = a[2] + a[0] * 0.5;

@@ -87,7 +87,7 @@ enum { N_KEYS = sizeof keys / sizeof *keys };
 
 static double *numbers(const eff_augment *a, const struct key *k)
 {
-    return (double *)((char *)(uintptr_t)a + k->field);
+    return (void *)((char *)(uintptr_t)a + k->field);
 }
 
 static bool read_number(const char *s, size_t n, const struct key *k, double *v)
@@ -173,7 +173,7 @@ static eff_status read_keys(eff_augment *a, char *spec, eff_error *err)
             return eff_fail(err, EFF_EARG, "augmentation: expected key=value after the preset, found '%.40s'", item);
         *value = '\0';
         int k = 0;
-        while (k < N_KEYS && strcmp(item, keys[k].name)) k++;
+        while (k < N_KEYS && strcmp(item, keys[k].name) != 0) k++;
         if (k == N_KEYS) return fail_key(item, err);
         if (seen & 1u << k) return eff_fail(err, EFF_EARG, "augmentation %s: was given already", item);
         seen |= 1u << k;

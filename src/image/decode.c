@@ -81,7 +81,7 @@ static eff_status fail_unknown(const uint8_t *bytes, size_t size, eff_error *err
     const size_t n = size < 8 ? size : 8;
     for (size_t i = 0; i < n; i++) {
         snprintf(hex + 3 * i, 4, " %02x", bytes[i]);
-        text[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '.';
+        text[i] = (char)(bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.');
     }
     text[n] = '\0';
     return eff_fail(err, EFF_EFORMAT, EXPECTED "none of them; the content begins%s (\"%s\")", hex, text);
@@ -112,7 +112,7 @@ void eff_pixels_to_rgb(uint8_t *rgb, const uint8_t *stored, eff_pixels kind, int
 {
     switch (kind) {
     case EFF_PIXELS_GRAY:
-        for (int i = 0; i < n; i++) rgb[3 * i] = rgb[3 * i + 1] = rgb[3 * i + 2] = stored[i];
+        for (int i = 0; i < n; i++, rgb += 3) rgb[0] = rgb[1] = rgb[2] = stored[i];
         break;
     case EFF_PIXELS_RGB: memcpy(rgb, stored, (size_t)n * 3); break;
     case EFF_PIXELS_CMYK:

@@ -42,7 +42,7 @@ int eff_exif_orientation(const uint8_t *bytes, size_t size)
     }
     if (size < TIFF_HEADER) return 1;
     const bool big = bytes[0] == 'M';
-    if (memcmp(bytes, big ? "MM\0*" : "II*\0", 4)) return 1;
+    if (memcmp(bytes, big ? "MM\0*" : "II*\0", 4) != 0) return 1;
     const uint32_t at = get(bytes + 4, 4, big);
     if (at < TIFF_HEADER || at > size - 2) return 1;
     const size_t held = (size - at - 2) / ENTRY; /* a directory that is cut off is read as far as it goes */

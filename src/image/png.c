@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PNG through libpng. Every checksum is verified, of chunks that are skipped too; of 16 bits the high byte is kept,
- * alpha is dropped and not blended, gamma is left alone: as Pillow's convert('RGB') gives it. libpng reports errors by
- * a callback that must not return; the jump never leaves this file. */
+ * alpha is dropped and not blended, gamma is left alone: as Pillow's convert('RGB') gives it. */
 #include "image/decode.h"
 
 #include "base/mem.h"
 #include "image/exif.h"
+#include "image/png_guard.h"
 
-#include <setjmp.h>
 #include <string.h>
-
-#include <png.h>
 
 enum { MAX_CHUNK = 8 << 20 }; /* bytes libpng may hold for one chunk other than the pixels */
 
@@ -19,9 +16,9 @@ enum { MAX_CHUNK = 8 << 20 }; /* bytes libpng may hold for one chunk other than 
 static uint64_t most_deflated(uint64_t raw) { return raw + raw / 4 + 8192; }
 
 typedef struct png_job {
+    eff_png_guard guard;
     png_structp png;
     png_infop info;
-    jmp_buf jump;
     const uint8_t *bytes; /* what is left */
     size_t left, size;
     size_t pixels_end; /* bytes of the file that follow the last chunk of pixels */
@@ -29,53 +26,21 @@ typedef struct png_job {
     int orientation;
     uint8_t *whole; /* an interlaced picture */
     const eff_sink *sink;
-    eff_error *err;
-    eff_status status;
-    bool no_memory;
 } png_job;
-
-static __attribute__((noreturn)) void leave(png_job *j, eff_status status)
-{
-    j->status = status;
-    longjmp(j->jump, 1);
-}
-
-static __attribute__((noreturn)) void no_memory(png_job *j)
-{
-    leave(j, eff_fail(j->err, EFF_ENOMEM, "PNG: out of memory"));
-}
 
 static void on_error(png_structp png, png_const_charp text)
 {
     png_job *const j = png_get_error_ptr(png);
-    if (j->no_memory) no_memory(j);
-    leave(j, eff_fail(j->err, EFF_EFORMAT, "PNG is truncated or corrupt: %s", text));
-}
-
-static void on_warning(png_structp png, png_const_charp text)
-{
-    (void)png;
-    (void)text;
-}
-
-static png_voidp take(png_structp png, png_alloc_size_t n)
-{
-    png_job *const j = png_get_mem_ptr(png);
-    void *const p = eff_malloc(n);
-    if (!p) j->no_memory = true;
-    return p;
-}
-
-static void give(png_structp png, png_voidp p)
-{
-    (void)png;
-    eff_free(p);
+    if (j->guard.no_memory) eff_png_leave_memory(&j->guard);
+    eff_png_leave(&j->guard, eff_fail(j->guard.err, EFF_EFORMAT, "PNG is truncated or corrupt: %s", text));
 }
 
 static void on_read(png_structp png, png_bytep to, size_t n)
 {
     png_job *const j = png_get_io_ptr(png);
-    if (n > j->left) leave(j, eff_fail(j->err, EFF_EFORMAT, "PNG is truncated: it ends after %zu bytes", j->size));
+    if (n > j->left)
+        eff_png_leave(&j->guard,
+                      eff_fail(j->guard.err, EFF_EFORMAT, "PNG is truncated: it ends after %zu bytes", j->size));
     memcpy(to, j->bytes, n);
     j->bytes += n;
     j->left -= n;
@@ -114,18 +79,20 @@ static uint64_t raw_row(const png_job *j, uint64_t w)
 
 static __attribute__((noreturn)) void too_much_data(png_job *j)
 {
-    leave(j, eff_fail(j->err, EFF_EFORMAT, "PNG is damaged: it has more compressed data than its pixels need"));
+    eff_png_leave(&j->guard, eff_fail(j->guard.err, EFF_EFORMAT,
+                                      "PNG is damaged: it has more compressed data than its pixels need"));
 }
 
 static void check_header(png_job *j)
 {
     const uint64_t w = png_get_image_width(j->png, j->info), h = png_get_image_height(j->png, j->info);
-    const eff_status s = eff_decode_check(w, h, j->size, j->err);
-    if (s != EFF_OK) leave(j, s);
+    const eff_status s = eff_decode_check(w, h, j->size, j->guard.err);
+    if (s != EFF_OK) eff_png_leave(&j->guard, s);
     const uint64_t raw = raw_row(j, w) * h;
     if (raw / 1040 > j->size) /* deflate shrinks by at most 1032:1 */
-        leave(j, eff_fail(j->err, EFF_EFORMAT, "PNG is truncated or corrupt: %zu bytes cannot hold %llu x %llu pixels",
-                          j->size, (unsigned long long)w, (unsigned long long)h));
+        eff_png_leave(&j->guard, eff_fail(j->guard.err, EFF_EFORMAT,
+                                          "PNG is truncated or corrupt: %zu bytes cannot hold %llu x %llu pixels",
+                                          j->size, (unsigned long long)w, (unsigned long long)h));
     /* each of the seven passes of an interlaced picture may round its rows up */
     if (j->deflated > 2 * most_deflated(raw)) too_much_data(j);
 }
@@ -147,7 +114,7 @@ static eff_picture settle(png_job *j)
     p.full_width = p.width;
     p.full_height = p.height;
     if (png_get_rowbytes(j->png, j->info) != (size_t)p.width * p.pixels)
-        leave(j, eff_fail(j->err, EFF_EUNSUPPORTED, "PNG rows of an unknown kind"));
+        eff_png_leave(&j->guard, eff_fail(j->guard.err, EFF_EUNSUPPORTED, "PNG rows of an unknown kind"));
     png_charp name;
     png_bytep profile;
     png_uint_32 size;
@@ -170,14 +137,14 @@ static void read_row(png_job *j, uint8_t *to, bool last)
 
 static void hand_over(png_job *j)
 {
-    if (!j->sink->done(j->sink->ctx)) leave(j, EFF_ECANCELLED);
+    if (!j->sink->done(j->sink->ctx)) eff_png_leave(&j->guard, EFF_ECANCELLED);
 }
 
 static void read_interlaced(png_job *j, const eff_picture *p)
 {
     const size_t row = (size_t)p->width * p->pixels, h = (size_t)p->height;
     j->whole = eff_calloc(h, row);
-    if (!j->whole) no_memory(j);
+    if (!j->whole) eff_png_leave_memory(&j->guard);
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
         for (size_t y = 0; y < h; y++)
             read_row(j, j->whole + y * row, pass == PNG_INTERLACE_ADAM7_PASSES - 1 && y == h - 1);
@@ -192,11 +159,12 @@ static void decode(png_job *j)
     /* nothing in these is used, and some can be made to inflate to a great size */
     static const png_byte skip[] = "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0"
                                    "tEXt\0tIME\0tRNS\0zTXt";
-    if (setjmp(j->jump)) return;
+    if (setjmp(j->guard.jump)) return;
     walk_chunks(j);
-    j->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, on_error, on_warning, j, take, give);
+    j->png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, on_error, eff_png_no_warning, j, eff_png_take, eff_png_give);
     if (j->png) j->info = png_create_info_struct(j->png);
-    if (!j->info) no_memory(j);
+    if (!j->info) eff_png_leave_memory(&j->guard);
     png_set_read_fn(j->png, j, on_read);
     png_set_user_limits(j->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* check_header() has ours, with a better line */
     png_set_chunk_malloc_max(j->png, MAX_CHUNK);
@@ -204,13 +172,13 @@ static void decode(png_job *j)
     png_set_benign_errors(j->png, 1); /* a profile that makes no sense is left out */
     png_set_keep_unknown_chunks(j->png, PNG_HANDLE_CHUNK_NEVER, skip, sizeof skip / 5);
     png_read_info(j->png, j->info);
-    if (j->no_memory) no_memory(j); /* libpng goes on without the profile */
+    if (j->guard.no_memory) eff_png_leave_memory(&j->guard); /* libpng goes on without the profile */
     check_header(j);
 
     const bool interlaced = png_get_interlace_type(j->png, j->info) != PNG_INTERLACE_NONE;
     const eff_picture p = settle(j);
-    const eff_status s = j->sink->begin(j->sink->ctx, &p, j->err);
-    if (s != EFF_OK) leave(j, s);
+    const eff_status s = j->sink->begin(j->sink->ctx, &p, j->guard.err);
+    if (s != EFF_OK) eff_png_leave(&j->guard, s);
     if (interlaced)
         read_interlaced(j, &p);
     else
@@ -219,7 +187,7 @@ static void decode(png_job *j)
             hand_over(j);
         }
     png_read_end(j->png, NULL); /* the remaining checksums and the end chunk */
-    j->status = EFF_OK;
+    j->guard.status = EFF_OK;
 }
 
 eff_status eff_png_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err)
@@ -229,9 +197,9 @@ eff_status eff_png_decode(const uint8_t *bytes, size_t size, const eff_sink *sin
     j.bytes = bytes;
     j.left = j.size = size;
     j.sink = sink;
-    j.err = err;
+    j.guard.err = err;
     decode(&j);
     png_destroy_read_struct(&j.png, &j.info, NULL);
     eff_free(j.whole);
-    return j.status;
+    return j.guard.status;
 }

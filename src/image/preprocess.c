@@ -80,7 +80,7 @@ static bool read_pixels(const char *text, int *v)
 {
     const size_t n = strspn(text, "0123456789");
     if (n == 0 || n > 6 || text[n]) return false;
-    *v = atoi(text);
+    *v = (int)strtol(text, NULL, 10);
     return side_ok(*v);
 }
 
@@ -191,7 +191,7 @@ static eff_status read_spec(eff_preprocess *p, char *spec, eff_error *err)
         if (!value) return eff_fail(err, EFF_EARG, "preprocessing rule: expected key=value, found '%s'", item);
         *value = '\0';
         int key = 0;
-        while (key < N_KEYS && strcmp(item, key_names[key])) key++;
+        while (key < N_KEYS && strcmp(item, key_names[key]) != 0) key++;
         if (key == N_KEYS)
             return eff_fail(err, EFF_EARG,
                             "preprocessing key '%.40s': expected short, square, squash, crop, size, filter, mean, std, "

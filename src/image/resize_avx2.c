@@ -48,8 +48,8 @@ static AVX2 void across_avx2(uint8_t *const dst[2], const uint8_t *const src[2],
 {
 /* clang-format off */
 #define PICK(a, b) \
-    _mm256_setr_epi8(a, -1, b, -1, a + 1, -1, b + 1, -1, a + 2, -1, b + 2, -1, -1, -1, -1, -1, \
-                     a, -1, b, -1, a + 1, -1, b + 1, -1, a + 2, -1, b + 2, -1, -1, -1, -1, -1)
+    _mm256_setr_epi8(a, -1, b, -1, (a) + 1, -1, (b) + 1, -1, (a) + 2, -1, (b) + 2, -1, -1, -1, -1, -1, \
+                     a, -1, b, -1, (a) + 1, -1, (b) + 1, -1, (a) + 2, -1, (b) + 2, -1, -1, -1, -1, -1)
     /* clang-format on */
     const __m256i pick01 = PICK(0, 3), pick23 = PICK(6, 9);
 #undef PICK

@@ -111,7 +111,7 @@ static void across_ref(uint8_t *const dst[2], const uint8_t *const src[2], const
             const uint8_t *const p = src[j] + (size_t)first[i] * 3;
             const int32_t *const k = coef + (size_t)i * (size_t)taps;
             int32_t r = 0, g = 0, b = 0;
-            for (int t = 0; t < taps; t++) {
+            for (size_t t = 0; t < (size_t)taps; t++) {
                 r += k[t] * p[3 * t];
                 g += k[t] * p[3 * t + 1];
                 b += k[t] * p[3 * t + 2];

@@ -127,7 +127,7 @@ eff_status eff_axis_tf(eff_axis *a, int in, int out, int from, int n, eff_filter
             const int count = x->count[i];                                                                             \
             float r = 0, g = 0, b = 0;                                                                                 \
             for (int k = 0; k < count; k++) {                                                                          \
-                const int t = x->backward ? count - 1 - k : k;                                                         \
+                const size_t t = (size_t)(x->backward ? count - 1 - k : k);                                            \
                 r += w[t] * (float)p[3 * t];                                                                           \
                 g += w[t] * (float)p[3 * t + 1];                                                                       \
                 b += w[t] * (float)p[3 * t + 2];                                                                       \

@@ -65,12 +65,12 @@ static void cpu_name(char *out, size_t size)
     snprintf(out, size, "unknown");
     while (f && fgets(line, sizeof line, f)) {
         char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) || !colon) continue;
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
         line[strcspn(line, "\n")] = '\0';
         snprintf(out, size, "%s", colon + 2);
         break;
     }
-    if (f) fclose(f);
+    if (f) (void)fclose(f);
 }
 
 /* A line of the system's description of one cache of the first CPU; empty when there is none. */
@@ -80,7 +80,7 @@ static void cache_field(char *out, int size, int index, const char *field)
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, field);
     FILE *f = fopen(path, "r");
     if (!f || !fgets(out, size, f)) out[0] = '\0';
-    if (f) fclose(f);
+    if (f) (void)fclose(f);
 }
 
 /* Bytes of the data cache of a level. The kernel knows what is shared within the machine; the C library guesses. */
@@ -89,11 +89,11 @@ static size_t cache_size(int level, int name)
     char text[32];
     for (int i = 0; i < 8; i++) {
         cache_field(text, sizeof text, i, "level");
-        if (atoi(text) != level) continue;
+        if (strtol(text, NULL, 10) != level) continue;
         cache_field(text, sizeof text, i, "type");
         if (text[0] != 'D' && text[0] != 'U') continue; /* Data or Unified */
         cache_field(text, sizeof text, i, "size");
-        const long kib = atol(text); /* "32768K" */
+        const long kib = strtol(text, NULL, 10); /* "32768K" */
         if (kib > 0 && kib < 1L << 24) return (size_t)kib << 10;
     }
     const long n = sysconf(name);

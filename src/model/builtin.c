@@ -31,7 +31,7 @@
 #define TF_RULES    .pad = EFF_PAD_SAME, .bn_eps = 1e-3, .bn_momentum = 0.01, .divisor = 8, .classes = 1000, .width = 1, .depth = 1
 #define TORCH_RULES .pad = EFF_PAD_SYMMETRIC, .bn_eps = 1e-5, .bn_momentum = 0.1, .divisor = 8, .round_up_90 = true, \
                     .classes = 1000, .width = 1, .depth = 1, .height = 224, .width_px = 224
-#define STEM3(c)    .stem_channels = c, .stem_kernel = 3, .stem_stride = 2
+#define STEM3(c)    .stem_channels = (c), .stem_kernel = 3, .stem_stride = 2
 #define STEM7       .stem_channels = 64, .stem_kernel = 7, .stem_stride = 2, .stem_pool = true
 
 static const eff_table base_b = {
@@ -266,7 +266,7 @@ typedef struct choice { /* a variant under the coefficients that will be applied
     const struct family *timm; /* whose rule for the head holds, or NULL */
 } choice;
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; } /* in any locale */
+static char lower(char c) { return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); } /* in any locale */
 
 static const char *after(const char *s, const char *prefix)
 {
@@ -299,7 +299,10 @@ static bool find_choice(const char *given, size_t n, choice *c)
 {
     char name[EFF_NAME_LEN], joined[EFF_NAME_LEN + 16];
     if (n >= sizeof name) return false;
-    for (size_t i = 0; i < n; i++) name[i] = given[i] == '_' ? '-' : lower(given[i]);
+    for (size_t i = 0; i < n; i++) {
+        name[i] = lower(given[i]);
+        if (given[i] == '_') name[i] = '-';
+    }
     name[n] = '\0';
 
     const char *s = after(name, "tf-efficientnet") ? name + 3 : name;

@@ -116,8 +116,12 @@ static void linear_ticks(axis *a, int want, bool whole, bool grow)
     const double shown = a->percent ? 100 * step : step;
     a->decimals = shown >= 1 ? 0 : (int)ceil(-log10(shown) - 1e-9);
     if (a->decimals > 5 || fmax(fabs(a->lo), fabs(a->hi)) >= 1e6) a->decimals = -1;
-    for (double v = ceil(a->lo / step - 1e-9) * step; v <= a->hi + 1e-9 * step && a->nticks < MAX_TICKS; v += step)
+    const double first = ceil(a->lo / step - 1e-9) * step;
+    while (a->nticks < MAX_TICKS) {
+        const double v = first + a->nticks * step;
+        if (!(v <= a->hi + 1e-9 * step)) return;
         a->tick[a->nticks++] = fabs(v) < 1e-9 * step ? 0 : v;
+    }
 }
 
 /* At 1, 2 and 5 in each decade, or at every so many decades; over less than a decade at even steps. */
@@ -143,7 +147,7 @@ static void log_ticks(axis *a)
 
 static void finish_axis(axis *a, int want, bool whole, bool grow)
 {
-    if (isnan(a->lo)) a->lo = a->log ? 0 : 0, a->hi = 1; /* nothing to draw */
+    if (isnan(a->lo)) a->lo = 0, a->hi = 1; /* nothing to draw */
     if (!(a->hi - a->lo > 1e-12 * fmax(fabs(a->lo), fabs(a->hi)))) {
         const double widen = a->log ? 0.5 : whole ? 1 : a->lo != 0 ? 0.1 * fabs(a->lo) : 0.5;
         a->lo -= widen;

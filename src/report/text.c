@@ -92,8 +92,9 @@ void eff_text_base64(eff_text *t, const unsigned char *bytes, size_t n)
     for (size_t i = 0; i < n; i += 3) {
         const uint32_t b1 = i + 1 < n ? bytes[i + 1] : 0, b2 = i + 2 < n ? bytes[i + 2] : 0;
         const uint32_t v = (uint32_t)bytes[i] << 16 | b1 << 8 | b2;
-        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=',
-                               i + 2 < n ? digit[v & 63] : '=' };
+        char four[4] = { digit[v >> 18], digit[v >> 12 & 63], '=', '=' };
+        if (i + 1 < n) four[2] = digit[v >> 6 & 63];
+        if (i + 2 < n) four[3] = digit[v & 63];
         put_bytes(t, four, 4);
     }
 }

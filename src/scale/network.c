@@ -103,18 +103,18 @@ eff_status eff_network_nearest(eff_network *out, const eff_table *base, eff_fact
                                double target, int multiple, uint64_t base_macs, eff_error *err)
 {
     eff_network low, high, mid;
-    double lo = 0, hi = 0.5;
+    double lo = 0, hi = 0;
     eff_status s = eff_network_make(&low, base, start, multiple, base_macs, err);
     if (s != EFF_OK) return s;
     high = low;
-    for (int i = 0; high.paid <= target; i++, hi *= 2) { /* from below to above */
+    for (int i = 0; high.paid <= target; i++) { /* from below to above */
         low = high;
-        lo = i ? hi / 2 : 0;
+        lo = hi;
+        hi = i ? 2 * hi : 0.5;
         s = i == DOUBLINGS
                 ? eff_fail(err, EFF_EARG, "no network along this direction reaches %g times the cost", target)
                 : eff_network_make(&high, base, along(start, d, hi), multiple, base_macs, err);
         if (s != EFF_OK) return s;
-        if (high.paid > target) break;
     }
     if (low.paid > target) { /* the first is above it already */
         *out = low;

@@ -111,7 +111,7 @@ eff_saturation eff_saturation_fit(const double *x, const double *top1, int n, do
     s.bend = bend_of(&f, gain);
     if (!(se > 0)) return s;
     for (int k = 0; k < DRAWS; k++) {
-        for (int i = 0; i < n; i++) y[i] = top1[i] + se * eff_rng_normal(seed, 0x73617475u, (uint64_t)(k * MOST + i));
+        for (int i = 0; i < n; i++) y[i] = top1[i] + se * eff_rng_normal(seed, 0x73617475u, (uint64_t)k * MOST + (uint64_t)i);
         const fit g = search(x, y, n);
         c[k] = g.c;
         bend[k] = bend_of(&g, gain);

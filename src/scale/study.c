@@ -224,7 +224,7 @@ static bool say_trial(eff_study *s, int work, int repeat, const char *what)
 {
     char text[256];
     snprintf(text, sizeof text, "%s, seed %llu: %s", s->work[work].what,
-             (unsigned long long)(s->o.seed + (uint64_t)repeat), what);
+             (unsigned long long)s->o.seed + (unsigned)repeat, what);
     const eff_study_event e = { .phase = EFF_STUDY_TRIAL,
                                 .done = (size_t)s->finished,
                                 .total = (size_t)s->trials,

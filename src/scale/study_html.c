@@ -2,6 +2,7 @@
 /* The page of a study or a fit: what was found in words first, then the pictures, the tables, and how it was done. */
 #include "scale/study_internal.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "report/amount.h"
 #include "report/html.h"
@@ -15,16 +16,6 @@
 enum { CURVE = 60, MOST_SERIES = 6 };
 
 static const json_t *at(const json_t *j, const char *key) { return json_object_get(j, key); }
-static double number(const json_t *j, const char *key)
-{
-    return json_is_number(at(j, key)) ? json_number_value(at(j, key)) : NAN;
-}
-
-static const char *text_at(const json_t *j, const char *key)
-{
-    const char *const s = json_string_value(at(j, key));
-    return s ? s : "";
-}
 
 static void interval(char *out, size_t room, const json_t *j, bool sign)
 {
@@ -55,8 +46,8 @@ static eff_svg_series series_of(plotted *p, const char *name, const json_t *poin
     {
         const json_t *const r = at(v, "interval");
         if (m == CURVE || !json_is_number(at(v, "top1"))) continue;
-        p->x[m] = number(v, "macs") * (number(v, "target") == 1 ? 1 : aside);
-        p->y[m] = number(v, "top1");
+        p->x[m] = eff_json_number(v, "macs") * (eff_json_number(v, "target") == 1 ? 1 : aside);
+        p->y[m] = eff_json_number(v, "top1");
         p->lo[m] = json_is_array(r) ? json_number_value(json_array_get(r, 0)) : NAN;
         p->hi[m] = json_is_array(r) ? json_number_value(json_array_get(r, 1)) : NAN;
         m++;
@@ -67,9 +58,9 @@ static eff_svg_series series_of(plotted *p, const char *name, const json_t *poin
 /* The fitted curve over the line's own reach. */
 static eff_svg_series fitted_of(plotted *p, const char *name, const json_t *points, const json_t *f)
 {
-    const double base = number(json_array_get(points, 0), "macs"),
-                 last = number(json_array_get(points, json_array_size(points) - 1), "macs") / base;
-    const double c = number(f, "c"), a = number(f, "a"), b = number(f, "b");
+    const double base = eff_json_number(json_array_get(points, 0), "macs"),
+                 last = eff_json_number(json_array_get(points, json_array_size(points) - 1), "macs") / base;
+    const double c = eff_json_number(f, "c"), a = eff_json_number(f, "a"), b = eff_json_number(f, "b");
     int m = 0;
     snprintf(p->name, sizeof p->name, "%s", name);
     for (int i = 0; json_is_object(f) && i < CURVE; i++, m++) {
@@ -136,11 +127,11 @@ static bool charts(eff_text *t, const eff_study *s, const json_t *r)
 static void cost_cells(eff_text *t, const json_t *v)
 {
     char b[64];
-    eff_amount_count(b, sizeof b, number(v, "macs"));
+    eff_amount_count(b, sizeof b, eff_json_number(v, "macs"));
     eff_html_cell(t, "MACs", b);
-    snprintf(b, sizeof b, "\xc3\x97%.3f", number(v, "paid"));
+    snprintf(b, sizeof b, "\xc3\x97%.3f", eff_json_number(v, "paid"));
     eff_html_cell(t, "paid", b);
-    eff_amount_count(b, sizeof b, number(v, "params"));
+    eff_amount_count(b, sizeof b, eff_json_number(v, "params"));
     eff_html_cell(t, "parameters", b);
     const json_t *const side = at(v, "resolution");
     if (json_is_integer(side))
@@ -154,7 +145,7 @@ static void cost_cells(eff_text *t, const json_t *v)
 static void top1_cells(eff_text *t, const json_t *v)
 {
     char b[64];
-    eff_amount_percent(b, sizeof b, number(v, "top1"));
+    eff_amount_percent(b, sizeof b, eff_json_number(v, "top1"));
     eff_html_cell(t, "top-1", b);
     interval(b, sizeof b, at(v, "interval"), false);
     eff_html_cell(t, "95 %", b);
@@ -167,19 +158,19 @@ static void point_rows(eff_text *t, const char *name, const json_t *points)
     char b[64];
     json_array_foreach(points, i, v)
     {
-        const bool base = number(v, "target") == 1;
+        const bool base = eff_json_number(v, "target") == 1;
         if (base && strcmp(name, "depth") != 0) continue; /* all lines begin with it */
         eff_text_put(t, "<tr><td>");
         eff_text_escape(t, base ? "base" : name);
         if (base)
             eff_text_put(t, "</td>");
         else
-            eff_text_print(t, " \xc3\x97%g</td>", number(v, "target"));
-        snprintf(b, sizeof b, "%.3g", number(v, "depth"));
+            eff_text_print(t, " \xc3\x97%g</td>", eff_json_number(v, "target"));
+        snprintf(b, sizeof b, "%.3g", eff_json_number(v, "depth"));
         eff_html_cell(t, "depth", b);
-        snprintf(b, sizeof b, "%.3g", number(v, "width"));
+        snprintf(b, sizeof b, "%.3g", eff_json_number(v, "width"));
         eff_html_cell(t, "width", b);
-        snprintf(b, sizeof b, "%.3g", number(v, "resolution_factor"));
+        snprintf(b, sizeof b, "%.3g", eff_json_number(v, "resolution_factor"));
         eff_html_cell(t, "resolution", b);
         cost_cells(t, v);
         top1_cells(t, v);
@@ -189,7 +180,7 @@ static void point_rows(eff_text *t, const char *name, const json_t *points)
 
 static void bound(char *out, size_t room, const json_t *f, const char *key)
 {
-    const double v = number(f, key);
+    const double v = eff_json_number(f, key);
     if (isnan(v))
         snprintf(out, room, "beyond reach"); /* JSON has no infinity */
     else if (v < 1)
@@ -217,15 +208,15 @@ static void bend_table(eff_text *t, const eff_study *s, const json_t *r)
         const json_t *const f = at(at(r, "saturation"), s->line[k].name);
         if (!json_is_object(f)) continue;
         eff_text_print(t, "<tr><td>%s</td>", s->line[k].name);
-        eff_amount_percent(b, sizeof b, number(f, "c"));
+        eff_amount_percent(b, sizeof b, eff_json_number(f, "c"));
         eff_html_cell(t, "c", b);
         interval(b, sizeof b, at(f, "c_interval"), false);
         eff_html_cell(t, "95 %", b);
-        snprintf(b, sizeof b, "%.3f", number(f, "a"));
+        snprintf(b, sizeof b, "%.3f", eff_json_number(f, "a"));
         eff_html_cell(t, "a", b);
-        snprintf(b, sizeof b, "%.2f", number(f, "b"));
+        snprintf(b, sizeof b, "%.2f", eff_json_number(f, "b"));
         eff_html_cell(t, "b", b);
-        snprintf(b, sizeof b, "%.2f points", 100 * number(f, "rms"));
+        snprintf(b, sizeof b, "%.2f points", 100 * eff_json_number(f, "rms"));
         eff_html_cell(t, "residual", b);
         bound(b, sizeof b, f, "bend");
         eff_html_cell(t, "bends at", b);
@@ -264,19 +255,19 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
     json_array_foreach(at(r, "comparisons"), i, v)
     {
         char b[64], where[40] = "all points past the base";
-        if (json_is_number(at(v, "target"))) snprintf(where, sizeof where, "\xc3\x97%g", number(v, "target"));
+        if (json_is_number(at(v, "target"))) snprintf(where, sizeof where, "\xc3\x97%g", eff_json_number(v, "target"));
         eff_text_put(t, "<tr><td>");
-        eff_text_escape(t, text_at(v, "against"));
+        eff_text_escape(t, eff_json_text(v, "against"));
         eff_text_put(t, "</td>");
         eff_html_cell(t, "at", where);
-        if (isnan(number(v, "difference")))
+        if (isnan(eff_json_number(v, "difference")))
             snprintf(b, sizeof b, "\xe2\x80\x93");
         else
-            snprintf(b, sizeof b, "%+.1f", 100 * number(v, "difference"));
+            snprintf(b, sizeof b, "%+.1f", 100 * eff_json_number(v, "difference"));
         eff_html_cell(t, "points", b);
         interval(b, sizeof b, at(v, "interval"), true);
         eff_html_cell(t, "95 %", b);
-        eff_html_cell(t, "so it is", text_at(v, "verdict"));
+        eff_html_cell(t, "so it is", eff_json_text(v, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
@@ -301,8 +292,9 @@ static void fit_tables(eff_text *t, const json_t *r)
     {
         const json_t *const d = at(v, "below_best");
         eff_text_put(t, "<tr><td>");
-        json_array_foreach(at(v, "constants"), k, c) if (k < 12) eff_text_print(
-            t, "%s%g, %g, %g", k ? "<br/>" : "", number(c, "alpha"), number(c, "beta"), number(c, "gamma"));
+        json_array_foreach(at(v, "constants"), k, c) if (k < 12)
+            eff_text_print(t, "%s%g, %g, %g", k ? "<br/>" : "", eff_json_number(c, "alpha"), eff_json_number(c, "beta"),
+                           eff_json_number(c, "gamma"));
         if (k > 12) eff_text_print(t, "<br/>and %zu more", k - 12);
         if (json_is_true(at(v, "paper")))
             eff_text_print(t, "%s<b>the paper\xe2\x80\x99s 1.2, 1.1, 1.15</b>", k ? "<br/>" : "");
@@ -314,14 +306,14 @@ static void fit_tables(eff_text *t, const json_t *r)
             continue;
         }
         top1_cells(t, v);
-        if (isnan(number(d, "difference")))
+        if (isnan(eff_json_number(d, "difference")))
             snprintf(b, sizeof b, "\xe2\x80\x93");
         else
-            snprintf(b, sizeof b, "%.1f", 100 * number(d, "difference"));
+            snprintf(b, sizeof b, "%.1f", 100 * eff_json_number(d, "difference"));
         eff_html_cell(t, "below the best", b);
         interval(b, sizeof b, at(d, "interval"), true);
         eff_html_cell(t, "95 %", b);
-        eff_html_cell(t, "so the best is", text_at(d, "verdict"));
+        eff_html_cell(t, "so the best is", eff_json_text(d, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
     eff_text_put(t, "</tbody></table></div>\n");
@@ -346,15 +338,16 @@ static void how(eff_text *t, const eff_study *s, const json_t *r)
     const json_t *v;
     eff_html_section(t, "How it was done", NULL);
     eff_text_put(t, "<table class=\"facts\"><tbody>\n");
-    fact(t, "base", text_at(r, "base"));
-    snprintf(b, sizeof b, "%s: %d classes, %d training and %d validation images, fingerprint %s", text_at(r, "data"),
-             s->base.classes, s->images, s->scored, s->print);
+    fact(t, "base", eff_json_text(r, "base"));
+    snprintf(b, sizeof b, "%s: %d classes, %d training and %d validation images, fingerprint %s",
+             eff_json_text(r, "data"), s->base.classes, s->images, s->scored, s->print);
     fact(t, "images", b);
     eff_amount_span(spent, sizeof spent, s->spent);
     snprintf(b, sizeof b, "%d of %d trials in %s of training and scoring, kernels %s", s->finished, s->trials, spent,
              s->level);
     fact(t, "cost", b);
-    snprintf(b, sizeof b, "%d for each network, from %s on, the same for all", s->o.repeats, text_at(r, "first_seed"));
+    snprintf(b, sizeof b, "%d for each network, from %s on, the same for all", s->o.repeats,
+             eff_json_text(r, "first_seed"));
     fact(t, "seeds", b);
     if (s->cuts[0]) fact(t, "cut to the time", s->cuts);
     fact(t, "validation",
@@ -370,8 +363,8 @@ static void figures(eff_text *t, const eff_study *s, const json_t *r)
 {
     char a[40], b[80];
     eff_text_put(t, "<div class=\"figs\">\n");
-    eff_amount_count(a, sizeof a, number(r, "base_macs"));
-    eff_amount_count(b, sizeof b, number(r, "base_params"));
+    eff_amount_count(a, sizeof a, eff_json_number(r, "base_macs"));
+    eff_amount_count(b, sizeof b, eff_json_number(r, "base_params"));
     strncat(b, " parameters", sizeof b - strlen(b) - 1);
     eff_html_figure(t, "base", a, b);
     int networks = 0;
@@ -395,7 +388,7 @@ char *eff_study_html(const eff_study *s, const json_t *r)
     size_t i;
     const json_t *v;
     const bool fit = s->o.kind == EFF_STUDY_FIT;
-    snprintf(subtitle, sizeof subtitle, "%s on %s", text_at(r, "base"), text_at(r, "data"));
+    snprintf(subtitle, sizeof subtitle, "%s on %s", eff_json_text(r, "base"), eff_json_text(r, "data"));
     eff_html_begin(&t, fit ? "Constants of compound scaling" : "Depth, width, resolution, or all three", subtitle);
     figures(&t, s, r);
     eff_html_section(&t, "What was found", NULL);

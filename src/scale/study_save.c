@@ -25,7 +25,7 @@ static void csv_rows(eff_text *t, const eff_study *s, const char *line, double t
         const int i = work * s->o.repeats + k;
         eff_text_print(t, "\"%s\",%g,%.6g,%.6g,%.6g,%d,%d,%llu,%.6f,%llu,%llu,", line, target, by.depth, by.width,
                        by.resolution, n->table.height, n->table.width_px, (unsigned long long)n->macs, n->paid,
-                       (unsigned long long)n->params, (unsigned long long)(s->o.seed + (uint64_t)k));
+                       (unsigned long long)n->params, (unsigned long long)s->o.seed + (unsigned)k);
         if (!isnan(s->top1[i]))
             eff_text_print(t, "%.6f,%.1f", s->top1[i], s->seconds[i]);
         else

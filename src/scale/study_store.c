@@ -33,7 +33,7 @@ static eff_status key_text(const eff_study *s, const eff_network *n, int repeat,
 {
     json_t *const j = json_object();
     char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)(s->o.seed + (uint64_t)repeat));
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed + (unsigned)repeat);
     const bool good = j && eff_json_put(j, "table", eff_table_to_json(&n->table)) &&
                       eff_json_put(j, "seed", json_string(seed)) &&
                       eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&

@@ -172,7 +172,7 @@ eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *
     for (; e == EFF_OK && (n < LEAST_STEPS || (n < most && eff_clock() - began < seconds)); n++) {
         if (n == 0) began = eff_clock();
         e = eff_batch_make(&s.b, eff_trainer_pool(s.t), &v, 0, s.b.size, 0, err);
-        if (e == EFF_OK) eff_batch_step(&s.b, s.t, s.opt, s.b.size, 1e-6, (uint64_t)(n + 1));
+        if (e == EFF_OK) eff_batch_step(&s.b, s.t, s.opt, s.b.size, 1e-6, (uint64_t)n + 1);
     }
     if (e == EFF_OK) {
         const double then = eff_clock();

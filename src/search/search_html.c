@@ -19,16 +19,6 @@ enum { DRAWN = 4, LEADERS = 25 };
 #define DASH "\xe2\x80\x93"
 
 static const json_t *at(const json_t *j, const char *key) { return json_object_get(j, key); }
-static double number(const json_t *j, const char *key)
-{
-    return json_is_number(at(j, key)) ? json_number_value(at(j, key)) : NAN;
-}
-
-static const char *text_at(const json_t *j, const char *key)
-{
-    const char *const s = json_string_value(at(j, key));
-    return s ? s : "";
-}
 
 static bool is(const json_t *j, const char *key) { return json_is_true(at(j, key)); }
 
@@ -96,7 +86,7 @@ static void sort_front(cloud *c)
 static bool front_chart(eff_text *t, const json_t *r)
 {
     const json_t *const rows = at(r, "children");
-    const char *const cost = text_at(at(r, "objective"), "cost");
+    const char *const cost = eff_json_text(at(r, "objective"), "cost");
     const size_t n = json_array_size(rows);
     cloud led = { 0 }, chance = { 0 }, front = { 0 };
     const bool good = room_for(&led, n) && room_for(&chance, n) && room_for(&front, n);
@@ -105,16 +95,16 @@ static bool front_chart(eff_text *t, const json_t *r)
     if (good) {
         json_array_foreach(rows, i, v)
         {
-            const double x = number(v, cost), y = number(v, "top1");
+            const double x = eff_json_number(v, cost), y = eff_json_number(v, "top1");
             if (isnan(x) || isnan(y)) continue;
             put(is(v, "by_chance") ? &chance : &led, x, y);
             if (is(v, "front")) put(&front, x, y);
         }
         sort_front(&front);
-        const eff_svg_series s[] = { series(&front, "front", false), series(&led, text_at(r, "controller"), true),
+        const eff_svg_series s[] = { series(&front, "front", false), series(&led, eff_json_text(r, "controller"), true),
                                      series(&chance, "by chance", true) };
         char label[60];
-        const char *const unit = text_at(at(r, "objective"), "unit");
+        const char *const unit = eff_json_text(at(r, "objective"), "unit");
         snprintf(label, sizeof label, "%.20s%s%.8s%s", strcmp(cost, "macs") == 0 ? "multiply-adds" : cost,
                  *unit ? " (" : "", unit, *unit ? ")" : "");
         const eff_svg_lines c = { .title = "top-1 after a brief training against cost, a point a child",
@@ -142,7 +132,7 @@ static bool history_chart(eff_text *t, const json_t *r)
     if (good) {
         json_array_foreach(led, i, v) put(&a, (double)i + 1, json_number_value(v));
         json_array_foreach(chance, i, v) put(&b, (double)i + 1, json_number_value(v));
-        const eff_svg_series s[] = { series(&a, text_at(r, "controller"), false),
+        const eff_svg_series s[] = { series(&a, eff_json_text(r, "controller"), false),
                                      series(&b, "by chance (expected)", false) };
         const eff_svg_lines c = { .title = "best reward so far against children scored",
                                   .x_label = "children scored",
@@ -168,8 +158,8 @@ static bool rank_chart(eff_text *t, const json_t *r)
     size_t i;
     const json_t *v;
     if (!room_for(&c, json_array_size(rows))) return false;
-    json_array_foreach(rows, i, v) if (!isnan(number(v, "brief")) && !isnan(number(v, "full")))
-        put(&c, number(v, "brief"), number(v, "full"));
+    json_array_foreach(rows, i, v) if (!isnan(eff_json_number(v, "brief")) && !isnan(eff_json_number(v, "full")))
+        put(&c, eff_json_number(v, "brief"), eff_json_number(v, "full"));
     if (c.n > 1) {
         const eff_svg_series s[] = { series(&c, "child", true) };
         const eff_svg_lines l = { .title = "top-1 after full training against brief score",
@@ -180,7 +170,7 @@ static bool rank_chart(eff_text *t, const json_t *r)
                                   .percent = true };
         char b[160], range[40];
         interval(range, sizeof range, at(at(r, "sample"), "interval"), 1);
-        const double tau = number(at(r, "sample"), "tau");
+        const double tau = eff_json_number(at(r, "sample"), "tau");
         snprintf(
             b, sizeof b,
             isnan(tau)
@@ -197,7 +187,7 @@ static bool rank_chart(eff_text *t, const json_t *r)
 
 static void drawings(eff_text *t, const json_t *r)
 {
-    const char *const winner = text_at(r, "winner");
+    const char *const winner = eff_json_text(r, "winner");
     const json_t *rows = at(r, "finalists"), *v;
     const size_t n = json_array_size(rows);
     int drawn = 0;
@@ -210,11 +200,11 @@ static void drawings(eff_text *t, const json_t *r)
         "MBConv; vermillion: fused; green: other operators; grey: stem and head.");
     for (size_t i = 0; i < 2 * n && drawn < DRAWN; i++) { /* twice over them: the winner, then the others */
         v = json_array_get(rows, i % n);
-        const char *const child = text_at(v, "child");
+        const char *const child = eff_json_text(v, "child");
         const json_t *const table = at(at(r, "tables"), child);
         const bool won = strcmp(child, winner) == 0;
         if (!table || won != (i < n)) continue;
-        eff_amount_count(macs, sizeof macs, number(v, "macs"));
+        eff_amount_count(macs, sizeof macs, eff_json_number(v, "macs"));
         snprintf(title, sizeof title, "%s%.60s, %s multiply-adds", won ? "The winner: " : "", child, macs);
         eff_search_draw(t, table, title);
         drawn++;
@@ -234,11 +224,11 @@ static void name_cell(eff_text *t, const char *s)
 static void cost_cells(eff_text *t, const json_t *v)
 {
     char b[40];
-    eff_amount_count(b, sizeof b, number(v, "macs"));
+    eff_amount_count(b, sizeof b, eff_json_number(v, "macs"));
     eff_html_cell(t, "MACs", b);
-    eff_amount_count(b, sizeof b, number(v, "params"));
+    eff_amount_count(b, sizeof b, eff_json_number(v, "params"));
     eff_html_cell(t, "weights", b);
-    snprintf(b, sizeof b, isnan(number(v, "latency")) ? DASH : "%.3f ms", 1e3 * number(v, "latency"));
+    snprintf(b, sizeof b, isnan(eff_json_number(v, "latency")) ? DASH : "%.3f ms", 1e3 * eff_json_number(v, "latency"));
     eff_html_cell(t, "latency", b);
 }
 
@@ -270,12 +260,13 @@ static void final_table(eff_text *t, const json_t *r)
     eff_html_table(t, head, 8);
     json_array_foreach(at(r, "final"), i, v)
     {
-        name_cell(t, text_at(v, "name"));
+        name_cell(t, eff_json_text(v, "name"));
         cost_cells(t, v);
-        percent_cell(t, "top-1", number(v, "top1"));
+        percent_cell(t, "top-1", eff_json_number(v, "top1"));
         interval(b, sizeof b, at(v, "interval"), 100);
         eff_html_cell(t, "95 %", b);
-        snprintf(b, sizeof b, isnan(number(v, "found_less_this")) ? DASH : "%+.1f", 100 * number(v, "found_less_this"));
+        snprintf(b, sizeof b, isnan(eff_json_number(v, "found_less_this")) ? DASH : "%+.1f",
+                 100 * eff_json_number(v, "found_less_this"));
         eff_html_cell(t, "found less this", b);
         interval(b, sizeof b, at(v, "found_interval"), 100);
         eff_html_cell(t, "95 %", b);
@@ -296,7 +287,7 @@ static void finalist_table(eff_text *t, const json_t *r)
                  (int)json_integer_value(json_array_get(at(r, "epochs"), (size_t)l)));
         head[4 + l] = head_text[l];
     }
-    if (strcmp(text_at(r, "evaluator"), "supernet") == 0)
+    if (strcmp(eff_json_text(r, "evaluator"), "supernet") == 0)
         snprintf(head_text[0], sizeof head_text[0], "top-1, supernet");
     eff_html_section(t, "Finalists",
                      "The best by reward after the brief score; the best third of each level is trained "
@@ -305,7 +296,7 @@ static void finalist_table(eff_text *t, const json_t *r)
     json_array_foreach(at(r, "finalists"), i, v)
     {
         char name[EFF_CHILD_TEXT + 16];
-        snprintf(name, sizeof name, "%s%s", text_at(v, "child"), is(v, "winner") ? " (winner)" : "");
+        snprintf(name, sizeof name, "%s%s", eff_json_text(v, "child"), is(v, "winner") ? " (winner)" : "");
         name_cell(t, name);
         cost_cells(t, v);
         for (int l = 0; l < EFF_LEVELS; l++) {
@@ -326,8 +317,8 @@ static int descending(const void *a, const void *b)
 {
     const leader *const x = a, *const y = b;
     return x->reward != y->reward ? (x->reward < y->reward) - (x->reward > y->reward)
-                                  : (number(x->row, "number") > number(y->row, "number")) -
-                                        (number(x->row, "number") < number(y->row, "number"));
+                                  : (eff_json_number(x->row, "number") > eff_json_number(y->row, "number")) -
+                                        (eff_json_number(x->row, "number") < eff_json_number(y->row, "number"));
 }
 
 static bool leader_table(eff_text *t, const json_t *r)
@@ -339,20 +330,21 @@ static bool leader_table(eff_text *t, const json_t *r)
     size_t i, n = 0;
     char b[40];
     if (!l) return false;
-    json_array_foreach(rows, i, v) if (!isnan(number(v, "reward"))) l[n++] = (leader){ number(v, "reward"), v };
+    json_array_foreach(rows, i, v) if (!isnan(eff_json_number(v, "reward"))) l[n++] =
+        (leader){ eff_json_number(v, "reward"), v };
     qsort(l, n, sizeof *l, descending);
     snprintf(b, sizeof b, n > LEADERS ? "The best %d children" : "The children", LEADERS);
     eff_html_section(t, b, "By reward after the brief score. All are in search.csv.");
     eff_html_table(t, head, 8);
     for (i = 0; i < n && i < LEADERS; i++) {
-        name_cell(t, text_at(l[i].row, "child"));
+        name_cell(t, eff_json_text(l[i].row, "child"));
         cost_cells(t, l[i].row);
-        percent_cell(t, "top-1", number(l[i].row, "top1"));
+        percent_cell(t, "top-1", eff_json_number(l[i].row, "top1"));
         snprintf(b, sizeof b, "%.4f", l[i].reward);
         eff_html_cell(t, "reward", b);
-        snprintf(b, sizeof b, "%.0f", number(l[i].row, "number"));
+        snprintf(b, sizeof b, "%.0f", eff_json_number(l[i].row, "number"));
         eff_html_cell(t, "number", b);
-        eff_html_cell(t, "proposed by", is(l[i].row, "by_chance") ? "chance" : text_at(r, "controller"));
+        eff_html_cell(t, "proposed by", is(l[i].row, "by_chance") ? "chance" : eff_json_text(r, "controller"));
         eff_text_put(t, "</tr>\n");
     }
     end_table(t);
@@ -368,14 +360,14 @@ static void failure_table(eff_text *t, const json_t *r)
     bool any = false;
     json_array_foreach(at(r, "children"), i, v)
     {
-        if (strcmp(text_at(v, "state"), "failed") != 0) continue;
+        if (strcmp(eff_json_text(v, "state"), "failed") != 0) continue;
         if (!any) eff_html_section(t, "Children that failed", "They count as a reward of 0 and are not tried again.");
         if (!any) eff_text_put(t, "<table class=\"facts\">\n");
         any = true;
         eff_text_put(t, "<tr><th>");
-        eff_text_escape(t, text_at(v, "child"));
+        eff_text_escape(t, eff_json_text(v, "child"));
         eff_text_put(t, "</th><td>");
-        eff_text_escape(t, text_at(v, "reason"));
+        eff_text_escape(t, eff_json_text(v, "reason"));
         eff_text_put(t, "</td></tr>\n");
     }
     if (any) eff_text_put(t, "</table>\n");
@@ -401,12 +393,13 @@ static void how(eff_text *t, const json_t *r)
     json_t *v;
     eff_html_section(t, "How it was done", NULL);
     eff_text_put(t, "<table class=\"facts\">\n");
-    snprintf(b, sizeof b, "%.60s: %.0f decisions, %.4g choices, at most %.4g networks", text_at(at(r, "space"), "name"),
-             number(at(r, "space"), "decisions"), number(at(r, "space"), "choices"),
-             number(at(r, "space"), "networks"));
+    snprintf(b, sizeof b, "%.60s: %.0f decisions, %.4g choices, at most %.4g networks",
+             eff_json_text(at(r, "space"), "name"), eff_json_number(at(r, "space"), "decisions"),
+             eff_json_number(at(r, "space"), "choices"), eff_json_number(at(r, "space"), "networks"));
     fact(t, "space", b);
     snprintf(b, sizeof b, is(o, "hard") ? "accuracy, times target / %s above %.6g%s" : "accuracy (%s / %.6g%s)^%g",
-             text_at(o, "cost"), number(o, "target"), text_at(o, "unit"), number(o, "exponent"));
+             eff_json_text(o, "cost"), eff_json_number(o, "target"), eff_json_text(o, "unit"),
+             eff_json_number(o, "exponent"));
     fact(t, "reward", b);
     json_object_foreach((json_t *)at(o, "limits"), key, v)
     {
@@ -416,21 +409,21 @@ static void how(eff_text *t, const json_t *r)
                                               : "");
         fact(t, "limit", b);
     }
-    snprintf(b, sizeof b, "%s, seed %s; %.0f %% of the children by chance, %.0f ahead", text_at(r, "controller"),
-             text_at(r, "seed"), 100 * number(r, "control"), number(r, "ahead"));
+    snprintf(b, sizeof b, "%s, seed %s; %.0f %% of the children by chance, %.0f ahead", eff_json_text(r, "controller"),
+             eff_json_text(r, "seed"), 100 * eff_json_number(r, "control"), eff_json_number(r, "ahead"));
     fact(t, "controller", b);
-    snprintf(b, sizeof b, "%s; %d, %d and %d epochs", text_at(r, "evaluator"),
+    snprintf(b, sizeof b, "%s; %d, %d and %d epochs", eff_json_text(r, "evaluator"),
              (int)json_integer_value(json_array_get(e, 0)), (int)json_integer_value(json_array_get(e, 1)),
              (int)json_integer_value(json_array_get(e, 2)));
     fact(t, "evaluator", b);
     snprintf(b, sizeof b, "%.80s (%.0f to train on, %.0f to validate on, %.0f classes; fingerprint %s)",
-             text_at(r, "data"), number(r, "images"), number(r, "validation_images"), number(r, "classes"),
-             text_at(r, "fingerprint"));
+             eff_json_text(r, "data"), eff_json_number(r, "images"), eff_json_number(r, "validation_images"),
+             eff_json_number(r, "classes"), eff_json_text(r, "fingerprint"));
     fact(t, "images", b);
-    snprintf(b, sizeof b, "%.60s at %.0f pixels", text_at(r, "base"), number(r, "resolution"));
+    snprintf(b, sizeof b, "%.60s at %.0f pixels", eff_json_text(r, "base"), eff_json_number(r, "resolution"));
     fact(t, "base", b);
-    if (*text_at(r, "cuts")) fact(t, "cut to the time", text_at(r, "cuts"));
-    fact(t, "CPU level", text_at(r, "cpu"));
+    if (*eff_json_text(r, "cuts")) fact(t, "cut to the time", eff_json_text(r, "cuts"));
+    fact(t, "CPU level", eff_json_text(r, "cpu"));
     b[0] = '\0';
     json_object_foreach((json_t *)at(r, "recipe"), key, v)
     {
@@ -448,18 +441,18 @@ char *eff_search_html(const json_t *r)
     char sub[200], b[64];
     size_t i;
     const json_t *v;
-    snprintf(sub, sizeof sub, "%.60s, space %.40s", text_at(r, "data"), text_at(at(r, "space"), "name"));
+    snprintf(sub, sizeof sub, "%.60s, space %.40s", eff_json_text(r, "data"), eff_json_text(at(r, "space"), "name"));
     eff_html_begin(&t, "Architecture search", sub);
     eff_text_put(&t, "<div class=\"figs\">\n");
     const json_t *const found = json_array_get(at(r, "final"), 0);
-    eff_amount_percent(b, sizeof b, number(found, "top1"));
+    eff_amount_percent(b, sizeof b, eff_json_number(found, "top1"));
     eff_html_figure(&t, "top-1 of what was found", b, NULL);
-    eff_amount_count(b, sizeof b, number(found, "macs"));
-    eff_html_figure(&t, "its multiply-adds", isnan(number(found, "macs")) ? DASH : b, NULL);
+    eff_amount_count(b, sizeof b, eff_json_number(found, "macs"));
+    eff_html_figure(&t, "its multiply-adds", isnan(eff_json_number(found, "macs")) ? DASH : b, NULL);
     snprintf(b, sizeof b, "%zu",
              json_array_size(at(at(r, "history"), "controller")) + json_array_size(at(at(r, "history"), "chance")));
     eff_html_figure(&t, "children scored", b, NULL);
-    eff_amount_span(b, sizeof b, number(r, "seconds_spent"));
+    eff_amount_span(b, sizeof b, eff_json_number(r, "seconds_spent"));
     eff_html_figure(&t, "training in all", b, NULL);
     eff_text_put(&t, "</div>\n");
     json_array_foreach(at(r, "words"), i, v)

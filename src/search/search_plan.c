@@ -20,7 +20,7 @@ static eff_status measure_children(eff_search *s, eff_error *err)
     double step = 0, scored = 0, macs = 0, sum = 0;
     int timed = 0, looked = 0;
     eff_status e = EFF_OK;
-    for (uint64_t k = 0; e == EFF_OK && looked < LOOKED_AT && k < 100 * LOOKED_AT; k++) {
+    for (uint64_t k = 0; e == EFF_OK && looked < LOOKED_AT && k < (uint64_t)100 * LOOKED_AT; k++) {
         eff_child c;
         eff_table t;
         double cost[EFF_COSTS];
@@ -28,7 +28,7 @@ static eff_status measure_children(eff_search *s, eff_error *err)
         bool can;
         eff_search_draw_child(&c, &s->space, s->o.seed, STREAM_TIMED | k);
         if ((e = eff_search_build(&t, cost, &can, &s->space, &c, err)) || !can ||
-            (!eff_objective_allows(&s->objective, cost, &which) && k < 50 * LOOKED_AT))
+            (!eff_objective_allows(&s->objective, cost, &which) && k < (uint64_t)50 * LOOKED_AT))
             continue;
         sum += cost[EFF_COST_MACS];
         looked++;

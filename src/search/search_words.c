@@ -8,18 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-static double number(const json_t *j, const char *key)
-{
-    const json_t *const v = json_object_get(j, key);
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
-static const char *text_at(const json_t *j, const char *key)
-{
-    const char *const s = json_string_value(json_object_get(j, key));
-    return s ? s : "";
-}
-
 static double end_of(const json_t *j, const char *key, size_t i)
 {
     return json_number_value(json_array_get(json_object_get(j, key), i));
@@ -32,7 +20,7 @@ static void counts(eff_text *t, const json_t *r)
     int done = 0, failed = 0, refused = 0, chance = 0;
     json_array_foreach(json_object_get(r, "children"), i, v)
     {
-        const char *const state = text_at(v, "state");
+        const char *const state = eff_json_text(v, "state");
         done += strcmp(state, "done") == 0;
         failed += strcmp(state, "failed") == 0;
         refused += strcmp(state, "refused") == 0;
@@ -47,15 +35,15 @@ static void counts(eff_text *t, const json_t *r)
 
 static void against(eff_text *t, const json_t *row, double macs)
 {
-    const double d = number(row, "found_less_this");
+    const double d = eff_json_number(row, "found_less_this");
     if (isnan(d)) return;
-    const char *const verdict = text_at(row, "verdict");
+    const char *const verdict = eff_json_text(row, "verdict");
     eff_text_print(t, "Trained alike, the network that was found (%.3gM multiply-adds) is %s %s (%.3gM): %+.1f points",
                    macs / 1e6,
                    strcmp(verdict, "more") == 0   ? "better than"
                    : strcmp(verdict, "less") == 0 ? "worse than"
                                                   : "not distinguishable from",
-                   text_at(row, "name"), number(row, "macs") / 1e6, 100 * d);
+                   eff_json_text(row, "name"), eff_json_number(row, "macs") / 1e6, 100 * d);
     if (json_is_array(json_object_get(row, "found_interval")))
         eff_text_print(t, " (95 %% interval %+.1f to %+.1f)", 100 * end_of(row, "found_interval", 0),
                        100 * end_of(row, "found_interval", 1));
@@ -64,13 +52,13 @@ static void against(eff_text *t, const json_t *row, double macs)
 
 static void ranking(eff_text *t, const json_t *sample, const char *evaluator)
 {
-    const double tau = number(sample, "tau");
+    const double tau = eff_json_number(sample, "tau");
     const char *const scores = strcmp(evaluator, "supernet") == 0 ? "the supernet's scores" : "brief scores";
     const bool known = json_is_array(json_object_get(sample, "interval"));
     const double lo = known ? end_of(sample, "interval", 0) : NAN, hi = known ? end_of(sample, "interval", 1) : NAN;
     if (isnan(tau)) return;
     eff_text_print(t, "Of %.0f children trained to the full, the order by %s score agrees with a Kendall tau of %.2f",
-                   number(sample, "n"), evaluator, tau);
+                   eff_json_number(sample, "n"), evaluator, tau);
     if (known) eff_text_print(t, " (95 %% interval %.2f to %.2f)", lo, hi);
     if (!known)
         eff_text_put(t, ": too few to say how sure that is.");
@@ -93,7 +81,7 @@ static void history(eff_text *t, const json_t *r)
     const double x = json_number_value(json_array_get(led, n - 1)),
                  y = json_number_value(json_array_get(chance, n - 1));
     eff_text_print(t, "After %zu children each, the best reward was %.4f by %s and %.4f by chance", n, x,
-                   text_at(r, "controller"), y);
+                   eff_json_text(r, "controller"), y);
     if (a > n) eff_text_print(t, "; after all %zu of its own %.4f", a, json_number_value(json_array_get(led, a - 1)));
     eff_text_put(t, ".");
 }
@@ -117,14 +105,14 @@ json_t *eff_search_words(const json_t *r)
     good = good && say(a, &t);
     json_array_foreach(json_object_get(r, "final"), i, v)
     {
-        against(&t, v, number(json_array_get(json_object_get(r, "final"), 0), "macs"));
+        against(&t, v, eff_json_number(json_array_get(json_object_get(r, "final"), 0), "macs"));
         good = good && say(a, &t);
     }
     if (!json_is_true(json_object_get(r, "complete"))) {
         eff_text_put(&t, "The search is not finished: the same command goes on.");
         good = good && say(a, &t);
     }
-    ranking(&t, json_object_get(r, "sample"), text_at(r, "evaluator"));
+    ranking(&t, json_object_get(r, "sample"), eff_json_text(r, "evaluator"));
     good = good && say(a, &t);
     history(&t, r);
     good = good && say(a, &t);

@@ -150,8 +150,8 @@ static void minimise(problem *p, double *theta, double *work)
         if (!(slope < 0)) break;
         double t = m.count ? 1.0 : fmin(1.0, 1.0 / first), nloss = loss;
         bool found = false;
-        for (int tries = 0; tries < 25 && !found;
-             tries++, t *= 0.5) { /* Armijo; the problem is convex, curvature follows */
+        for (int tries = 0; tries < 25 && !found; tries++) { /* Armijo; the problem is convex, curvature follows */
+            if (tries) t *= 0.5;
             for (size_t i = 0; i < n; i++) next[i] = theta[i] + t * dir[i];
             nloss = evaluate(p, next, ngrad);
             found = nloss <= loss + 1e-4 * t * slope;

@@ -21,7 +21,7 @@ static void name_host(char *out, size_t room)
     FILE *const f = fopen("/proc/sys/kernel/random/boot_id", "r");
     if (f) {
         if (!fgets(boot, sizeof boot, f)) boot[0] = '\0';
-        fclose(f);
+        (void)fclose(f);
     }
     snprintf(out, room, "%s %s", name, boot);
 }

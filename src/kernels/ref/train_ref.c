@@ -86,7 +86,8 @@ static void column_dot_ref(const float *x, const float *y, size_t pixels, int c,
         for (int j = 0; j < c; j++) s[j] += x[p * (size_t)c + (size_t)j] * (y ? y[p * (size_t)c + (size_t)j] : 1.0f);
 }
 
-/* Calls body for every output pixel and tap whose input pixel is inside the image. */
+/* Calls body for every output pixel and tap whose input pixel is inside the image.
+ * NOLINTBEGIN(bugprone-macro-parentheses): it is a statement */
 #define FOR_TAPS(d, body) \
     for (int oy = 0; oy < (d)->out_h; oy++) \
         for (int ox = 0; ox < (d)->out_w; ox++) \
@@ -99,6 +100,7 @@ static void column_dot_ref(const float *x, const float *y, size_t pixels, int c,
                 const size_t tap = (size_t)t * (size_t)(d)->c; \
                 for (size_t j = 0; j < (size_t)(d)->c; j++) body; \
             }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void dw_dx_ref(const eff_dw_back *d)
 {
