@@ -51,8 +51,9 @@ static int count_files(void)
     return n;
 }
 
-/* Runs `op` with allocation n = 0, 1, 2 ... failing, until it succeeds without. `check`, if any, follows every failure. Past the first
- * hundred every third, but for sanitizers, which see leaks: operations that start a worker or make a colour transform each time take long. */
+/* Runs `op` with allocation n = 0, 1, 2 ... failing, until it succeeds without. `check`, if any, follows every failure.
+ * Past the first hundred every third, but for sanitizers, which see leaks: operations that start a worker or make a
+ * colour transform each time take long. */
 static void at_every_index(const char *what, operation *op, const void *arg, void (*check)(const void *arg))
 {
     const int files = count_files();
