@@ -44,6 +44,11 @@ class Verify(unittest.TestCase):
         status, figure, _, result = self.verify("counts", test_tables="echo 'figure: y: 2 (at most 4)'; echo 'FAIL: by much'; exit 1")
         self.assertEqual((status, figure, result), (1, "test_tables fails: by much", "**FAIL**"))
 
+    def test_not_built(self):
+        with open(os.path.join(self.folder.name, "CTestTestfile.cmake"), "w") as f:
+            f.write('add_test(test_tables "./nowhere")\n')
+        self.assertEqual(self.run_it("--build", ".", "--only", "counts").returncode, 1)
+
     def test_over_its_bound(self):
         for value in ("5", "nan"):
             status, figure, _, result = self.verify("counts", test_tables=f"echo 'figure: x: 1 (at most 2)'; echo 'figure: y: {value} (at most 4)'")
