@@ -53,10 +53,12 @@ float *t_guarded(size_t n);
 void t_guard_check(const float *p, size_t n);
 void t_guard_free(float *p);
 
-/** A figure of the evidence (tools/verify.py gathers them): prints what it is, value and bound, and fails where value > bound or is NaN. */
+/** A figure of the evidence (tools/verify.py gathers them): prints what it is, value and bound, and fails where value >
+ * bound or is NaN. */
 void t_figure(double value, double bound, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/** An emulator ($EFFNET_TEST_BRIEF) or ThreadSanitizer runs this, both some twenty times slower: sweeps leave out what is more of the same. */
+/** An emulator ($EFFNET_TEST_BRIEF) or ThreadSanitizer runs this, both some twenty times slower: sweeps leave out what
+ * is more of the same. */
 int t_brief(void);
 
 /* Under a sanitizer time and memory say nothing. */

@@ -95,13 +95,14 @@ static void test_threads(void **state)
         free(one), free(ref), free(second), free(x);
         eff_model_free(m);
     }
-    t_figure(other, 0, "runs whose bits differ, %zu networks on 1 to %d threads and as a batch of one", sizeof specs / sizeof *specs,
-             t_brief() ? 3 : 7);
+    t_figure(other, 0, "runs whose bits differ, %zu networks on 1 to %d threads and as a batch of one",
+             sizeof specs / sizeof *specs, t_brief() ? 3 : 7);
 }
 
 int main(void)
 {
-    if (t_brief() && !T_SANITIZED) cmocka_set_test_filter("test_nonsquare"); /* threads are not what an emulator is for */
+    if (t_brief() && !T_SANITIZED)
+        cmocka_set_test_filter("test_nonsquare"); /* threads are not what an emulator is for */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nonsquare), cmocka_unit_test(test_family), cmocka_unit_test(test_lite), cmocka_unit_test(test_threads),
     };

@@ -170,8 +170,8 @@ static void check(const char *name, const eff_table *table, eff_bn_mode bn, bool
         checked++;
         if (!(best <= 1)) fail_msg("%s %s: slope %.6g, gradient %.6g", name, g->param[p].name, got, norm);
     }
-    t_figure(worst, 1, "largest part of its bound that the slope of one of %d tensors takes, %s %s %s%s", checked, name, cpu ? cpu : "best",
-             bn == EFF_BN_BATCH ? "batch" : "frozen", stochastic ? " stochastic" : "");
+    t_figure(worst, 1, "largest part of its bound that the slope of one of %d tensors takes, %s %s %s%s", checked, name,
+             cpu ? cpu : "best", bn == EFF_BN_BATCH ? "batch" : "frozen", stochastic ? " stochastic" : "");
     assert_true(checked > 8);
     for (int p = 0; p < g->nparams; p++) free(grad[p]);
     free(grad);

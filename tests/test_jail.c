@@ -144,7 +144,8 @@ static void hostile_workers(void **state)
             wrong++;
         }
     }
-    t_figure(wrong, 0, "hostile workers that are not stopped and named, %zu acts", NHOSTILE + sizeof hostile_pictures / sizeof *hostile_pictures);
+    t_figure(wrong, 0, "hostile workers that are not stopped and named, %zu acts",
+             NHOSTILE + sizeof hostile_pictures / sizeof *hostile_pictures);
     assert_int_equal(open_descriptors(), before); /* and with them the memory that a worker filled */
     assert_int_equal(access("pwned", F_OK), -1);
     assert_int_equal(access("victim", F_OK), 0);

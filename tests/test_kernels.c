@@ -510,7 +510,8 @@ static void test_sigmoid_error(void **state)
             }
         }
         t_figure(worst, 6 * (double)FLT_EPSILON, "largest relative error of SiLU and sigmoid, %s", g_levels[l].name);
-        t_figure(worst_tail, 40 * (double)FLT_EPSILON, "largest relative error of SiLU and sigmoid below -15, %s", g_levels[l].name);
+        t_figure(worst_tail, 40 * (double)FLT_EPSILON, "largest relative error of SiLU and sigmoid below -15, %s",
+                 g_levels[l].name);
     }
 }
 

@@ -57,7 +57,8 @@ static int read_predictions(const char *model, row rows[N])
     return n;
 }
 
-/* Every fifth photograph: those whose logits are known. The reference kernels and instrumented ones take a third of a second for each. */
+/* Every fifth photograph: those whose logits are known. The reference kernels and instrumented ones take a third of a
+ * second for each. */
 static int fewer(void)
 {
     const char *level = getenv("EFFNET_CPU");
@@ -143,7 +144,8 @@ static void check(const char *model)
     for (int i = 0; i < n; i++) {
         int top[5];
         eff_top_k(logits + (size_t)i * CLASSES, CLASSES, 5, top);
-        if (top[0] != rows[i].top[0]) print_error("%s %s: top-1 %d, reference %d\n", model, rows[i].file, top[0], rows[i].top[0]);
+        if (top[0] != rows[i].top[0])
+            print_error("%s %s: top-1 %d, reference %d\n", model, rows[i].file, top[0], rows[i].top[0]);
         other += top[0] != rows[i].top[0];
         for (int k = 0; k < 5; k++)
             if (!in_set(rows[i].top, top[k])) fail_msg("%s %s: %d is not in the reference's top-5", model, rows[i].file, top[k]);

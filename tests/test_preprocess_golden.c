@@ -28,8 +28,8 @@ static void same_pixels(const char *what, const uint8_t *got, const eff_image *w
         if (got[i] != want->rgb[i]) bad++, first = i;
     g_other_values += bad;
     if (bad)
-        print_error("%s: %zu of %zu values differ, the first at %zu: %d, expected %d\n", what, bad, n, first, got[first],
-                    want->rgb[first]);
+        print_error("%s: %zu of %zu values differ, the first at %zu: %d, expected %d\n", what, bad, n, first,
+                    got[first], want->rgb[first]);
 }
 
 static const char *const sources[] = { "baseline_422.jpg",      "baseline_444_restart.jpg", "cmyk.jpg",
@@ -61,7 +61,8 @@ static void test_decoded_to_the_bit(void **state)
         eff_image_free(got);
         eff_image_free(want);
     }
-    t_figure(g_other_values, 0, "values that differ from Pillow's decoding, %zu files", sizeof sources / sizeof sources[0]);
+    t_figure(g_other_values, 0, "values that differ from Pillow's decoding, %zu files",
+             sizeof sources / sizeof sources[0]);
 }
 
 /* Every line of calls.tsv: resizing alone from the decoded picture, and from the file by both ways in (mean 0, std 1). */
@@ -147,7 +148,8 @@ static void test_tensorflow(void **state)
                 const double d = fabs(x[j] - t_npy_at(&want, j));
                 if (!(d <= worst)) worst = d; /* a NaN stays */
             }
-            t_figure(worst, 1e-2, "largest difference from TensorFlow's resize in levels of 255, %s %s", src[i], t[k].name);
+            t_figure(worst, 1e-2, "largest difference from TensorFlow's resize in levels of 255, %s %s", src[i],
+                     t[k].name);
             t_npy_free(&want);
         }
         eff_image_free(im);

@@ -133,7 +133,8 @@ static void check(const char *file, const char *run, eff_bn_mode bn, const char 
     size_t n;
     float *want = read_tensor(g, "logits", &n);
     assert_int_equal(n, 80);
-    t_figure(distance(want, eff_trainer_logits(s.tr), 80) / largest(want, 80), 1e-4, "largest difference over the largest logit, %s", file);
+    t_figure(distance(want, eff_trainer_logits(s.tr), 80) / largest(want, 80), 1e-4,
+             "largest difference over the largest logit, %s", file);
     free(want);
     const eff_graph *graph = s.m->graph;
     double top = 0, over = 0;
@@ -211,7 +212,8 @@ static void compare_params(const setup *s, float *const *got, const eff_checkpoi
         free(want);
         free(grad);
     }
-    t_figure(over, 1, "largest part of its bound that a parameter takes, %s step %d%s", optimizer, step, *prefix ? " (averages)" : "");
+    t_figure(over, 1, "largest part of its bound that a parameter takes, %s step %d%s", optimizer, step,
+             *prefix ? " (averages)" : "");
 }
 
 static void check_optimizer(const char *name, eff_optim_kind kind, double lr, double wd, bool ema, int steps)
@@ -240,7 +242,8 @@ static void check_optimizer(const char *name, eff_optim_kind kind, double lr, do
         const double loss = eff_trainer_pass(s.tr, &pass), want = golden_loss(run, step - 1);
         /* rounding noise grows from step to step; PyTorch's own float32 run says how far by now */
         own = fmax(own, fabs(golden_loss(name, step - 1) - want));
-        t_figure(fabs(loss - want) / want, fmax(1e-6, 10 * own / want), "difference of the loss over the loss, %s step %d", name, step);
+        t_figure(fabs(loss - want) / want, fmax(1e-6, 10 * own / want),
+                 "difference of the loss over the loss, %s step %d", name, step);
         eff_optim_step(opt, eff_trainer_pool(s.tr), lr);
         if (step != 1 && step != 10) continue;
         snprintf(file, sizeof file, "%s_step%d.safetensors", name, step);

@@ -40,9 +40,18 @@ class Verify(unittest.TestCase):
     def test_figureless(self):
         self.assertEqual(self.verify("large", test_forward_large="exit 0"), (0, "1 tests pass", "no test fails", "pass"))
 
+    def test_failing_cmocka(self):
+        said = "echo 'ERROR: took 75 ms'; echo '[  ERROR   ] --- [   LINE   ] --- x.c:88: error: Failure!'; exit 1"
+        self.assertEqual(self.verify("counts", test_tables=said)[:2], (1, "test_tables fails: took 75 ms"))
+
     def test_failing_test(self):
         status, figure, _, result = self.verify("counts", test_tables="echo 'figure: y: 2 (at most 4)'; echo 'FAIL: by much'; exit 1")
         self.assertEqual((status, figure, result), (1, "test_tables fails: by much", "**FAIL**"))
+
+    def test_not_built(self):
+        with open(os.path.join(self.folder.name, "CTestTestfile.cmake"), "w") as f:
+            f.write('add_test(test_tables "./nowhere")\n')
+        self.assertEqual(self.run_it("--build", ".", "--only", "counts").returncode, 1)
 
     def test_over_its_bound(self):
         for value in ("5", "nan"):
