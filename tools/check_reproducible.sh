@@ -29,8 +29,8 @@ once()
 bad=0
 diff -r "$work/first" "$work/second" >&2 || bad=1
 cd "$work/first/usr" || exit 1
-for wanted in effnet effnet-worker 'libeffnet.so.*.*' libeffnet.a; do
-    [ -n "$(find . -type f -name "$wanted" -print -exec sha256sum {} + | tee "$work/sums")" ] || die "$wanted: was not installed"
+for wanted in ./bin/effnet './*/effnet-worker' './lib*/libeffnet.so.*.*' './lib*/libeffnet.a'; do
+    [ -n "$(find . -type f -path "$wanted" -print -exec sha256sum {} + | tee "$work/sums")" ] || die "$wanted: was not installed"
     sed -n 's,  \./,  ,p' "$work/sums"
 done
 if grep -rlF "$work" "$work/first" "$work/second" >&2; then say "these files have the build's folder in them"; bad=1; fi
