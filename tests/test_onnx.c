@@ -567,17 +567,26 @@ static void test_metadata(void **state)
     T_OK(eff_model_load(&m, "b0@width=0.1,depth=0.1,resolution=32,classes=3", NULL, &err), err);
     T_OK(eff_model_init(m, 1, &err), err);
     T_OK(eff_model_set_origin(m, "here", NULL, &err), err);
+    FILE *const names = fopen(t_tmp("names.tsv"), "w");
+    assert_true(names && fputs("0\tid0\ta\n1\tid1\tb \"c\"\n2\tid2\td\n", names) >= 0 && fclose(names) == 0);
     for (int fitted = 0; fitted < 2; fitted++)
         for (int bytes = 0; bytes < 2; bytes++) {
             char text[512];
             eff_wire file = { 0 };
             unsigned char *p;
-            if (fitted) T_OK(eff_model_set_temperature(m, 1.5, &err), err);
+            if (fitted) {
+                T_OK(eff_model_set_temperature(m, 1.5, &err), err);
+                T_OK(eff_model_set_classes(m, t_tmp("names.tsv"), &err), err);
+            }
             write_onnx(m, t_tmp("told.onnx"), bytes);
             T_OK(eff_file_read_all(t_tmp("told.onnx"), 1 << 24, &p, &file.n, &err), err);
             file.p = p;
             metadata(&file, "temperature", text, sizeof text);
             assert_string_equal(text, fitted ? "1.5" : "");
+            metadata(&file, "class_names", text, sizeof text);
+            assert_string_equal(text, fitted ? "[\"a\",\"b \\\"c\\\"\",\"d\"]" : "");
+            metadata(&file, "class_ids", text, sizeof text);
+            assert_string_equal(text, fitted ? "[\"id0\",\"id1\",\"id2\"]" : "");
             metadata(&file, "input", text, sizeof text);
             assert_string_equal(text, bytes ? "uint8 NHWC RGB" : "float32 NCHW RGB, (pixel - mean) / std");
             metadata(&file, "origin", text, sizeof text);

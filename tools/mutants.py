@@ -67,9 +67,9 @@ COVERS = {
         "src/data/filelist.c": "test_filelist replay_filelist",
     },
     "optimisers": {
-        "src/train/optim.c": "test_train_golden test_run",
+        "src/train/optim.c": "test_optim test_train_golden test_run",
         "src/train/schedule.c": "test_train_golden test_recipe test_run",
-        "src/train/loss.c": "test_train_kernels test_train_golden",
+        "src/train/loss.c": "test_optim test_train_kernels test_train_golden",
         "src/train/mix.c": "test_mix test_train_golden test_run",
     },
     "saves": {
