@@ -357,8 +357,8 @@ def main():
     results, lock = [], threading.Lock()
     table = os.path.join(build.work, "results.tsv")
     known = {} if o.fresh or only else read_results(table)
-    with open(table, "w" if not known else "a", encoding="utf-8") as f:
-        if not known:
+    if not known and not only:
+        with open(table, "w", encoding="utf-8") as f:
             f.write("\t".join(HEAD) + "\n")
 
     def group_queue(group):
