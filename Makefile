@@ -37,7 +37,7 @@ tidy cppcheck:
 	@sh tools/$@.sh
 
 coverage:
-	@sh tools/setup.sh build test lint
+	@sh tools/setup.sh build test
 	@python3 tools/coverage.py
 
 mutants: all

@@ -217,13 +217,33 @@ static void test_levels(void **state)
     assert_true(eff_cpu_count() >= 1);
 }
 
+static void test_save_text(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    const char *const dir = t_tmp("texts");
+    unsigned char *text;
+    size_t n;
+    T_OK(eff_make_folder(dir, &err), err);
+    T_OK(eff_make_folder(dir, &err), err); /* it is there */
+    for (int i = 0; i < 2; i++) {
+        T_OK(eff_save_text(dir, "a.txt", i ? "new\n" : "old and longer\n", &err), err);
+        T_OK(eff_file_read_all(t_tmp("texts/a.txt"), 100, &text, &n, &err), err);
+        assert_string_equal((char *)text, i ? "new\n" : "old and longer\n");
+        eff_free(text);
+    }
+    assert_int_equal(eff_save_text(t_tmp("no/such"), "a.txt", "", &err), EFF_EIO);
+    assert_int_equal(strncmp(err.msg, "a.txt", 5), 0);
+    assert_int_equal(eff_make_folder(t_tmp("texts/a.txt"), &err), EFF_EIO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #if defined(__x86_64__) || defined(__aarch64__)
         cmocka_unit_test(test_denormals),
 #endif
-        cmocka_unit_test(test_pool),     cmocka_unit_test(test_save),  cmocka_unit_test(test_read),
+        cmocka_unit_test(test_pool),     cmocka_unit_test(test_save), cmocka_unit_test(test_save_text),  cmocka_unit_test(test_read),
         cmocka_unit_test(test_messages), cmocka_unit_test(test_sizes), cmocka_unit_test(test_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -541,11 +541,73 @@ static void test_names(void **state)
     }
 }
 
+/* The value of an entry of a file's metadata, "" where there is none. */
+static void metadata(const eff_wire *file, const char *key, char *out, size_t room)
+{
+    eff_slice rest = { file->p, file->n };
+    eff_field f, g;
+    out[0] = '\0';
+    while (eff_wire_next(&rest, &f)) {
+        if (f.number != 14) continue; /* metadata_props */
+        eff_slice entry = f.bytes, value = { 0 };
+        bool right = false;
+        while (eff_wire_next(&entry, &g)) {
+            if (g.number == 1) right = eff_slice_is(g.bytes, key);
+            if (g.number == 2) value = g.bytes;
+        }
+        if (right) snprintf(out, room, "%.*s", (int)value.n, (const char *)value.p);
+    }
+}
+
+/* What other readers are told beside the graph. */
+static void test_metadata(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_model *m;
+    T_OK(eff_model_load(&m, "b0@width=0.1,depth=0.1,resolution=32,classes=3", NULL, &err), err);
+    T_OK(eff_model_init(m, 1, &err), err);
+    T_OK(eff_model_set_origin(m, "here", NULL, &err), err);
+    FILE *const names = fopen(t_tmp("names.tsv"), "w");
+    assert_true(names && fputs("0\tid0\ta\n1\tid1\tb \"c\"\n2\tid2\td\n", names) >= 0 && fclose(names) == 0);
+    for (int fitted = 0; fitted < 2; fitted++)
+        for (int bytes = 0; bytes < 2; bytes++) {
+            char text[512];
+            eff_wire file = { 0 };
+            unsigned char *p;
+            if (fitted) {
+                T_OK(eff_model_set_temperature(m, 1.5, &err), err);
+                T_OK(eff_model_set_classes(m, t_tmp("names.tsv"), &err), err);
+            }
+            write_onnx(m, t_tmp("told.onnx"), bytes);
+            T_OK(eff_file_read_all(t_tmp("told.onnx"), 1 << 24, &p, &file.n, &err), err);
+            file.p = p;
+            metadata(&file, "temperature", text, sizeof text);
+            assert_string_equal(text, fitted ? "1.5" : "");
+            metadata(&file, "class_names", text, sizeof text);
+            assert_string_equal(text, fitted ? "[\"a\",\"b \\\"c\\\"\",\"d\"]" : "");
+            metadata(&file, "class_ids", text, sizeof text);
+            assert_string_equal(text, fitted ? "[\"id0\",\"id1\",\"id2\"]" : "");
+            metadata(&file, "input", text, sizeof text);
+            assert_string_equal(text, bytes ? "uint8 NHWC RGB" : "float32 NCHW RGB, (pixel - mean) / std");
+            metadata(&file, "origin", text, sizeof text);
+            assert_string_equal(text, "here");
+            metadata(&file, "licence", text, sizeof text);
+            assert_string_equal(text, "");
+            metadata(&file, "preprocess", text, sizeof text);
+            eff_preprocess again = { 0 };
+            T_OK(eff_preprocess_parse(&again, text, &err), err);
+            assert_memory_equal(&again, eff_model_get_preprocess(m), sizeof again);
+            eff_free(p);
+        }
+    eff_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names), cmocka_unit_test(test_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,10 @@
 /* Runs in process, on a few synthetic pictures: what the learning-rate finder, limits of memory and time, early
  * stopping and the kept epoch do; damaged states; and memory that ends at any moment, which is reported, leaks nothing
  * and loses nothing. */
+#define _GNU_SOURCE
 #include "support.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "formats/formats.h"
 #include "train/run_internal.h"
@@ -218,6 +220,60 @@ static void test_damaged(void **state)
     eff_run_free(r);
 }
 
+/* args.json with one thing wrong. */
+static void test_bad_args(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *old, *new, *says;
+        eff_status want;
+    } bad[] = {
+        { "effnet-run", "effnet-runs", "expected schema", EFF_EFORMAT },
+        { "\"version\": 1", "\"version\": 2", "version: expected 1", EFF_EUNSUPPORTED },
+        { "\"seed\": \"7\"", "\"seed\": \"\"", "seed: expected a whole number", EFF_EFORMAT },
+        { "\"seed\": \"7\"", "\"seed\": \"7x\"", "seed: expected a whole number", EFF_EFORMAT },
+        { "\"seed\": \"7\"", "\"seed\": 7", "seed: expected a whole number", EFF_EFORMAT },
+        { "\"memory_bytes\": 0", "\"memory_bytes\": -1", "expected numbers from 0 up", EFF_EFORMAT },
+        { "\"memory_bytes\": 0", "\"memory_bytes\": 1.5", "expected numbers from 0 up", EFF_EFORMAT },
+        { "\"time_seconds\": 0.0", "\"time_seconds\": -0.5", "expected numbers from 0 up", EFF_EFORMAT },
+        { "\"time_seconds\": 0.0", "\"time_seconds\": \"0\"", "expected numbers from 0 up", EFF_EFORMAT },
+        { "\"recipe\": \"", "\"recipe\": \"x", "expected the name of a recipe", EFF_EFORMAT },
+        { "\"epochs\": \"", "\"epoch\": \"", "values: epochs is missing", EFF_EFORMAT },
+        { "\"epochs\": \"", "\"epochs\": \"-", "epochs: expected", EFF_EFORMAT },
+        { "\"memory_bytes\": 0", "\"memory_bytes\": 0", NULL, EFF_OK },
+    };
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("args"), &s);
+    o.seed = 7;
+    T_OK(create(&r, NULL, NULL, &o, &err), err);
+    size_t n;
+    unsigned char *bytes;
+    T_OK(eff_file_read_all(t_tmp("args/args.json"), 1 << 16, &bytes, &n, &err), err);
+    char *const text = (char *)bytes;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *const at = memmem(text, n, bad[i].old, strlen(bad[i].old));
+        if (!at) fail_msg("args.json has no %s", bad[i].old);
+        char *changed;
+        const int before = (int)(at - text), skip = before + (int)strlen(bad[i].old);
+        assert_true(asprintf(&changed, "%.*s%s%.*s", before, text, bad[i].new, (int)n - skip, text + skip) > 0);
+        eff_run *const again = eff_calloc(1, sizeof *again);
+        bool settled = false;
+        err = (eff_error){ 0 };
+        const eff_status got = eff_run_parse_args(again, changed, strlen(changed), &settled, &err);
+        if (got != bad[i].want || (bad[i].says && !strstr(err.msg, bad[i].says)))
+            fail_msg("%s: %d '%s'", bad[i].new, got, err.msg);
+        if (got == EFF_OK) assert_true(again->o.seed == 7 && again->o.memory == 0 && again->o.seconds == 0);
+        eff_free(again->source);
+        eff_free(again->data);
+        eff_free(again);
+        free(changed);
+    }
+    eff_free(text);
+    eff_run_free(r);
+}
+
 /* Memory that ends at allocation n, for n over the whole of a run: ENOMEM (or, from libraries that cannot tell, another
  * failure), never a crash or a leak; and the run, taken up again, comes to its end. */
 static void test_memory_ends(void **state)
@@ -269,8 +325,9 @@ static void test_memory_ends(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_finder), cmocka_unit_test(test_limits),
-                                        cmocka_unit_test(test_patience_and_keep), cmocka_unit_test(test_damaged),
-                                        cmocka_unit_test(test_memory_ends) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_finder),  cmocka_unit_test(test_limits),      cmocka_unit_test(test_patience_and_keep),
+        cmocka_unit_test(test_damaged), cmocka_unit_test(test_memory_ends), cmocka_unit_test(test_bad_args)
+    };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -67,9 +67,9 @@ COVERS = {
         "src/data/filelist.c": "test_filelist replay_filelist",
     },
     "optimisers": {
-        "src/train/optim.c": "test_train_golden test_run",
+        "src/train/optim.c": "test_optim test_train_golden test_run",
         "src/train/schedule.c": "test_train_golden test_recipe test_run",
-        "src/train/loss.c": "test_train_kernels test_train_golden",
+        "src/train/loss.c": "test_optim test_train_kernels test_train_golden",
         "src/train/mix.c": "test_mix test_train_golden test_run",
     },
     "saves": {
@@ -357,8 +357,8 @@ def main():
     results, lock = [], threading.Lock()
     table = os.path.join(build.work, "results.tsv")
     known = {} if o.fresh or only else read_results(table)
-    with open(table, "w" if not known else "a", encoding="utf-8") as f:
-        if not known:
+    if not known and not only:
+        with open(table, "w", encoding="utf-8") as f:
             f.write("\t".join(HEAD) + "\n")
 
     def group_queue(group):

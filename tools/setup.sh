@@ -79,12 +79,11 @@ need_package()
     program sqlite3 sqlite3
 }
 
-# For `make tidy`, `make cppcheck` and `make coverage`; the warnings of clang-tidy are those of this version.
+# For `make tidy` and `make cppcheck`; the warnings of clang-tidy are those of this version.
 need_lint()
 {
     program clang-tidy-14 clang-tidy-14
     program cppcheck cppcheck
-    program gcovr gcovr
 }
 
 # For the cross build: the compiler, and the emulator that runs what it makes.

@@ -86,7 +86,7 @@ static inline size_t chunk_pixels(int c)
 static inline int band_rows(int height, int width, int c)
 {
     const size_t row = (size_t)width * (size_t)c * sizeof(float), rows = EFF_BAND_BYTES / row;
-    return row * (size_t)height <= 2 * EFF_BAND_BYTES ? height : rows < 1 ? 1 : (int)rows;
+    return row * (size_t)height <= (size_t)2 * EFF_BAND_BYTES ? height : rows < 1 ? 1 : (int)rows;
 }
 /** Input rows that a depthwise convolution keeps at hand, forward; and output rows, backward. */
 static inline int band_in(const eff_tape_op *in, const eff_node *d) { return band_rows(in->h, in->w, in->c) + d->kernel + d->stride; }
