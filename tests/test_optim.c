@@ -199,6 +199,8 @@ static void test_weights(void **state)
     assert_true(w[0] == 0.2f && w[1] == 0.4f && w[2] == 0.4f && w[3] == 0);
     eff_image_weights(w, (const int[]){ 2, 2 }, of_class, 2); /* of nothing but classes without weight */
     assert_true(w[0] == 0 && w[1] == 0);
+    eff_image_weights(w, (const int[]){ 0, 1 }, (const float[]){ 0.125f, 0.375f }, 2); /* however small they are */
+    assert_true(w[0] == 0.25f && w[1] == 0.75f);
     eff_class_weights(w, (const int[]){ 1, 3, 0 }, 3, 0.5); /* 1 and 0.5 / 0.875, their mean 1 */
     const double third = 0.5 / 0.875;
     close_to((double)w[0], 2 / (1 + third), 0, "class", 0);

@@ -7,7 +7,8 @@
 builds the preset `coverage`, runs the fast suite in it and sums up what gcov says of every object. --files names every file, the least covered
 branches first; --no-tests sums up what earlier runs have left. Branches are gcc's: every && and || is two, and so is what only
 a failed allocation takes. An assertion that never fails would count as half a branch; lines with assert() are left out, since
-it is our own faults they name, which no input reaches."""
+it is our own faults they name, which no input reaches. The worker runs without its filter here, which would keep it from
+leaving its counts: the test that it ends without one fails, as it should."""
 import argparse
 import json
 import os
