@@ -31,7 +31,7 @@
 #define CLI_OPT_DTYPE                                                                                                  \
     {                                                                                                                  \
         0, "dtype", "TYPE", "operands of the network's products: f32, or bf16 on a CPU that has it", CLI_CHOICE,       \
-            "f32", .choices = "f32 bf16"                                                                               \
+            "f32", .choices = "f32 bf16", .later = "int8"                                                              \
     }
 #define CLI_OPT_CLASS_NAMES                                                                                            \
     {                                                                                                                  \

@@ -166,7 +166,10 @@ static bool set_value(cli_value *v, const cli_opt *o, const char *text, char *wh
     case CLI_TEXT:
     case CLI_PATH:
     case CLI_MODEL: snprintf(why, room, "expected %s", o->metavar); return *text != 0;
-    case CLI_CHOICE: snprintf(why, room, "expected one of: %s", o->choices); return has_word(o->choices, text);
+    case CLI_CHOICE:
+        snprintf(why, room, "%sexpected one of: %s",
+                 o->later && has_word(o->later, text) ? "that is not in this version; " : "", o->choices);
+        return has_word(o->choices, text);
     case CLI_LEVEL:
         snprintf(why, room, "expected one of: %s", CLI_LEVELS);
         return eff_cpu_level_known(text);

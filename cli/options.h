@@ -45,6 +45,7 @@ typedef struct cli_opt {
     const char *value;   /* default, as it would be typed; NULL = unset             */
     double lo, hi;       /* range of INT, NUMBER and SIZE                           */
     const char *choices; /* words, space-separated                                  */
+    const char *later;   /* likewise: of the contract, but not in this version      */
     bool required;
 } cli_opt;
 
