@@ -18,6 +18,7 @@ need_build()
     program gcc gcc
     program make make
     program cmake cmake
+    program ninja ninja-build
     program pkg-config pkg-config
     [ -e /usr/include/stdio.h ] || need libc6-dev
     module libjpeg libjpeg-dev
@@ -94,6 +95,7 @@ need_aarch64()
     program qemu-aarch64 qemu-user
     program make make
     program cmake cmake
+    program ninja ninja-build
     program pkg-config pkg-config
 }
 
