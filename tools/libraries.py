@@ -58,7 +58,7 @@ def randomise(model, x):
             torch.nn.init.normal_(m.bias, 0, 0.1)
     model.train()
     with torch.no_grad():
-        model(torch.nn.functional.interpolate(x, size=(224, 224), mode="area"))
+        model(x)
     model.eval()
 
 
