@@ -59,8 +59,11 @@ typedef struct training {
 
 static bool from_scratch(const cli_args *a)
 {
-    const char *recipe = cli_text(a, "recipe");
-    return recipe && (!strcmp(recipe, "paper") || !strcmp(recipe, "scratch-small"));
+    const char *const recipe = cli_text(a, "recipe"), *name;
+    int needs_weights = 1;
+    for (int i = 0; recipe && (name = eff_recipe_listed(i, NULL, &needs_weights)); i++)
+        if (strcmp(name, recipe) == 0) return !needs_weights;
+    return false;
 }
 
 /* Which network, with which weights: --from, else --model's file, else the cache, else none. */

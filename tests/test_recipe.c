@@ -66,12 +66,12 @@ static void test_round_trip(void **state)
 {
     (void)state;
     eff_error err = { 0 };
-    for (int n = 0; eff_recipe_listed(n, NULL); n++) {
+    for (int n = 0; eff_recipe_listed(n, NULL, NULL); n++) {
         eff_recipe r, back;
         const eff_facts f = {
             .pretrained = true, .images = 333, .classes = 3, .least = 50, .most = 200, .side = 200, .dropout = 0.3
         };
-        assert_int_equal(eff_recipe_pick(&r, eff_recipe_listed(n, NULL), &f, &err), EFF_OK);
+        assert_int_equal(eff_recipe_pick(&r, eff_recipe_listed(n, NULL, NULL), &f, &err), EFF_OK);
         assert_int_equal(eff_recipe_pick(&back, "transfer", &f, &err), EFF_OK);
         for (int i = 0; i < eff_recipe_count(); i++) {
             char text[512];

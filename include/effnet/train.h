@@ -71,8 +71,9 @@ EFF_API void eff_session_free(eff_session *s);
 
 typedef struct eff_recipe eff_recipe; /* every value of a run by name, and why it is so */
 
-/** Recipes by number with a line on each, NULL past the end; static storage. */
-EFF_API const char *eff_recipe_listed(int i, const char **about);
+/** Recipes by number with a line on each and (1, 0) whether it starts from pretrained weights; NULL past the end. Static storage; what is
+ * not asked for may be NULL. */
+EFF_API const char *eff_recipe_listed(int i, const char **about, int *needs_weights);
 
 /** The recipe called `name`, or (NULL) the one that fits: "transfer" when `start` has weights, else by the number of images.
  * Release with eff_recipe_free().

@@ -19,7 +19,7 @@ enum {
 
 _Static_assert((PLACES & (PLACES - 1)) == 0, "places are found with a mask");
 
-static const eff_controller_class *const classes[] = {
+static const eff_controller_class *const classes[EFF_CONTROLLERS] = {
     [EFF_CONTROLLER_RANDOM] = &eff_controller_random,
     [EFF_CONTROLLER_EVOLUTION] = &eff_controller_evolution,
     [EFF_CONTROLLER_PPO] = &eff_controller_ppo,
@@ -98,8 +98,7 @@ eff_status eff_controller_range(const char *name, double value, double lo, doubl
 eff_status eff_controller_create(eff_controller **out, const eff_space *s, const eff_controller_opts *o, eff_error *err)
 {
     *out = NULL;
-    if ((unsigned)o->kind >= sizeof classes / sizeof *classes)
-        return eff_fail(err, EFF_EARG, "controller: no kind %d", (int)o->kind);
+    if ((unsigned)o->kind >= EFF_CONTROLLERS) return eff_fail(err, EFF_EARG, "controller: no kind %d", (int)o->kind);
     eff_status status = eff_controller_range("ahead", o->ahead, 0, MOST_AHEAD, err);
     if (status == EFF_OK && classes[o->kind]->check) status = classes[o->kind]->check(o, err);
     if (status != EFF_OK) return status;

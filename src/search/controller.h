@@ -14,7 +14,8 @@ enum { EFF_CONTROLLER_REMEMBERS = 1 << 17 };
 typedef enum eff_controller_kind {
     EFF_CONTROLLER_RANDOM,
     EFF_CONTROLLER_EVOLUTION, /* Real et al. 2019: the oldest dies                                              */
-    EFF_CONTROLLER_PPO        /* Schulman et al. 2017; one softmax a decision instead of MnasNet's recurrent net */
+    EFF_CONTROLLER_PPO,       /* Schulman et al. 2017; one softmax a decision instead of MnasNet's recurrent net */
+    EFF_CONTROLLERS
 } eff_controller_kind;
 
 typedef struct eff_controller_opts {

@@ -118,7 +118,7 @@ static eff_status take_options(eff_search *s, const eff_model *base, const eff_d
     eff_status e;
     if ((e = eff_copy_text(&s->space_spec, s->o.space, err)) || (e = eff_copy_text(&s->store_path, s->o.store, err)) ||
         (e = eff_copy_text(&s->data_name, s->o.data, err)) || (e = eff_copy_text(&s->cpu, s->o.cpu, err)) ||
-        (e = choose(&controller, "controller", s->o.controller, controller_at, EFF_CONTROLLER_PPO + 1, err)) ||
+        (e = choose(&controller, "controller", s->o.controller, controller_at, EFF_CONTROLLERS, err)) ||
         (e = choose(&evaluator, "evaluator", s->o.evaluator, evaluator_at, 2, err)) ||
         (e = eff_trial_check_recipe(r, err)) || (e = eff_cpu_select(s->cpu, &features, err)))
         return e;

@@ -350,18 +350,20 @@ static void scratch_small(eff_recipe *r, const eff_facts *f)
 static const struct {
     const char *name, *about;
     void (*fill)(eff_recipe *r, const eff_facts *f);
+    int needs_weights;
 } recipes[] = {
-    { "transfer", "pretrained weights: the classifier on frozen features first, then all blocks", transfer },
-    { "linear", "only the classifier, on frozen features: seconds", linear },
-    { "paper", "from scratch as the paper does, for large sets", paper },
-    { "scratch-small", "from scratch on a small set", scratch_small },
+    { "transfer", "pretrained weights: the classifier on frozen features first, then all blocks", transfer, 1 },
+    { "linear", "only the classifier, on frozen features: seconds", linear, 1 },
+    { "paper", "from scratch as the paper does, for large sets", paper, 0 },
+    { "scratch-small", "from scratch on a small set", scratch_small, 0 },
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
-EFF_API const char *eff_recipe_listed(int i, const char **about)
+EFF_API const char *eff_recipe_listed(int i, const char **about, int *needs_weights)
 {
     if (i < 0 || i >= RECIPES) return NULL;
     if (about) *about = recipes[i].about;
+    if (needs_weights) *needs_weights = recipes[i].needs_weights;
     return recipes[i].name;
 }
 
@@ -371,13 +373,18 @@ eff_status eff_recipe_pick(eff_recipe *r, const char *name, const eff_facts *f, 
     if (!name) name = f->pretrained ? "transfer" : f->images >= 50000 ? "paper" : "scratch-small";
     for (int i = 0; i < RECIPES; i++) {
         if (strcmp(recipes[i].name, name) != 0) continue;
-        if (!f->pretrained && (recipes[i].fill == transfer || recipes[i].fill == linear))
+        if (!f->pretrained && recipes[i].needs_weights)
             return eff_fail(err, EFF_EARG, "recipe %s starts from pretrained weights, and there are none", name);
         r->name = recipes[i].name;
         recipes[i].fill(r, f);
         return EFF_OK;
     }
-    return eff_fail(err, EFF_EARG, "recipe: expected transfer, linear, paper or scratch-small, found '%.40s'", name);
+    char list[128] = "";
+    for (int i = 0; i < RECIPES; i++) {
+        const size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s", i == 0 ? "" : i == RECIPES - 1 ? " or " : ", ", recipes[i].name);
+    }
+    return eff_fail(err, EFF_EARG, "recipe: expected %s, found '%.40s'", list, name);
 }
 
 EFF_API const char *eff_recipe_name(const eff_recipe *r) { return r->name; }
