@@ -274,10 +274,11 @@ int cli_study_run(const cli_args *a, eff_study_opts *o, void (*print)(const json
     if (status == CLI_OK) status = cli_study_recipe(a, base, d, &r);
     if (status == CLI_OK) status = cli_study_store(a, &store);
     if (status == CLI_OK) {
-        o->store = store;
-        o->event = cli_study_event;
-        o->ctx = &c;
-        const eff_status e = eff_study_create(&s, base, d, r, o, &err);
+        eff_study_opts own = *o; /* what it holds besides is of this call only */
+        own.store = store;
+        own.event = cli_study_event;
+        own.ctx = &c;
+        const eff_status e = eff_study_create(&s, base, d, r, &own, &err);
         cli_progress_end();
         if (e != EFF_OK) {
             status = e == EFF_ECANCELLED ? CLI_FAILED : cli_fail(&err, a->cmd->name);
