@@ -311,6 +311,15 @@ static eff_status op_mean(run *r, const eff_onnx_node *n, value *y)
     return EFF_OK;
 }
 
+/* As GlobalAveragePool, if that is what it is asked. */
+static eff_status op_reduce_mean(run *r, const eff_onnx_node *n, value *y)
+{
+    const eff_onnx_attribute *const a = eff_onnx_find(r->g, n, "axes");
+    if (!a || a->nints != 2 || a->ints[0] != 2 || a->ints[1] != 3 || int_of(r, n, "keepdims", 1) != 1)
+        return wrong(r, EFF_EUNSUPPORTED, "expected the mean over axes 2 and 3, which are kept");
+    return op_mean(r, n, y);
+}
+
 /* --------------------------------------------------------------------------------------- element by element */
 
 static eff_status apply(run *r, const eff_onnx_node *n, value *y, eff_act act)
@@ -505,6 +514,7 @@ static const struct {
     { "Relu", op_relu },
     { "HardSwish", op_hardswish },
     { "GlobalAveragePool", op_mean },
+    { "ReduceMean", op_reduce_mean },
     { "MaxPool", op_maxpool },
     { "Flatten", op_flatten },
     { "Gemm", op_gemm },
