@@ -43,13 +43,14 @@ need_fetch()
     [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates
 }
 
-# For the tests beyond what building takes: an emulator of older CPUs, valgrind, what looks into a store of trials, and what
-# linking libzip statically asks for.
+# For the tests beyond what building takes: an emulator of older CPUs, valgrind, what looks into a store of trials, the language of
+# verify.py, and what linking libzip statically asks for.
 need_test()
 {
     program qemu-x86_64 qemu-user
     program valgrind valgrind
     program sqlite3 sqlite3
+    program python3 python3
     [ -e /usr/include/bzlib.h ] || need libbz2-dev
 }
 
