@@ -109,7 +109,7 @@ typedef struct gemm_case {
 
 /* One product of the operands, packed for kn; c is [m][n], or planes of kn's vectors. */
 static void run_gemm(const eff_kernels *kn, const gemm_case *t, const float *rows, const float *w, const float *bias,
-                     const float *res, float *c, int row_step, int group_step)
+                     const float *res, float *c, int row_step, int group_step, int slabs)
 {
     const int depth = (t->k + 1) / 2, groups = eff_gemm_groups(kn, t->n), run = (depth + t->runs - 1) / t->runs;
     float *b = aligned(eff_gemm_packed_size(kn, t->n, depth)), *pb = aligned(eff_padded(kn, t->n));
@@ -123,26 +123,29 @@ static void run_gemm(const eff_kernels *kn, const gemm_case *t, const float *row
     for (int i = 0; i < t->m; i += row_step)
         for (int q = 0; q < groups; q += group_step) {
             const int first = eff_gemm_group_start(kn, t->n, q);
-            const eff_gemm g = { .a = a + (size_t)(i * run),
-                                 .lda = (size_t)run,
-                                 .a_step = (size_t)(t->m * run),
-                                 .run = run,
-                                 .b = b,
-                                 .bias = pb,
-                                 .res = t->residual ? res + (size_t)(i * t->n) : NULL,
-                                 .ldr = (size_t)t->n,
-                                 .k = depth,
-                                 .n = t->n,
-                                 .m = t->m - i < row_step ? t->m - i : row_step,
-                                 .c = t->planes ? c + (size_t)(first / kn->vl) * plane + (size_t)(i * kn->vl)
-                                                : c + (size_t)(i * t->n),
-                                 .ldc = (size_t)(t->planes ? kn->vl : t->n),
-                                 .c_step = t->planes ? plane : 0,
-                                 .group0 = q,
-                                 .groups = groups - q < group_step ? groups - q : group_step,
-                                 .act = t->act,
-                                 .res_after = t->residual == 2 };
-            kn->gemm_bf16(&g);
+            eff_gemm g = { .a = a + (size_t)(i * run),
+                           .lda = (size_t)run,
+                           .a_step = (size_t)(t->m * run),
+                           .run = run,
+                           .b = b,
+                           .bias = pb,
+                           .res = t->residual ? res + (size_t)(i * t->n) : NULL,
+                           .ldr = (size_t)t->n,
+                           .k = depth,
+                           .n = t->n,
+                           .m = t->m - i < row_step ? t->m - i : row_step,
+                           .c = t->planes ? c + (size_t)(first / kn->vl) * plane + (size_t)(i * kn->vl)
+                                          : c + (size_t)(i * t->n),
+                           .ldc = (size_t)(t->planes ? kn->vl : t->n),
+                           .c_step = t->planes ? plane : 0,
+                           .group0 = q,
+                           .groups = groups - q < group_step ? groups - q : group_step,
+                           .act = t->act,
+                           .res_after = t->residual == 2 };
+            for (; g.from < depth; g.from = g.until) {
+                g.until = slabs && depth - g.from > run ? g.from + run : depth;
+                kn->gemm_bf16(&g);
+            }
         }
     free(a), free(b), free(pb);
 }
@@ -173,9 +176,9 @@ static void check_gemm(gemm_case t, uint64_t seed)
     float *bias = t_uniform((size_t)t.n, -1, 1, seed + 2), *res = t_uniform(plain, -1, 1, seed + 3);
     float *rows = rounded(x, t.m, t.k), *want = aligned(plain), *mag = aligned(plain);
     float *got = t_guarded(nc), *cut = t_guarded(nc);
-    run_gemm(&g_ref, &t, rows, w, bias, res, want, t.m, 1 << 20);
-    run_gemm(&g_fast, &t, rows, w, bias, res, got, t.m, 1 << 20);
-    run_gemm(&g_fast, &t, rows, w, bias, res, cut, t.m > 3 ? t.m / 3 + 1 : 1, 1); /* another cut: the same bits */
+    run_gemm(&g_ref, &t, rows, w, bias, res, want, t.m, 1 << 20, 0);
+    run_gemm(&g_fast, &t, rows, w, bias, res, got, t.m, 1 << 20, 0);
+    run_gemm(&g_fast, &t, rows, w, bias, res, cut, t.m > 3 ? t.m / 3 + 1 : 1, 1, 1); /* another cut: the same bits */
     assert_memory_equal(got, cut, nc * sizeof *got);
     t_guard_check(got, nc);
     t_guard_check(cut, nc);
@@ -183,7 +186,7 @@ static void check_gemm(gemm_case t, uint64_t seed)
     gemm_case size = t;
     size.act = EFF_ACT_NONE;
     float *abs_rows = rounded(x, t.m, t.k);
-    run_gemm(&g_ref, &size, abs_rows, w, bias, res, mag, t.m, 1 << 20);
+    run_gemm(&g_ref, &size, abs_rows, w, bias, res, mag, t.m, 1 << 20, 0);
     const float eps = 2.0f * (float)(t.k + 2) * FLT_EPSILON;
     for (int i = 0; i < t.m; i++)
         for (int j = 0; j < t.n; j++) {

@@ -74,20 +74,23 @@ typedef struct gemm_case {
 } gemm_case;
 
 static void run_gemm(const eff_kernels *kn, const gemm_case *t, const float *a, const float *w, const float *bias,
-                     const float *res, float *c, int row_step, int group_step)
+                     const float *res, float *c, int row_step, int group_step, int k_step)
 {
     float *b = aligned(eff_gemm_packed_size(kn, t->n, t->k)), *pb = padded_copy(kn, bias, t->n);
     eff_gemm_pack(kn, b, w, t->n, t->k, NULL);
     const int groups = eff_gemm_groups(kn, t->n);
     for (int i = 0; i < t->m; i += row_step)
         for (int q = 0; q < groups; q += group_step) {
-            const eff_gemm g = { .a = a + (size_t)i * (size_t)t->k, .b = b, .bias = pb, .lda = (size_t)t->k,
+            eff_gemm g = { .a = a + (size_t)i * (size_t)t->k, .b = b, .bias = pb, .lda = (size_t)t->k,
                                  .res = t->residual ? res + (size_t)i * (size_t)t->n : NULL, .ldr = (size_t)t->n,
                                  .c = c + (size_t)i * (size_t)t->n, .ldc = (size_t)t->n, .k = t->k, .n = t->n,
                                  .m = t->m - i < row_step ? t->m - i : row_step, .group0 = q,
                                  .groups = groups - q < group_step ? groups - q : group_step, .act = t->act,
                                  .res_after = t->residual == 2 };
-            kn->gemm(&g);
+            for (; g.from < t->k; g.from = g.until) {
+                g.until = t->k - g.from < k_step ? t->k : g.from + k_step;
+                kn->gemm(&g);
+            }
         }
     free(b);
     free(pb);
@@ -99,12 +102,12 @@ static void check_gemm(const eff_kernels *kn, gemm_case t, uint64_t seed)
     float *a = t_uniform(na, -1, 1, seed), *w = t_uniform(nw, -1, 1, seed + 1), *bias = t_uniform((size_t)t.n, -1, 1, seed + 2);
     float *res = t_uniform(nc, -1, 1, seed + 3);
     float *want = t_guarded(nc), *got = t_guarded(nc), *cut = t_guarded(nc), *mag = t_guarded(nc);
-    run_gemm(&g_ref, &t, a, w, bias, res, want, t.m, 1 << 20);
-    run_gemm(kn, &t, a, w, bias, res, got, t.m, 1 << 20);
-    run_gemm(kn, &t, a, w, bias, res, cut, t.m > 3 ? t.m / 3 + 1 : 1, 1); /* another cut: the same bits */
+    run_gemm(&g_ref, &t, a, w, bias, res, want, t.m, 1 << 20, t.k);
+    run_gemm(kn, &t, a, w, bias, res, got, t.m, 1 << 20, t.k);
+    run_gemm(kn, &t, a, w, bias, res, cut, t.m > 3 ? t.m / 3 + 1 : 1, 1, t.k / 3 + 1); /* another cut: the same bits */
     float *aa = absolute(a, na), *aw = absolute(w, nw), *ab = absolute(bias, (size_t)t.n), *ar = absolute(res, nc);
     const gemm_case magnitude = { t.m, t.k, t.n, EFF_ACT_NONE, t.residual };
-    run_gemm(&g_ref, &magnitude, aa, aw, ab, ar, mag, t.m, 1 << 20);
+    run_gemm(&g_ref, &magnitude, aa, aw, ab, ar, mag, t.m, 1 << 20, t.k);
     const float eps = 2.0f * (float)(t.k + 2) * FLT_EPSILON;
     for (size_t i = 0; i < nc; i++) {
         if (!(fabsf(got[i] - want[i]) <= act_bound(eps * mag[i], want[i])))
@@ -238,9 +241,13 @@ static void check_plane_gemm(const eff_kernels *kn, int m, int k, int n, int run
         g.c = got + (size_t)eff_gemm_group_start(kn, n, g.group0) * (size_t)m;
         kn->gemm(&g);
         g.c = fetched + (size_t)eff_gemm_group_start(kn, n, g.group0) * (size_t)m;
-        g.next = b, g.next_floats = (size_t)k; /* fetching ahead changes nothing */
-        kn->gemm(&g);
-        g.next = NULL;
+        g.next = b, g.next_floats = (size_t)k; /* fetching ahead changes nothing, nor do slabs of k */
+        for (g.from = 0; g.from < k; g.from = g.until) {
+            g.until = g.from + (runs + 2) / 3 * run;
+            if (g.until > k) g.until = k;
+            kn->gemm(&g);
+        }
+        g.next = NULL, g.from = g.until = 0;
     }
     for (int i = 0; i < m; i++)
         for (int j = 0; j < (int)padded; j++) {

@@ -149,6 +149,27 @@ static void random_blocks(void **state)
     }
 }
 
+/* A block whose planes do not fit L2: projected a slab of them at a time, which the tasks scale themselves. */
+static void wide_block(void **state)
+{
+    (void)state;
+    eff_kernels k[MAX_LEVELS];
+    const int n = find_levels(k);
+    int h, w;
+    eff_table t = random_table(1, &h, &w);
+    t.nstages = 1;
+    t.stem_channels = 32;
+    t.stage[0] = (eff_stage){ .op = EFF_OP_MBCONV,
+                              .kernel = 3,
+                              .stride = 1,
+                              .expand = 48.25,
+                              .se = 0.25,
+                              .channels = 232,
+                              .repeats = 1,
+                              .act = EFF_ACT_SILU };
+    check(&t, 20, 42, k, n, "wide block");
+}
+
 /* Every kind of block of the built-in tables. */
 static void families(void **state)
 {
@@ -257,6 +278,7 @@ static void images_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(images_apart), cmocka_unit_test(random_blocks),
-                                        cmocka_unit_test(families), cmocka_unit_test(memory_and_values) };
+                                        cmocka_unit_test(wide_block), cmocka_unit_test(families),
+                                        cmocka_unit_test(memory_and_values) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,8 @@
  * never exists as a whole. Its rows are planes of one vector of channels, zero-padded, and so is what the depthwise
  * convolution puts out. Then SE computes its factors from the sums; they go into whichever is smaller, the planes or
  * the projection's weights; in bfloat16 into the planes, as their rows are rounded for the projection. Last, the
- * projection, with bias and residual as the start of its sums, back to NHWC.
+ * projection, with bias and residual as the start of its sums, back to NHWC: where a task's planes do not fit L2, a
+ * slab of them at a time, scaled just before it is read.
  *
  * Schedule, by a model of what is in cache: a visit covers as many output rows as keep the ring and what comes out of
  * it within VISIT_BYTES, but two at least, since the depthwise kernel computes two rows at a time; where that is the
@@ -24,7 +25,9 @@ enum {
     VISIT_BYTES = 96 * 1024,
     GROUP_CHANNELS = 48, /* about: several panels where those are narrow */
     PLANES_A_TASK = 8,
-    SMALL_MAP = 64,           /* maps up to this many pixels are projected by columns */
+    SMALL_MAP = 64, /* maps up to this many pixels are projected by columns */
+    SLAB_BYTES =
+        288 * 1024, /* of the planes, at once under a projection: they stay in L2 while all its columns are made */
     LATE_FLOATS = 192 * 1024, /* fetched before SE, of its weights and the projection's */
     MOST_ROWS = 256           /* under one visit */
 };
@@ -178,8 +181,8 @@ static void copy_rows(const visit *v, int y, int rows)
         }
 }
 
-/* Rows y .. y+rows-1 of the group's expanded channels, which follow each other in the ring; `from`: the first row of the padded
- * image at hand. */
+/* Rows y .. y+rows-1 of the group's expanded channels, which follow each other in the ring; `from`: the first row of
+ * the padded image at hand. */
 static void multiply_rows(visit *v, int y, int rows, int from)
 {
     const eff_plan *p = v->p;
@@ -321,6 +324,13 @@ static void task_expand(void *ctx, int task, int worker)
 
 /* ------------------------------------------------------------------------------------------- SE and projection */
 
+/* Whether the tasks of the projection each scale the rows that they are about to read; where several read the same
+ * rows, that is a pass before them. */
+static bool scales_rows(const eff_plan *p, const launch *l)
+{
+    return l->block->se && !l->block->scale_weights && !p->k.bf16 && l->col_tasks == 1;
+}
+
 static void task_scale_planes(void *ctx, int task, int worker)
 {
     (void)worker;
@@ -354,8 +364,16 @@ static void run_se(eff_plan *p, const launch *l, eff_pool *pool)
     eff_step_vector(p, b->se, &b->excite, true);
     if (b->scale_weights)
         eff_pool_run(pool, task_scale_weights, p, eff_gemm_groups(&p->k, l->node->c));
-    else if (!p->k.bf16)
+    else if (!p->k.bf16 && !scales_rows(p, l))
         eff_pool_run(pool, task_scale_planes, p, div_up(b->vectors, PLANES_A_TASK));
+}
+
+/* Channels of `rows` rows that a projection takes at a time, in whole planes. In bfloat16 all of them. */
+static int slab_channels(const eff_plan *p, const block *b, int rows)
+{
+    const size_t plane = (size_t)rows * (size_t)p->k.vl * sizeof(float), all = (size_t)b->vectors * plane;
+    if (p->k.bf16 || all < 2 * SLAB_BYTES) return b->mid;
+    return div_up(b->vectors, (int)((all + SLAB_BYTES - 1) / SLAB_BYTES)) * p->k.vl;
 }
 
 static void task_project(void *ctx, int task, int worker)
@@ -370,28 +388,36 @@ static void task_project(void *ctx, int task, int worker)
     else
         part_of(m, l->row_tasks, task, &row0, &row1);
     if (row0 == row1) return;
-    const size_t vl = (size_t)p->k.vl;
-    const int depth = words(p, b->mid);
-    eff_gemm from = { .a = l->temp + (size_t)row0 * vl, .lda = vl, .a_step = (size_t)m * vl, .run = p->k.vl };
+    const size_t vl = (size_t)p->k.vl, plane = (size_t)m * vl;
+    const int depth = words(p, b->mid), slab = words(p, slab_channels(p, b, row1 - row0));
+    float *planes = l->temp + (size_t)row0 * vl;
+    eff_gemm from = { .a = planes, .lda = vl, .a_step = plane, .run = p->k.vl };
     if (p->k.bf16) {
         float *const rows = scratch_of(p, worker);
         const size_t ld = (size_t)vector_words(p, b->mid);
-        p->k.round_planes(rows, ld, from.a, from.a_step, b->se ? p->se_mean : NULL, b->mid, row1 - row0);
+        p->k.round_planes(rows, ld, planes, plane, b->se ? p->se_mean : NULL, b->mid, row1 - row0);
         from = (eff_gemm){ .a = rows, .lda = ld };
     }
-    for (int q = group0; q < group1; q++) {
-        eff_gemm g = eff_step_gemm(p, l, row0, row1 - row0, q, 1);
-        const size_t panel =
-            (size_t)(eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q)) * (size_t)depth;
-        g.a = from.a;
-        g.lda = from.lda;
-        g.a_step = from.a_step;
-        g.run = from.run;
-        g.k = depth;
-        g.next = l->conv.b + (size_t)eff_gemm_group_start(&p->k, g.n, q + 1) * (size_t)depth;
-        g.next_floats = panel;
-        if (b->scale_weights) g.b = l->temp + b->planes + b->sums;
-        multiply(p, &g);
+    for (int k = 0; k < depth; k += slab) {
+        const int until = min_int(depth, k + slab);
+        if (scales_rows(p, l))
+            for (int c = k; c < until; c += p->k.vl)
+                p->k.scale(planes + (size_t)c / vl * plane, p->se_mean + c, (size_t)(row1 - row0), p->k.vl);
+        for (int q = group0; q < group1; q++) {
+            eff_gemm g = eff_step_gemm(p, l, row0, row1 - row0, q, 1);
+            const int start = eff_gemm_group_start(&p->k, g.n, q), end = eff_gemm_group_start(&p->k, g.n, q + 1);
+            g.a = from.a;
+            g.lda = from.lda;
+            g.a_step = from.a_step;
+            g.run = from.run;
+            g.k = depth;
+            g.from = k;
+            g.until = until;
+            g.next = l->conv.b + (size_t)end * (size_t)depth + (size_t)k * (size_t)(end - start);
+            g.next_floats = (size_t)(end - start) * (size_t)(until - k);
+            if (b->scale_weights) g.b = l->temp + b->planes + b->sums;
+            multiply(p, &g);
+        }
     }
 }
 

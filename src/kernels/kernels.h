@@ -28,6 +28,9 @@ typedef struct eff_gemm {
     int bands;          /* the m rows, and so many times in all further on: rows of an image. 0: once   */
     size_t a_band, c_band; /* from one to the next; of res m * ldr                                       */
     int m, k, n;        /* k in words                                                                    */
+    int from, until;    /* words of k that this call adds, from > 0: to the sums in C; until 0: to the end. Bias and residual
+                         * come with the first word, what follows the sum after the last. `from`: where a run begins, or
+                         * anywhere in the only one */
     int group0, groups; /* range of column groups to compute                                             */
     eff_act act;
     int res_after;      /* residual is added after the activation (V2's conv blocks), not before (ResNet) */

@@ -7,22 +7,23 @@
 
 static void gemm_bf16_ref(const eff_gemm *g)
 {
-    const int run = g->run ? g->run : g->k;
+    const int run = g->run ? g->run : g->k, until = g->until ? g->until : g->k, ends = until == g->k;
     for (int j = g->group0; j < g->group0 + g->groups && j < g->n; j++) { /* a group is one column here */
         const float *b = g->b + (size_t)j * (size_t)g->k;
         const size_t column = g->c_step ? (size_t)(j - g->group0) * g->c_step : (size_t)j;
         for (int i = 0; i < g->m * (g->bands ? g->bands : 1); i++) {
             const size_t band = (size_t)(i / g->m), row = (size_t)(i % g->m);
-            const float *a = g->a + band * g->a_band + row * g->lda;
-            float sum = g->bias[j];
-            if (g->res && !g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
-            for (int k0 = 0; k0 < g->k; k0 += run, a += g->a_step)
-                for (int k = k0; k < k0 + run && k < g->k; k++)
+            const float *a = g->a + band * g->a_band + row * g->lda + (size_t)(g->from / run) * g->a_step + g->from % run;
+            float *const c = g->c + band * g->c_band + row * g->ldc + column;
+            float sum = g->from ? *c : g->bias[j];
+            if (g->res && !g->res_after && !g->from) sum += g->res[(size_t)i * g->ldr + (size_t)j];
+            for (int k0 = g->from; k0 < until; k0 += run, a += g->a_step)
+                for (int k = k0; k < k0 + run && k < until; k++)
                     for (int half = 0; half < 2; half++)
                         sum += eff_bf16_half(&a[k - k0], half) * eff_bf16_half(&b[k], half);
-            sum = activate(sum, g->act);
-            if (g->res && g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
-            g->c[band * g->c_band + row * g->ldc + column] = sum;
+            if (ends) sum = activate(sum, g->act);
+            if (ends && g->res && g->res_after) sum += g->res[(size_t)i * g->ldr + (size_t)j];
+            *c = sum;
         }
     }
 }

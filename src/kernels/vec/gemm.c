@@ -170,12 +170,12 @@ static void band_rows(tile_args *t, const cut *in, eff_act act, const float *aft
     }
 }
 
-/* Words of k at a time: a block of the panel stays in L1 while all rows go over it, with their sums so far in C. Where the panel is
- * read only once anyway, and where it is small, all of k. */
-static int block_words(const eff_gemm *g, int run, int nv, int reads)
+/* Words of k at a time, of `all`: a block of the panel stays in L1 while all rows go over it, with their sums so far in C. Where the
+ * panel is read only once anyway, and where it is small, all of them. */
+static int block_words(int all, int run, int nv, int reads)
 {
-    const int most = BLOCK_BYTES / (nv * VL * (int)sizeof(float)), length = run < most ? g->k : run;
-    if (reads == 1 || g->k <= most + most / 2) return g->k;
+    const int most = BLOCK_BYTES / (nv * VL * (int)sizeof(float)), length = run < most ? all : run;
+    if (reads == 1 || all <= most + most / 2) return all;
     const int blocks = (length + most - 1) / most, words = (length + blocks - 1) / blocks;
     return run < most ? (words + run - 1) / run * run : words; /* whole runs, or a part of one */
 }
@@ -187,16 +187,17 @@ static void group_rows(tile_args t, const eff_gemm *g, int nv, const char *next,
     const cut in = { .tiles = tall, .rows = g->m / tall, .higher = g->m % tall };
     const float *after = g->res && g->res_after ? t.res : NULL, *const bias_res = after ? NULL : t.res;
     const int bounded = !after && vbounds(g->act, &t.low, &t.high);
-    const int words = block_words(g, run, nv, bands * tall);
+    const int until = g->until ? g->until : g->k, words = block_words(until - g->from, run, nv, bands * tall);
     /* evenly over the tiles: requests in a burst would hold up those for the panel in use */
     if (next < next_end) {
-        const size_t steps = (size_t)bands * (size_t)tall * (size_t)g->k, want = (size_t)(next_end - next);
+        const size_t steps = (size_t)bands * (size_t)tall * (size_t)(until - g->from), want = (size_t)(next_end - next);
         t.next_step = want / steps < LINE ? want / steps + 1 : LINE;
     }
     t.next = next ? next : (const char *)t.bias;
     float *const c = t.c;
-    for (int k0 = 0; k0 < g->k; k0 += t.k) {
-        const int begun = k0 % run, rest = g->k - k0, left = words < run && run - begun < rest ? run - begun : rest;
+    t.b += g->from * nv * VL;
+    for (int k0 = g->from; k0 < until; k0 += t.k) {
+        const int begun = k0 % run, rest = until - k0, left = words < run && run - begun < rest ? run - begun : rest;
         t.k = words < left ? words : left;
         t.run = words < run ? t.k : run;
         t.resumes = k0 > 0;
