@@ -25,9 +25,8 @@ enum {
     VISIT_BYTES = 96 * 1024,
     GROUP_CHANNELS = 48, /* about: several panels where those are narrow */
     PLANES_A_TASK = 8,
-    SMALL_MAP = 64, /* maps up to this many pixels are projected by columns */
-    SLAB_BYTES =
-        288 * 1024, /* of the planes, at once under a projection: they stay in L2 while all its columns are made */
+    SMALL_MAP = 64,           /* maps up to this many pixels are projected by columns                    */
+    SLAB_BYTES = 288 * 1024,  /* of a task's planes, which stay in L2 while all columns are made of them */
     LATE_FLOATS = 192 * 1024, /* fetched before SE, of its weights and the projection's */
     MOST_ROWS = 256           /* under one visit */
 };
