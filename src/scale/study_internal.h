@@ -33,11 +33,11 @@ typedef struct eff_point {
     double deviation; /* of the MACs paid from the target: 0.02 = 2 % above                  */
 } eff_point;
 
-typedef struct eff_line {
+typedef struct eff_study_line {
     const char *name; /* "depth" ... "compound"; of Figure 4: "d=1.0, r=1.3"                   */
     int n;
     eff_point point[EFF_MAX_POINTS];
-} eff_line;
+} eff_study_line;
 
 typedef struct eff_work { /* a network, and its trials */
     eff_network net;
@@ -59,9 +59,9 @@ struct eff_study {
     int images, scored;     /* of training, of validation */
     int source_h, source_w; /* of decoded pictures */
 
-    eff_grid grid;                                      /* FIT */
-    int paper;                                          /* FIT: the work of 1.2, 1.1, 1.15                         */
-    eff_line line[EFF_LINES], figure[EFF_FIGURE_LINES]; /* CURVES; a line without points is not there */
+    eff_grid grid; /* FIT */
+    int paper;     /* FIT: the work of 1.2, 1.1, 1.15                         */
+    eff_study_line line[EFF_LINES], figure[EFF_FIGURE_LINES]; /* CURVES; a line without points is not there */
     int nfigure;
     eff_work *work;
     int nworks;

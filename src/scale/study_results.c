@@ -61,7 +61,7 @@ static json_t *point_json(const eff_study *s, const eff_point *p)
     return NULL;
 }
 
-static json_t *line_json(const eff_study *s, const eff_line *l)
+static json_t *line_json(const eff_study *s, const eff_study_line *l)
 {
     json_t *const a = json_array();
     bool good = a != NULL;
@@ -136,7 +136,7 @@ int eff_study_best(const eff_study *s, int *work)
     return n;
 }
 
-static json_t *candidate_json(const eff_candidate *c)
+static json_t *candidate_json(const eff_grid_candidate *c)
 {
     return json_pack("{s:f, s:f, s:f, s:f, s:f, s:i}", "alpha", c->alpha, "beta", c->beta, "gamma", c->gamma, "product",
                      c->product, "paid", c->paid, "network", c->network);
@@ -211,7 +211,7 @@ static bool put_fit(json_t *j, const eff_study *s, bool results)
 
 /* ---------------------------------------------------------------------------------------------- the curves */
 
-static json_t *saturation_json(const eff_study *s, const eff_line *l)
+static json_t *saturation_json(const eff_study *s, const eff_study_line *l)
 {
     double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
     const eff_layout lay = eff_study_layout(s);
@@ -242,7 +242,7 @@ static json_t *comparisons_json(const eff_study *s)
 {
     json_t *const a = json_array();
     bool good = a != NULL;
-    const eff_line *const c = &s->line[EFF_LINES - 1];
+    const eff_study_line *const c = &s->line[EFF_LINES - 1];
     for (int k = 0; good && k < EFF_LINES - 1; k++) {
         int x[EFF_MAX_POINTS], y[EFF_MAX_POINTS], n = 0;
         for (int i = 1; i < c->n; i++, n++) x[n] = c->point[i].network, y[n] = s->line[k].point[i].network;

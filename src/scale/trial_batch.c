@@ -45,10 +45,12 @@ eff_status eff_trial_model(eff_model **out, const eff_trial_job *j, eff_error *e
 
 /* -------------------------------------------------------------------------------------------------- batches */
 
-eff_status eff_batch_open(eff_batch *b, const eff_trial_job *j, eff_error *err)
+eff_status eff_trial_batch_open(eff_trial_batch *b, const eff_trial_job *j, eff_error *err)
 {
     const int h = j->table->height, w = j->table->width_px;
-    *b = (eff_batch){ .job = j, .augment = j->recipe->augment, .height = h, .width = w, .classes = j->table->classes };
+    *b = (eff_trial_batch){
+        .job = j, .augment = j->recipe->augment, .height = h, .width = w, .classes = j->table->classes
+    };
     b->size = eff_recipe_int(j->recipe, EFF_KEY_BATCH);
     b->image = (size_t)h * (size_t)w * 3;
     b->augment.pad = (int)lround((double)b->augment.pad * (h < w ? h : w) / j->pixels);
@@ -60,17 +62,17 @@ eff_status eff_batch_open(eff_batch *b, const eff_trial_job *j, eff_error *err)
     return b->x && b->target && b->label ? EFF_OK : eff_fail_memory(err, floats * sizeof(float));
 }
 
-void eff_batch_close(eff_batch *b)
+void eff_trial_batch_close(eff_trial_batch *b)
 {
     eff_free(b->x);
     eff_free(b->target);
     eff_free(b->label);
     eff_free(b->order);
-    *b = (eff_batch){ 0 };
+    *b = (eff_trial_batch){ 0 };
 }
 
 /* Fisher-Yates by counters. */
-eff_status eff_batch_order(eff_batch *b, size_t n, uint32_t epoch, eff_error *err)
+eff_status eff_trial_batch_order(eff_trial_batch *b, size_t n, uint32_t epoch, eff_error *err)
 {
     size_t *const order = eff_realloc(b->order, n * sizeof *order);
     if (!order) return eff_fail_memory(err, n * sizeof *order);
@@ -86,7 +88,7 @@ eff_status eff_batch_order(eff_batch *b, size_t n, uint32_t epoch, eff_error *er
 }
 
 typedef struct making {
-    eff_batch *b;
+    eff_trial_batch *b;
     const eff_view *v;
     const size_t *item; /* NULL: as they come */
     size_t first;
@@ -115,14 +117,14 @@ static eff_status make(making *k, eff_pool *pool, int n, eff_error *err)
     return k->failed == EFF_OK ? EFF_OK : eff_fail_memory(err, k->b->image * sizeof(float));
 }
 
-eff_status eff_batch_make(eff_batch *b, eff_pool *pool, const eff_view *v, size_t first, int n, uint32_t epoch,
-                          eff_error *err)
+eff_status eff_trial_batch_make(eff_trial_batch *b, eff_pool *pool, const eff_view *v, size_t first, int n,
+                                uint32_t epoch, eff_error *err)
 {
     making k = { .b = b, .v = v, .item = b->order, .first = first, .augment = &b->augment, .epoch = epoch };
     return make(&k, pool, n, err);
 }
 
-double eff_batch_step(eff_batch *b, eff_trainer *t, eff_optim *opt, int n, double lr, uint64_t update)
+double eff_trial_batch_step(eff_trial_batch *b, eff_trainer *t, eff_optim *opt, int n, double lr, uint64_t update)
 {
     const eff_recipe *const r = b->job->recipe;
     for (int i = 0; i < n; i++)
@@ -140,7 +142,7 @@ double eff_batch_step(eff_batch *b, eff_trainer *t, eff_optim *opt, int n, doubl
 
 /* ------------------------------------------------------------------------------------------------- scoring */
 
-eff_status eff_scoring_open(eff_scoring *s, eff_batch *b, const eff_model *m, eff_pool *pool, eff_error *err)
+eff_status eff_scoring_open(eff_scoring *s, eff_trial_batch *b, const eff_model *m, eff_pool *pool, eff_error *err)
 {
     unsigned features;
     eff_kernels k;
@@ -190,8 +192,8 @@ static double cross_entropy(const float *logits, int classes, int label)
     return top + log(sum) - (double)logits[label];
 }
 
-eff_status eff_batch_score(eff_trial_score *out, eff_batch *b, const eff_model *m, eff_pool *pool, const eff_view *v,
-                           eff_error *err)
+eff_status eff_trial_batch_score(eff_trial_score *out, eff_trial_batch *b, const eff_model *m, eff_pool *pool,
+                                 const eff_view *v, eff_error *err)
 {
     eff_scoring s;
     eff_status e = eff_scoring_open(&s, b, m, pool, err);
