@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/metrics.h"
 #include "train/loss.h"
 #include "train/mix.h"
 
@@ -71,19 +72,12 @@ void eff_trial_batch_close(eff_trial_batch *b)
     *b = (eff_trial_batch){ 0 };
 }
 
-/* Fisher-Yates by counters. */
 eff_status eff_trial_batch_order(eff_trial_batch *b, size_t n, uint32_t epoch, eff_error *err)
 {
     size_t *const order = eff_realloc(b->order, n * sizeof *order);
     if (!order) return eff_fail_memory(err, n * sizeof *order);
     b->order = order;
-    for (size_t i = 0; i < n; i++) order[i] = i;
-    for (size_t i = n - 1; i > 0; i--) {
-        const uint64_t bits = eff_rng_bits(b->job->seed, STREAM_ORDER | epoch, i);
-        const size_t j = (size_t)(((unsigned __int128)bits * (i + 1)) >> 64), t = order[i];
-        order[i] = order[j];
-        order[j] = t;
-    }
+    eff_rng_order(order, n, b->job->seed, STREAM_ORDER | epoch);
     return EFF_OK;
 }
 
@@ -184,14 +178,6 @@ eff_status eff_scoring_run(eff_scoring *s, const eff_view *v, size_t first, int 
     return e;
 }
 
-static double cross_entropy(const float *logits, int classes, int label)
-{
-    double top = -INFINITY, sum = 0;
-    for (int c = 0; c < classes; c++) top = fmax(top, (double)logits[c]);
-    for (int c = 0; c < classes; c++) sum += exp((double)logits[c] - top);
-    return top + log(sum) - (double)logits[label];
-}
-
 eff_status eff_trial_batch_score(eff_trial_score *out, eff_trial_batch *b, const eff_model *m, eff_pool *pool,
                                  const eff_view *v, eff_error *err)
 {
@@ -205,7 +191,7 @@ eff_status eff_trial_batch_score(eff_trial_score *out, eff_trial_batch *b, const
             const float *const row = s.logits + (size_t)i * (size_t)b->classes;
             eff_top_k(row, b->classes, 1, &best);
             out->hits += best == b->label[i];
-            out->loss += cross_entropy(row, b->classes, b->label[i]) / (double)v->n;
+            out->loss += eff_log_loss(row, b->classes, b->label[i]) / (double)v->n;
         }
     }
     out->images = (int)v->n;

@@ -117,8 +117,8 @@ void eff_supernet_draw(eff_child *c, const eff_space *s, uint64_t seed, long ste
 {
     *c = (eff_child){ { 0 } };
     for (int d = 0; d < s->ndecisions; d++) {
-        const uint64_t bits = eff_rng_bits(seed, STREAM_CHILD, (uint64_t)step * EFF_MAX_DECISIONS + (uint64_t)d);
-        c->choice[d] = (uint8_t)(((unsigned __int128)bits * (unsigned)s->decision[d].n) >> 64);
+        const uint64_t at = (uint64_t)step * EFF_MAX_DECISIONS + (uint64_t)d;
+        c->choice[d] = (uint8_t)eff_rng_below((uint64_t)s->decision[d].n, seed, STREAM_CHILD, at);
     }
 }
 
