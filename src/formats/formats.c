@@ -142,12 +142,6 @@ static eff_status claim_architecture(eff_claim *claim, eff_table *t, bool *keep_
     return EFF_OK;
 }
 
-static eff_status set_family(eff_model *m, eff_family f, eff_error *err)
-{
-    m->meta.family = eff_strdup(eff_family_name(f));
-    return m->meta.family ? EFF_OK : eff_fail_memory(err, 16);
-}
-
 static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_model_opts *o, eff_error *err)
 {
     eff_table named;
@@ -170,7 +164,7 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     r.table.width_px = p.width;
     eff_status s = check_classes(o, &r.table, err);
     if (s == EFF_OK) s = eff_model_new(out, &r.table, err);
-    if (s == EFF_OK) s = set_family(*out, r.family, err);
+    if (s == EFF_OK) s = eff_copy_text(&(*out)->meta.family, eff_family_name(r.family), err);
     if (s == EFF_OK) s = eff_weights_read(*out, x, &r.fit, err);
     if (s == EFF_OK) {
         (*out)->meta.preprocess = p;

@@ -78,8 +78,6 @@ static bool put_common(json_t *j, eff_study *s)
     for (int i = 0; good && i < eff_recipe_count(); i++)
         if (eff_recipe_matters(&s->recipe, i))
             good = eff_json_put(recipe, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&s->recipe, i, NULL)));
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed);
     return eff_json_put(j, "recipe", recipe) && good &&
            eff_json_put(j, "kind", json_string(s->o.kind == EFF_STUDY_FIT ? "fit" : "study")) &&
            eff_json_put(j, "base", json_string(s->base_name ? s->base_name : s->base.name)) &&
@@ -92,7 +90,8 @@ static bool put_common(json_t *j, eff_study *s)
            eff_json_put(j, "images", json_integer(s->images)) &&
            eff_json_put(j, "validation_images", json_integer(s->scored)) &&
            eff_json_put(j, "classes", json_integer(s->base.classes)) && eff_json_put(j, "cpu", json_string(s->level)) &&
-           eff_json_put(j, "first_seed", json_string(seed)) && eff_json_put(j, "repeats", json_integer(s->o.repeats)) &&
+           eff_json_put(j, "first_seed", eff_json_seed(s->o.seed)) &&
+           eff_json_put(j, "repeats", json_integer(s->o.repeats)) &&
            eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
            eff_json_put(j, "cuts", json_string(s->cuts)) && eff_json_put(j, "trials_total", json_integer(s->trials)) &&
            eff_json_put(j, "trials_done", json_integer(s->finished)) &&

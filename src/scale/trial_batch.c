@@ -9,7 +9,6 @@
 #include "base/rng.h"
 #include "data/metrics.h"
 #include "train/loss.h"
-#include "train/mix.h"
 
 #include <effnet/eval.h>
 
@@ -23,14 +22,10 @@ static const float mean[3] = { 127.5f, 127.5f, 127.5f }, deviation[3] = { 63.75f
 
 eff_trainer_opts eff_trial_trainer_opts(const eff_trial_job *j)
 {
-    eff_trainer_opts o;
-    eff_trainer_opts_init(&o);
-    o.batch = eff_recipe_int(j->recipe, EFF_KEY_BATCH);
+    eff_trainer_opts o = eff_recipe_trainer(j->recipe);
     o.threads = j->threads;
     o.cpu = j->cpu;
-    o.bn = EFF_BN_BATCH;
-    o.recompute = j->recipe->v[EFF_KEY_RECOMPUTE] != 0;
-    o.stochastic = j->recipe->v[EFF_KEY_DROPOUT] > 0 || j->recipe->v[EFF_KEY_DROP_PATH] > 0;
+    o.bn = EFF_BN_BATCH; /* there are no statistics yet that could stay */
     o.seed = j->seed;
     return o;
 }
@@ -38,9 +33,7 @@ eff_trainer_opts eff_trial_trainer_opts(const eff_trial_job *j)
 eff_status eff_trial_model(eff_model **out, const eff_trial_job *j, eff_error *err)
 {
     eff_table t = *j->table;
-    t.dropout = j->recipe->v[EFF_KEY_DROPOUT];
-    t.drop_path = j->recipe->v[EFF_KEY_DROP_PATH];
-    t.bn_momentum = j->recipe->v[EFF_KEY_BN_MOMENTUM];
+    eff_recipe_shape(j->recipe, &t);
     return eff_model_new(out, &t, err);
 }
 
@@ -123,7 +116,7 @@ double eff_trial_batch_step(eff_trial_batch *b, eff_trainer *t, eff_optim *opt, 
     const eff_recipe *const r = b->job->recipe;
     for (int i = 0; i < n; i++)
         eff_target(b->target + (size_t)i * (size_t)b->classes, b->label[i], b->classes, r->v[EFF_KEY_SMOOTHING]);
-    const eff_mix mix = { .mixup = r->v[EFF_KEY_MIXUP], .cutmix = r->v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+    const eff_mix mix = eff_recipe_mix(r);
     const eff_mixed by = eff_mix_draw(&mix, b->height, b->width, b->job->seed, update);
     eff_mix_images(b->x, n, b->height, b->width, &by);
     eff_mix_targets(b->target, n, b->classes, &by);

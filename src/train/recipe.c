@@ -392,6 +392,26 @@ EFF_API void eff_recipe_free(eff_recipe *r) { eff_free(r); }
 
 /* ----------------------------------------------------------------------------------- what is made of it */
 
+void eff_recipe_shape(const eff_recipe *r, eff_table *t)
+{
+    t->dropout = r->v[EFF_KEY_DROPOUT];
+    t->drop_path = r->v[EFF_KEY_DROP_PATH];
+    t->bn_momentum = r->v[EFF_KEY_BN_MOMENTUM];
+}
+
+eff_trainer_opts eff_recipe_trainer(const eff_recipe *r)
+{
+    return (eff_trainer_opts){ .batch = eff_recipe_int(r, EFF_KEY_BATCH),
+                               .bn = r->v[EFF_KEY_FROZEN_BN] != 0 ? EFF_BN_FROZEN : EFF_BN_BATCH,
+                               .recompute = r->v[EFF_KEY_RECOMPUTE] != 0,
+                               .stochastic = r->v[EFF_KEY_DROPOUT] > 0 || r->v[EFF_KEY_DROP_PATH] > 0 };
+}
+
+eff_mix eff_recipe_mix(const eff_recipe *r)
+{
+    return (eff_mix){ .mixup = r->v[EFF_KEY_MIXUP], .cutmix = r->v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+}
+
 eff_optim_opts eff_recipe_optim(const eff_recipe *r)
 {
     eff_optim_opts o;
