@@ -6,6 +6,7 @@
 
 #include "model/table.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum eff_node_op {
@@ -62,6 +63,9 @@ typedef struct eff_graph {
 /** Build `t` at height x width (0 = the table's). EFF_EARG when the input is too small for the strides or a size overflows. */
 eff_status eff_graph_build(eff_graph **out, const eff_table *t, int height, int width, eff_error *err);
 void eff_graph_free(eff_graph *g);
+
+/** Whether two graphs have the same parameters: names and shapes, in this order. */
+bool eff_graph_same_params(const eff_graph *a, const eff_graph *b);
 
 /** Number of the parameter called `name`, or -1. */
 int eff_graph_find_param(const eff_graph *g, const char *name);

@@ -4,6 +4,7 @@
 #include "train/recipe.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/number.h"
 
 #include <math.h>
@@ -352,7 +353,9 @@ static const struct {
     void (*fill)(eff_recipe *r, const eff_facts *f);
     int needs_weights;
 } recipes[] = {
-    { "transfer", "pretrained weights: the classifier on frozen features first, then all blocks", transfer, 1 },
+    { "transfer",
+      "pretrained weights: the classifier on frozen features first, then the late blocks (many images: all)", transfer,
+      1 },
     { "linear", "only the classifier, on frozen features: seconds", linear, 1 },
     { "paper", "from scratch as the paper does, for large sets", paper, 0 },
     { "scratch-small", "from scratch on a small set", scratch_small, 0 },
@@ -379,11 +382,10 @@ eff_status eff_recipe_pick(eff_recipe *r, const char *name, const eff_facts *f, 
         recipes[i].fill(r, f);
         return EFF_OK;
     }
-    char list[128] = "";
-    for (int i = 0; i < RECIPES; i++) {
-        const size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%s", i == 0 ? "" : i == RECIPES - 1 ? " or " : ", ", recipes[i].name);
-    }
+    char list[128];
+    const char *names[RECIPES];
+    for (int i = 0; i < RECIPES; i++) names[i] = recipes[i].name;
+    eff_name_list(list, sizeof list, names, RECIPES);
     return eff_fail(err, EFF_EARG, "recipe: expected %s, found '%.40s'", list, name);
 }
 
