@@ -137,14 +137,19 @@ static eff_status settle_source(eff_study *s, eff_error *err)
     return EFF_OK;
 }
 
-eff_status eff_study_lay_out(eff_study *s, eff_error *err)
+int eff_study_counted(const eff_study *s)
 {
     int counted = 0;
+    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
+    return counted;
+}
+
+eff_status eff_study_lay_out(eff_study *s, eff_error *err)
+{
     s->nworks = 0;
     eff_status e = s->o.kind == EFF_STUDY_FIT ? lay_out_grid(s, err) : lay_out_curves(s, err);
     if (e == EFF_OK) e = settle_source(s, err);
-    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
-    s->trials = counted * s->o.repeats;
+    s->trials = eff_study_counted(s) * s->o.repeats;
     return e;
 }
 
@@ -276,9 +281,7 @@ eff_status eff_study_cut(eff_study *s, eff_error *err)
         if (s->o.points < points) say_cut(s, "points from %d to %d", points, s->o.points);
     }
     s->recipe.v[EFF_KEY_EPOCHS] = epochs;
-    int counted = 0;
-    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
-    s->trials = counted * s->o.repeats;
+    s->trials = eff_study_counted(s) * s->o.repeats;
     estimate(s);
     return e;
 }

@@ -104,9 +104,8 @@ static bool put_common(json_t *j, eff_study *s)
 
 static double mean_top1(const eff_study *s, int i)
 {
-    double sum = 0;
-    for (int k = 0; k < s->o.repeats; k++) sum += s->top1[i * s->o.repeats + k];
-    return sum / s->o.repeats;
+    const eff_layout l = eff_study_layout(s);
+    return eff_layout_mean(&l, i);
 }
 
 static bool on_grid(const eff_study *s, int work) { return work < s->grid.nnetworks; }
@@ -210,9 +209,9 @@ static bool put_fit(json_t *j, const eff_study *s, bool results)
 
 /* ---------------------------------------------------------------------------------------------- the curves */
 
-static json_t *saturation_json(const eff_study *s, const eff_study_line *l)
+eff_saturation eff_study_saturation(const eff_study *s, const eff_study_line *l, double x[EFF_MAX_POINTS],
+                                    double y[EFF_MAX_POINTS])
 {
-    double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
     const eff_layout lay = eff_study_layout(s);
     const eff_spread spread = eff_spread_of(&lay);
     for (int i = 0; i < l->n; i++) {
@@ -220,7 +219,13 @@ static json_t *saturation_json(const eff_study *s, const eff_study_line *l)
         y[i] = mean_top1(s, l->point[i].network);
     }
     const double se = s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN;
-    const eff_saturation f = eff_saturation_fit(x, y, l->n, se, s->o.gain, 1);
+    return eff_saturation_fit(x, y, l->n, se, s->o.gain, 1);
+}
+
+static json_t *saturation_json(const eff_study *s, const eff_study_line *l)
+{
+    double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
+    const eff_saturation f = eff_study_saturation(s, l, x, y);
     if (!f.known) return json_null();
     json_t *const j = json_object();
     const eff_estimate c = { f.c, f.c_lo, f.c_hi };

@@ -108,14 +108,7 @@ static bool say_bend(json_t *words, const eff_study *s, const eff_study_line *l)
     double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
     const eff_layout lay = eff_study_layout(s);
     const eff_spread spread = eff_spread_of(&lay);
-    for (int i = 0; i < l->n; i++) {
-        double sum = 0;
-        for (int k = 0; k < s->o.repeats; k++) sum += s->top1[l->point[i].network * s->o.repeats + k] / s->o.repeats;
-        x[i] = s->work[l->point[i].network].net.paid;
-        y[i] = sum;
-    }
-    const eff_saturation f =
-        eff_saturation_fit(x, y, l->n, s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN, s->o.gain, 1);
+    const eff_saturation f = eff_study_saturation(s, l, x, y);
     const double last = x[l->n - 1], gain = 100 * s->o.gain,
                  doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
     char bounds[80] = "";
