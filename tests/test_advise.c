@@ -118,7 +118,7 @@ static void families(world *w)
     candidate(w, "efficientnet-b4", -1, 380, true, 7, 0);
 }
 
-static bool says(const eff_decision *d, const char *text)
+static bool says(const eff_advised *d, const char *text)
 {
     for (int i = 0; i < d->nreasons; i++)
         if (strstr(d->reason[i], text)) return true;
@@ -126,7 +126,7 @@ static bool says(const eff_decision *d, const char *text)
 }
 
 /* Decide, and check what holds for every decision. */
-static const eff_candidate *decide(eff_decision *d, const world *w)
+static const eff_candidate *decide(eff_advised *d, const world *w)
 {
     eff_advise_decide(d, &w->s);
     bool seen[EFF_ADVISE_MOST] = { 0 }, scratch = false;
@@ -144,7 +144,7 @@ static const eff_candidate *decide(eff_decision *d, const world *w)
     return &w->c[d->order[0]];
 }
 
-static void expect(const world *w, eff_decision *d, const char *model, int resolution)
+static void expect(const world *w, eff_advised *d, const char *model, int resolution)
 {
     const eff_candidate *const c = decide(d, w);
     if (strcmp(c->v.model, model) || c->v.resolution != resolution)
@@ -156,7 +156,7 @@ static void expect(const world *w, eff_decision *d, const char *model, int resol
 static void test_evidence(void **state)
 {
     (void)state;
-    eff_decision d;
+    eff_advised d;
     world w;
     begin(&w, 400);
     candidate(&w, "efficientnet-lite0", 0, 224, true, 0.05, 0.80);
@@ -196,7 +196,7 @@ static void test_never_untrained(void **state)
     static const size_t images[] = { 20, 400, 30000, 2000000 };
     for (size_t k = 0; k < sizeof images / sizeof *images; k++)
         for (int mask = 0; mask < 64; mask++) {
-            eff_decision d;
+            eff_advised d;
             world w;
             begin(&w, images[k]);
             families(&w);
@@ -231,7 +231,7 @@ static void test_from_scratch(void **state)
                   { 50000, "efficientnet-b0", 224 },  { 150000, "efficientnet-b1", 240 },
                   { 500000, "efficientnet-b3", 300 }, { 1300000, "efficientnet-b4", 380 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        eff_decision d;
+        eff_advised d;
         world w;
         begin(&w, cases[i].images);
         w.s.probed = 0;
@@ -242,7 +242,7 @@ static void test_from_scratch(void **state)
         for (int k = 1; k < w.s.n; k++) w.c[k].v.fits_time = 0; /* a slow machine */
         expect(&w, &d, "b0@small", 128);
     }
-    eff_decision d;
+    eff_advised d;
     world w;
     begin(&w, 1300000);
     w.s.side = 230;
@@ -258,7 +258,7 @@ static void test_order_and_monotony(void **state)
 {
     (void)state;
     for (uint64_t t = 0; t < 200; t++) {
-        eff_decision d, again;
+        eff_advised d, again;
         world w, turned;
         const int n = 2 + (int)(eff_rng_bits(5, t, 0) % 6);
         begin(&w, 800);

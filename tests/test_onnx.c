@@ -547,7 +547,7 @@ static void test_names(void **state)
 static void metadata(const eff_wire *file, const char *key, char *out, size_t room)
 {
     eff_slice rest = { file->p, file->n };
-    eff_field f, g;
+    eff_wire_field f, g;
     out[0] = '\0';
     while (eff_wire_next(&rest, &f)) {
         if (f.number != 14) continue; /* metadata_props */

@@ -22,7 +22,7 @@ static void golden(void **state)
     T_OK(eff_checkpoint_open(&c, t_data("checkpoints/small_timm_tf.safetensors"), &err), err);
     assert_string_equal(eff_checkpoint_format(c), "safetensors");
     assert_int_equal(eff_checkpoint_count(c), 228);
-    assert_null(c->effnet_json);
+    assert_null(c->metadata);
     t_check_manifest(c, "small", "");
     eff_checkpoint_close(c);
 }
@@ -239,7 +239,7 @@ static void round_trip(void **state)
 
     eff_checkpoint *c;
     T_OK(eff_checkpoint_open(&c, path, &err), err);
-    assert_string_equal(c->effnet_json, meta[0].value);
+    assert_string_equal(c->metadata, meta[0].value);
     assert_int_equal(c->count, 5);
     for (size_t i = 0; i < 5; i++) {
         size_t count, want;

@@ -99,7 +99,7 @@ static void test_grid(void **state)
             }
     assert_int_equal(g.ncandidates, want);
     for (int i = 0; i < g.ncandidates; i++) {
-        const eff_candidate *const c = &g.candidate[i];
+        const eff_grid_candidate *const c = &g.candidate[i];
         eff_network n;
         assert_true(c->alpha >= 1 && c->beta >= 1 && c->gamma >= 1 && fabs(c->product - 2) <= 0.1 + 1e-9);
         T_OK(eff_network_make(&n, &t, (eff_factors){ c->alpha, c->beta, c->gamma }, 1, base.macs, &err), err);

@@ -445,7 +445,7 @@ static eff_trial_score stale_score(eff_supernet *n, const eff_child *c, const ef
         const size_t most = f.m->graph->param[j].count;
         memcpy(k.m->weights[i], f.m->weights[j], (p->count < most ? p->count : most) * sizeof(float));
     }
-    T_OK(eff_batch_score(&s, &n->b, k.m, n->pool, &n->kept, &err), err);
+    T_OK(eff_trial_batch_score(&s, &n->b, k.m, n->pool, &n->kept, &err), err);
     eff_member_close(&k);
     eff_member_close(&f);
     return s;

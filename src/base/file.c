@@ -199,6 +199,23 @@ eff_status eff_make_folder(const char *dir, eff_error *err)
     return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? EFF_OK : eff_fail(err, EFF_EIO, "expected a folder");
 }
 
+eff_status eff_make_folders(const char *dir, eff_error *err)
+{
+    char *const part = eff_strdup(dir);
+    if (!part) return eff_fail_memory(err, strlen(dir));
+    eff_status s = EFF_OK;
+    for (char *at = part; s == EFF_OK && *at;) {
+        at += 1 + strcspn(at + 1, "/");
+        const char kept = *at;
+        *at = '\0';
+        s = eff_make_folder(part, err);
+        if (s != EFF_OK) eff_error_prefix(err, "the folder '%.180s'", part);
+        *at = kept;
+    }
+    eff_free(part);
+    return s;
+}
+
 eff_status eff_save_text(const char *dir, const char *name, const char *text, eff_error *err)
 {
     const size_t n = strlen(dir) + strlen(name) + 2;
@@ -207,7 +224,7 @@ eff_status eff_save_text(const char *dir, const char *name, const char *text, ef
     if (!path) return eff_fail_memory(err, n);
     snprintf(path, n, "%s/%s", dir, name);
     eff_status e = eff_save_begin(&f, path, err);
-    if (e == EFF_OK) fputs(text, f.f);
+    if (e == EFF_OK) fputs(text, f.f); /* a failed write is seen on commit */
     if (e == EFF_OK) e = eff_save_commit(&f, err);
     if (e != EFF_OK) eff_error_prefix(err, "%s", name);
     eff_save_abort(&f);

@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /** Parse text[0..n), called `what` in messages. *out is NULL on failure, else released with json_decref(). */
 eff_status eff_json_parse(json_t **out, const char *text, size_t n, const char *what, eff_error *err);
@@ -17,6 +18,9 @@ eff_status eff_json_parse(json_t **out, const char *text, size_t n, const char *
 static inline bool eff_json_put(json_t *o, const char *key, json_t *v) { return json_object_set_new(o, key, v) == 0; }
 /** x, or null where it is no finite number, which JSON cannot say. */
 static inline json_t *eff_json_real(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+
+/** A seed as the text of a whole number: JSON's own numbers may not hold it. */
+static inline json_t *eff_json_seed(uint64_t seed) { return json_sprintf("%llu", (unsigned long long)seed); }
 
 /** The number under `key`; NaN where there is none. For JSON of our own making, as the next one. */
 static inline double eff_json_number(const json_t *o, const char *key)

@@ -3,6 +3,8 @@
  * another was found. */
 #include "base/json_fields.h"
 
+#include "base/nearest.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,15 +86,6 @@ void eff_json_read_text(eff_json_reader *r, const char *key, char *out, size_t s
         memcpy(out, json_string_value(v), n + 1);
 }
 
-void eff_json_name_list(char *buf, size_t size, const char *const *names, int n)
-{
-    buf[0] = '\0';
-    for (int i = 0; i < n; i++) {
-        const size_t len = strlen(buf);
-        snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
-    }
-}
-
 int eff_json_read_choice(eff_json_reader *r, const char *key, const char *const *names, int n, int if_absent)
 {
     const json_t *const v = eff_json_find(r, key);
@@ -105,7 +98,7 @@ int eff_json_read_choice(eff_json_reader *r, const char *key, const char *const 
     for (int i = 0; i < n; i++)
         if (strcmp(s, names[i]) == 0) return i;
     char list[96];
-    eff_json_name_list(list, sizeof list, names, n);
+    eff_name_list(list, sizeof list, names, n);
     r->status = eff_fail(r->err, EFF_EFORMAT, "%s%s: expected %s, found '%.40s'", r->at, key, list, s);
     return if_absent;
 }

@@ -38,7 +38,4 @@ int eff_json_read_choice(eff_json_reader *r, const char *key, const char *const 
 /** The integer v, or nothing when it is NULL; called `key` in messages. */
 void eff_json_take_int(eff_json_reader *r, const char *key, const json_t *v, int *out);
 
-/** "a, b or c" of n names, cut to size. */
-void eff_json_name_list(char *buf, size_t size, const char *const *names, int n);
-
 #endif

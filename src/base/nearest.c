@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,4 +76,13 @@ EFF_API const char *eff_nearest_name(const char *name, const char *const *candid
         }
     }
     return best_distance <= eff_name_near(name) ? best : NULL;
+}
+
+void eff_name_list(char *buf, size_t size, const char *const *names, int n)
+{
+    buf[0] = '\0';
+    for (int i = 0; i < n; i++) {
+        const size_t len = strlen(buf);
+        snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", names[i]);
+    }
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far two names are apart, for "did you mean". */
+/* Names in messages: how far two are apart, for "did you mean", and what there is to choose from. */
 #ifndef EFF_BASE_NEAREST_H
 #define EFF_BASE_NEAREST_H
+
+#include <stddef.h>
 
 enum { EFF_NAME_EDIT = 100 }; /* distance that one inserted, dropped or swapped letter adds */
 
@@ -11,5 +13,8 @@ int eff_name_distance(const char *a, const char *b);
 
 /** Largest distance at which `name` still counts as a slip of the pen. */
 int eff_name_near(const char *name);
+
+/** "a, b or c" of n names, cut to size. */
+void eff_name_list(char *buf, size_t size, const char *const *names, int n);
 
 #endif

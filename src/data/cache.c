@@ -21,8 +21,8 @@ struct eff_cache {
     const eff_sample *sample;
     size_t n, keep; /* images; of them the first that are kept */
     eff_cache_opts o;
-    bool as_u8;
-    float value[3][256]; /* of each 8-bit value, normalised */
+    bool as_u8;          /* prepared images as the 8-bit values they are made from; TensorFlow's filters do not round */
+    float value[3][256]; /* of each 8-bit value, normalised as eff_preprocess_normalise() does */
     void **slot;         /* eff_image, uint8_t or float, as the options say; [keep] */
     size_t images, bytes;
     pthread_mutex_t lock; /* of slot, images and bytes */
@@ -44,12 +44,22 @@ static size_t size_of(const eff_cache *c, size_t i)
     return (size_t)((s->width + by - 1) / by) * (size_t)((s->height + by - 1) / by) * 3;
 }
 
+/* A cache without slots that knows what it will keep. @return bytes of that */
+static size_t plan(eff_cache *c, const eff_dataset *d, eff_part part, const eff_cache_opts *o)
+{
+    *c = (eff_cache){ .sample = d->sample + d->first[part],
+                      .n = d->first[part + 1] - d->first[part],
+                      .o = *o,
+                      .as_u8 = o->rule.filter <= EFF_FILTER_LANCZOS };
+    size_t left = o->bytes;
+    for (; c->keep < c->n && size_of(c, c->keep) <= left; c->keep++) left -= size_of(c, c->keep);
+    return o->bytes - left;
+}
+
 void eff_cache_forecast(const eff_dataset *d, eff_part part, const eff_cache_opts *o, size_t *images, size_t *bytes)
 {
-    eff_cache c = { .sample = d->sample + d->first[part], .n = d->first[part + 1] - d->first[part], .o = *o };
-    c.as_u8 = o->rule.filter <= EFF_FILTER_LANCZOS;
-    *bytes = 0;
-    for (size_t i = 0; i < c.n && size_of(&c, i) <= o->bytes - *bytes; i++, c.keep++) *bytes += size_of(&c, i);
+    eff_cache c;
+    *bytes = plan(&c, d, part, o);
     *images = c.keep;
 }
 
@@ -59,17 +69,14 @@ eff_status eff_cache_create(eff_cache **out, const eff_dataset *d, eff_part part
     *out = NULL;
     eff_cache *const c = eff_calloc(1, sizeof *c);
     if (!c) return eff_fail_memory(err, sizeof *c);
-    c->sample = d->sample + d->first[part];
-    c->n = d->first[part + 1] - d->first[part];
-    c->o = *o;
-    c->as_u8 = o->rule.filter <= EFF_FILTER_LANCZOS; /* TensorFlow's filters do not round */
+    plan(c, d, part, o);
     for (int ch = 0; ch < 3; ch++)
         for (int v = 0; v < 256; v++) c->value[ch][v] = ((float)v - o->rule.mean[ch]) / o->rule.std[ch];
-    for (size_t left = o->bytes; c->keep < c->n && size_of(c, c->keep) <= left; c->keep++) left -= size_of(c, c->keep);
     c->slot = eff_calloc(c->keep, sizeof *c->slot);
     if (!c->slot) {
+        const size_t bytes = c->keep * sizeof *c->slot;
         eff_free(c);
-        return eff_fail_memory(err, d->n * sizeof *c->slot);
+        return eff_fail_memory(err, bytes);
     }
     pthread_mutex_init(&c->lock, NULL);
     *out = c;
@@ -161,18 +168,11 @@ static bool pack(const eff_cache *c, uint8_t *to, const float *x)
     return true;
 }
 
-static void unpack(const eff_cache *c, float *x, const uint8_t *from)
-{
-    const size_t n = prepared_values(c);
-    for (size_t k = 0; k < n; k += 3)
-        for (size_t ch = 0; ch < 3; ch++) x[k + ch] = c->value[ch][from[k + ch]];
-}
-
 eff_status eff_cache_prepared(eff_cache *c, size_t i, float *x, eff_error *err)
 {
     const size_t bytes = c->o.prepared ? size_of(c, i) : 0;
     const void *const kept = look(c, i);
-    if (kept && c->as_u8) unpack(c, x, kept);
+    if (kept && c->as_u8) eff_preprocess_normalise(x, kept, prepared_values(c) / 3, &c->o.rule);
     if (kept && !c->as_u8) memcpy(x, kept, bytes);
     if (kept) return EFF_OK;
     const eff_status s = eff_preprocess_file(c->sample[i].path, &c->o.rule, x, err);

@@ -264,6 +264,17 @@ size_t eff_dataset_class_count(const eff_dataset *d, eff_part part, int c)
                                                      : 0;
 }
 
+void eff_dataset_class_range(const eff_dataset *d, eff_part part, int *least, int *most)
+{
+    *least = (int)eff_dataset_count(d, part);
+    *most = 0;
+    for (int c = 0; c < d->classes; c++) {
+        const int n = (int)eff_dataset_class_count(d, part, c);
+        if (n < *least) *least = n;
+        if (n > *most) *most = n;
+    }
+}
+
 eff_item eff_dataset_item(const eff_dataset *d, eff_part part, size_t i)
 {
     if (i >= eff_dataset_count(d, part)) return (eff_item){ .label = -1 };

@@ -56,6 +56,9 @@ struct eff_dataset {
     uint64_t fingerprint;
 };
 
+/** Images of the smallest and the largest class of a part. */
+void eff_dataset_class_range(const eff_dataset *d, eff_part part, int *least, int *most);
+
 /** Text that lives as long as the set; NULL when memory ends. */
 const char *eff_dataset_keep(eff_dataset *d, const char *text, size_t n);
 /** The same, as printf; no longer than a few hundred bytes beside its arguments. */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "data/loader.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -16,13 +17,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     SLOTS = EFF_LOADER_BATCHES, /* a batch of large photographs does not hold up the next step */
-    WORKER_NICE =
-        10 /* beside the trainer a worker gets a tenth of a CPU, and all of one that the trainer leaves alone */
+    WORKER_NICE = 10 /* beside the trainer it gets a tenth of a CPU, and all of one that the trainer leaves alone */
 };
 
 #define STREAM_ORDER ((uint64_t)0x6f726472 << 32) /* the epoch goes below */
@@ -66,18 +65,13 @@ struct eff_loader {
 
 /* -------------------------------------------------------------------------------------------------- planning */
 
-/* Fisher-Yates by counters: an order is a function of seed and epoch. */
 static void make_order(eff_loader *l, uint32_t epoch)
 {
     if (l->has_order && (l->order_epoch == epoch || !l->o.shuffle)) return;
-    for (size_t i = 0; i < l->count; i++) l->order[i] = i;
-    for (size_t i = l->count - 1; l->o.shuffle && i > 0; i--) {
-        const uint64_t bits = eff_rng_bits(l->o.seed, STREAM_ORDER | epoch, i);
-        const size_t j = (size_t)(((unsigned __int128)bits * (i + 1)) >> 64);
-        const size_t t = l->order[i];
-        l->order[i] = l->order[j];
-        l->order[j] = t;
-    }
+    if (l->o.shuffle)
+        eff_rng_order(l->order, l->count, l->o.seed, STREAM_ORDER | epoch);
+    else
+        for (size_t i = 0; i < l->count; i++) l->order[i] = i;
     l->order_epoch = epoch;
     l->has_order = true;
 }
@@ -298,13 +292,6 @@ void eff_loader_seek(eff_loader *l, uint32_t epoch, long step)
     pthread_mutex_unlock(&l->lock);
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* One line that names the file, with room left for the reason. */
 static eff_status report(const eff_loader *l, const slot *s, eff_error *err)
 {
@@ -324,7 +311,7 @@ eff_status eff_loader_next(eff_loader *l, eff_batch *out, eff_error *err)
         pthread_cond_broadcast(&l->work);
     }
     slot *const s = &l->slot[l->head];
-    const double since = seconds();
+    const double since = eff_clock();
     while (s->finished < s->n) pthread_cond_wait(&l->ready, &l->lock);
     if (s->first_bad >= 0) {
         status = report(l, s, err); /* and again if it is asked again: nothing is skipped */
@@ -335,7 +322,7 @@ eff_status eff_loader_next(eff_loader *l, eff_batch *out, eff_error *err)
                             .n = s->n,
                             .epoch = s->epoch,
                             .step = s->step,
-                            .waited = seconds() - since };
+                            .waited = eff_clock() - since };
         l->head = (l->head + 1) % SLOTS;
         l->handed = true;
     }

@@ -2,10 +2,12 @@
 /* What a model's answers on labelled images are worth: accuracy with intervals, loss, calibration, confusion. Sums are
  * kept in double and in the order the images come, so the same answers give the same figures to the bit. Ties go to the
  * lower index everywhere, and a score that is not a number ranks below every number. */
-#include <effnet/eval.h>
+#include "data/metrics.h"
 
 #include "base/error.h"
 #include "base/mem.h"
+
+#include <effnet/eval.h>
 
 #include <math.h>
 #include <stdbool.h>
@@ -60,6 +62,12 @@ static double log_sum_exp(const float *v, int n, double t, double *max)
     *max = m;
     for (int i = 0; i < n; i++) sum += exp(v[i] / t - m);
     return m + log(sum);
+}
+
+double eff_log_loss(const float *logits, int classes, int label)
+{
+    double max;
+    return log_sum_exp(logits, classes, 1, &max) - logits[label];
 }
 
 void eff_softmax_at(const float *logits, int n, double temperature, float *prob)

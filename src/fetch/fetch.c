@@ -59,22 +59,6 @@ EFF_API void eff_fetch_opts_init(eff_fetch_opts *o)
     *o = (eff_fetch_opts){ .connect_seconds = 20, .stall_seconds = 30, .largest = (uint64_t)4 << 30 };
 }
 
-static eff_status make_folders(const char *dir, eff_error *err)
-{
-    char path[PATHS];
-    snprintf(path, sizeof path, "%s", dir);
-    for (char *p = path + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return eff_fail(err, EFF_EIO, "the folder '%.180s' cannot be made: %s", path, strerror(errno));
-        *p = '/';
-    }
-    const eff_status s = eff_make_folder(path, err);
-    if (s != EFF_OK) eff_error_prefix(err, "the folder '%.180s'", dir);
-    return s;
-}
-
 /* ------------------------------------------------------------------------------------------- what is there */
 
 static int tick(void *own, uint64_t done)
@@ -357,7 +341,7 @@ EFF_API eff_status eff_fetch(const eff_weights *w, const eff_fetch_opts *o, eff_
                      "from where %s lies",
                      w->name, w->url + strlen(EFF_PACKAGE));
     if (s == EFF_OK && !there) {
-        s = make_folders(j->folder, err);
+        s = eff_make_folders(j->folder, err);
         if (s == EFF_OK) s = lock_part(j, err);
         if (s == EFF_OK) s = fetch_locked(j, err);
         unlock_part(j);

@@ -394,7 +394,7 @@ EFF_API void eff_checkpoint_close(eff_checkpoint *c)
     if (c->close) c->close(c);
     for (size_t i = 0; i < c->count; i++) eff_free(c->tensor[i].name);
     eff_free(c->tensor);
-    eff_free(c->effnet_json);
+    eff_free(c->metadata);
     eff_free(c->arch_hint);
     eff_free(c->note);
     eff_free(c->graph);

@@ -34,7 +34,7 @@ struct eff_checkpoint {
     const char *format;           /* "safetensors", "pytorch-zip", "pytorch-legacy", "tensorflow-bundle", "keras", "keras-h5", "onnx" */
     size_t count, capacity, name_bytes;
     eff_tensor *tensor;
-    char *effnet_json;            /* safetensors: __metadata__["effnet"], or NULL                            */
+    char *metadata;               /* safetensors: the text that __metadata__ has under the key asked for, or NULL */
     char *arch_hint;              /* a name such as "tf_efficientnet_b0" that the file carries, or NULL      */
     char *note;                   /* what was chosen for a view (unwrap.h), or made of what the file says    */
     char *graph;                  /* of an ONNX file, as onnx_stream.h has it, or NULL                       */

@@ -142,12 +142,6 @@ static eff_status claim_architecture(eff_claim *claim, eff_table *t, bool *keep_
     return EFF_OK;
 }
 
-static eff_status set_family(eff_model *m, eff_family f, eff_error *err)
-{
-    m->meta.family = eff_strdup(eff_family_name(f));
-    return m->meta.family ? EFF_OK : eff_fail_memory(err, 16);
-}
-
 static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_model_opts *o, eff_error *err)
 {
     eff_table named;
@@ -170,7 +164,7 @@ static eff_status load_foreign(eff_model **out, const eff_index *x, const eff_mo
     r.table.width_px = p.width;
     eff_status s = check_classes(o, &r.table, err);
     if (s == EFF_OK) s = eff_model_new(out, &r.table, err);
-    if (s == EFF_OK) s = set_family(*out, r.family, err);
+    if (s == EFF_OK) s = eff_copy_text(&(*out)->meta.family, eff_family_name(r.family), err);
     if (s == EFF_OK) s = eff_weights_read(*out, x, &r.fit, err);
     if (s == EFF_OK) {
         (*out)->meta.preprocess = p;
@@ -196,10 +190,7 @@ static eff_status check_claims(const eff_model *m, const eff_model_opts *o, eff_
     if (!named.classes) named.classes = m->table.classes;
     eff_graph *g = NULL;
     TRY(eff_graph_build(&g, &named, 0, 0, err));
-    bool same = g->nparams == m->graph->nparams;
-    for (int i = 0; same && i < g->nparams; i++)
-        same = strcmp(g->param[i].name, m->graph->param[i].name) == 0 &&
-               memcmp(g->param[i].dim, m->graph->param[i].dim, sizeof g->param[i].dim) == 0;
+    const bool same = eff_graph_same_params(g, m->graph);
     eff_graph_free(g);
     return same ? EFF_OK
                 : eff_fail(err, EFF_EARG, "%.80s is not the model file's network, %s", o->architecture, m->table.name);
@@ -210,7 +201,7 @@ static eff_status load_own(eff_model **out, const eff_index *x, const eff_model_
     eff_table t;
     json_t *root;
     eff_fit fit = { 0 };
-    TRY(eff_modelfile_parse(&root, x->file->effnet_json, err));
+    TRY(eff_modelfile_parse(&root, x->file->metadata, err));
     eff_status s = eff_modelfile_table(&t, root, err);
     if (s == EFF_OK && o->height) t.height = o->height;
     if (s == EFF_OK && o->width) t.width_px = o->width;
@@ -233,10 +224,10 @@ static eff_status load_checkpoint(eff_model **out, const eff_checkpoint *c, cons
     eff_index x;
     eff_error bad = { 0 };
     eff_checkpoint *view = NULL;
-    if (!c->effnet_json) TRY(eff_unwrap(&view, c, o->channels, err));
+    if (!c->metadata) TRY(eff_unwrap(&view, c, o->channels, err));
     eff_status s = eff_index_build(&x, view ? view : c, err);
     if (s == EFF_OK) {
-        s = c->effnet_json ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
+        s = c->metadata ? load_own(out, &x, o, err) : load_foreign(out, &x, o, err);
         eff_index_free(&x);
     }
     eff_checkpoint_close(view);

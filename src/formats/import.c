@@ -104,14 +104,14 @@ eff_status eff_import_receive(eff_checkpoint *c, int fd, uint64_t size, eff_erro
     c->fd = fd;
     if (c->bytes < size) c->bytes = size; /* it was compressed; now every tensor has its own bytes */
     eff_status s = eff_safetensors_open(c, size, EFF_IMPORT_KEY, err);
-    if (s == EFF_OK && !c->effnet_json) s = eff_fail(err, EFF_EFORMAT, "metadata without " EFF_IMPORT_KEY);
-    if (s == EFF_OK && strlen(c->effnet_json) > (size_t)2 * EFF_IMPORT_MOST_TEXT)
+    if (s == EFF_OK && !c->metadata) s = eff_fail(err, EFF_EFORMAT, "metadata without " EFF_IMPORT_KEY);
+    if (s == EFF_OK && strlen(c->metadata) > (size_t)2 * EFF_IMPORT_MOST_TEXT)
         s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected less than %d bytes", 2 * EFF_IMPORT_MOST_TEXT);
-    if (s == EFF_OK) s = eff_json_parse(&root, c->effnet_json, strlen(c->effnet_json), EFF_IMPORT_KEY, err);
+    if (s == EFF_OK) s = eff_json_parse(&root, c->metadata, strlen(c->metadata), EFF_IMPORT_KEY, err);
     if (s == EFF_OK && !json_is_object(root)) s = eff_fail(err, EFF_EFORMAT, EFF_IMPORT_KEY ": expected an object");
     if (s == EFF_OK) s = take_words(c, root, err);
-    eff_free(c->effnet_json); /* not a model file */
-    c->effnet_json = NULL;
+    eff_free(c->metadata); /* not a model file */
+    c->metadata = NULL;
     json_decref(root);
     if (s == EFF_EFORMAT || s == EFF_EUNSUPPORTED) eff_error_prefix(err, "the import worker sent no sound stream");
     return s;

@@ -400,7 +400,7 @@ eff_status eff_modelfile_save(const eff_model *m, const char *path, bool tensors
         for (int i = 0; i < q->ndim; i++) t[p].dim[i] = q->dim[i];
     }
     if (!tensors_only) s = eff_modelfile_text(&text, m, err);
-    const eff_st_meta meta[] = { { "format", "pt" }, { "effnet", text } };
+    const eff_st_meta meta[] = { { "format", "pt" }, { EFF_MODELFILE_KEY, text } };
     if (s == EFF_OK) s = eff_safetensors_save(path, t, (size_t)g->nparams, meta, tensors_only ? 1 : 2, err);
     eff_free(text);
     eff_free(t);

@@ -17,13 +17,8 @@ static bool same_network(const eff_table *a, const eff_table *b)
         a->stem_stride != b->stem_stride || a->stem_pool != b->stem_pool || a->head_channels != b->head_channels ||
         a->act != b->act)
         return false;
-    for (int i = 0; i < a->nstages; i++) {
-        const eff_stage *s = &a->stage[i], *r = &b->stage[i];
-        if (s->op != r->op || s->kernel != r->kernel || s->stride != r->stride || s->expand != r->expand ||
-            s->channels != r->channels || s->repeats != r->repeats || s->se != r->se || s->act != r->act ||
-            s->skip != r->skip || s->expand_from != r->expand_from)
-            return false;
-    }
+    for (int i = 0; i < a->nstages; i++)
+        if (!eff_stage_same(&a->stage[i], &b->stage[i])) return false;
     return true;
 }
 

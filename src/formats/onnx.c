@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "formats/modelfile.h"
 #include "formats/onnx_wire.h"
+#include "formats/safetensors.h"
 #include "image/preprocess.h"
 
 #include <assert.h>
@@ -369,7 +370,7 @@ static eff_status add_all_metadata(writer *w, bool with_preprocess, eff_error *e
     eff_status s = add_list(w, "class_names", meta->class_names, w->m->table.classes, err);
     if (s == EFF_OK) s = add_list(w, "class_ids", meta->class_ids, w->m->table.classes, err);
     if (s == EFF_OK) s = eff_modelfile_text(&text, w->m, err);
-    add_metadata(w, "effnet", text);
+    add_metadata(w, EFF_MODELFILE_KEY, text);
     eff_free(text);
     return s;
 }

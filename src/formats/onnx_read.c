@@ -132,7 +132,7 @@ static eff_status add_dim(eff_onnx_shape *s, uint64_t v, const reader *r, eff_sl
 }
 
 /* One number, or a packed list of them. */
-static eff_status add_dims(eff_onnx_shape *s, const eff_field *f, const reader *r, eff_slice name)
+static eff_status add_dims(eff_onnx_shape *s, const eff_wire_field *f, const reader *r, eff_slice name)
 {
     uint64_t v;
     if (f->type == EFF_WIRE_NUMBER) return add_dim(s, f->value, r, name);
@@ -163,7 +163,7 @@ static eff_status read_tensor(reader *r, eff_slice rest)
 {
     eff_onnx_tensor t = { 0 };
     eff_slice name = { 0 };
-    eff_field f;
+    eff_wire_field f;
     while (eff_wire_next(&rest, &f)) {
         if (f.number == 1)
             TRY(add_dims(&t.shape, &f, r, name));
@@ -201,7 +201,7 @@ static eff_status add_int(eff_onnx_attribute *a, uint64_t v, const reader *r)
 static eff_status read_attribute(reader *r, eff_slice rest)
 {
     eff_onnx_attribute a = { 0 };
-    eff_field f;
+    eff_wire_field f;
     uint64_t v;
     while (eff_wire_next(&rest, &f)) {
         if (f.number == 1)
@@ -243,7 +243,7 @@ static eff_status read_input(reader *r, eff_onnx_node *n, eff_slice name)
 static eff_status read_node(reader *r, eff_slice rest)
 {
     eff_onnx_node n = { .out = -1, .attributes = (int)r->g->nattributes };
-    eff_field f;
+    eff_wire_field f;
     if (r->g->nattributes > INT32_MAX) return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: too many attributes");
     while (eff_wire_next(&rest, &f)) {
         if (f.number == 1)
@@ -274,7 +274,7 @@ static eff_status read_node(reader *r, eff_slice rest)
 
 static eff_status read_dim(eff_onnx_shape *s, eff_slice rest, const reader *r, eff_slice name)
 {
-    eff_field f;
+    eff_wire_field f;
     uint64_t v = 0;
     bool fixed = false;
     while (eff_wire_next(&rest, &f))
@@ -291,7 +291,7 @@ static eff_status read_dim(eff_onnx_shape *s, eff_slice rest, const reader *r, e
 /* TypeProto.Tensor within TypeProto. */
 static eff_status read_type(eff_onnx_shape *s, eff_slice type, const reader *r, eff_slice name)
 {
-    eff_field t, e, d;
+    eff_wire_field t, e, d;
     while (eff_wire_next(&type, &t)) {
         if (t.number != 1 || t.type != EFF_WIRE_BYTES)
             return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: %.*s is no tensor", SHOWN(name));
@@ -308,7 +308,7 @@ static eff_status read_type(eff_onnx_shape *s, eff_slice type, const reader *r, 
 
 static eff_status read_value(eff_slice *name, eff_onnx_shape *s, eff_slice rest, const reader *r)
 {
-    eff_field f;
+    eff_wire_field f;
     eff_slice type = { 0 };
     *name = (eff_slice){ 0 };
     *s = (eff_onnx_shape){ 0 };
@@ -329,7 +329,7 @@ static eff_status read_graph(reader *r, eff_slice graph)
     eff_onnx *const g = r->g;
     for (int pass = 0; pass < 4; pass++) {
         eff_slice rest = graph;
-        eff_field f;
+        eff_wire_field f;
         while (eff_wire_next(&rest, &f)) {
             if (f.number == 15 || f.number == 14) /* sparse weights, quantisation */
                 return eff_fail(r->err, EFF_EUNSUPPORTED, "ONNX: sparse or quantised tensors are not read");
@@ -363,7 +363,7 @@ static eff_status read_graph(reader *r, eff_slice graph)
 
 static eff_status read_opset(reader *r, eff_slice rest)
 {
-    eff_field f;
+    eff_wire_field f;
     int64_t version = 0;
     bool standard = true;
     while (eff_wire_next(&rest, &f)) {
@@ -378,7 +378,7 @@ static eff_status read_opset(reader *r, eff_slice rest)
 static eff_status read_model(reader *r, eff_slice rest)
 {
     eff_slice graph = { 0 };
-    eff_field f;
+    eff_wire_field f;
     const bool any = rest.n > 0;
     while (eff_wire_next(&rest, &f)) {
         if (f.number == 1 && f.type == EFF_WIRE_NUMBER) r->g->ir = (int64_t)f.value;

@@ -122,11 +122,11 @@ static bool take_bytes(eff_slice *rest, size_t n, eff_slice *out)
     return true;
 }
 
-static bool take_field(eff_slice *rest, eff_field *f)
+static bool take_field(eff_slice *rest, eff_wire_field *f)
 {
     uint64_t tag, n;
     if (!eff_wire_take_number(rest, &tag) || tag >> 3 == 0 || tag >> 3 > MAX_FIELD) return false;
-    *f = (eff_field){ .number = (int)(tag >> 3), .type = (eff_wire_type)(tag & 7) };
+    *f = (eff_wire_field){ .number = (int)(tag >> 3), .type = (eff_wire_type)(tag & 7) };
     switch (tag & 7) {
     case EFF_WIRE_NUMBER: return eff_wire_take_number(rest, &f->value);
     case EFF_WIRE_BYTES:
@@ -142,7 +142,7 @@ static bool take_field(eff_slice *rest, eff_field *f)
     }
 }
 
-bool eff_wire_next(eff_slice *rest, eff_field *f)
+bool eff_wire_next(eff_slice *rest, eff_wire_field *f)
 {
     if (!rest->n) return false;
     if (take_field(rest, f)) return true;

@@ -38,15 +38,15 @@ typedef struct eff_slice { /* borrowed bytes */
 
 typedef enum eff_wire_type { EFF_WIRE_NUMBER = 0, EFF_WIRE_64 = 1, EFF_WIRE_BYTES = 2, EFF_WIRE_32 = 5 } eff_wire_type;
 
-typedef struct eff_field {
+typedef struct eff_wire_field {
     int number;
     eff_wire_type type;
     uint64_t value;  /* NUMBER, and the bits of 32 and 64 */
     eff_slice bytes; /* BYTES                             */
-} eff_field;
+} eff_wire_field;
 
 /** Take the next field off *rest. False at its end, and with *rest->p NULL where the bytes are no field. */
-bool eff_wire_next(eff_slice *rest, eff_field *f);
+bool eff_wire_next(eff_slice *rest, eff_wire_field *f);
 
 /** Take a number off *rest, as packed fields hold them one after another; false where there is none. */
 bool eff_wire_take_number(eff_slice *rest, uint64_t *v);

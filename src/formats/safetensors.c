@@ -193,8 +193,8 @@ static eff_status parse_metadata(eff_checkpoint *c, const json_t *meta, const ch
                             type_name(json_object_iter_value(it)));
     const json_t *const own = json_object_get(meta, key);
     if (!own) return EFF_OK;
-    c->effnet_json = eff_strdup(json_string_value(own));
-    return c->effnet_json ? EFF_OK : eff_fail_memory(err, json_string_length(own));
+    c->metadata = eff_strdup(json_string_value(own));
+    return c->metadata ? EFF_OK : eff_fail_memory(err, json_string_length(own));
 }
 
 static int by_place(const void *pa, const void *pb)

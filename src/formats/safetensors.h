@@ -9,7 +9,7 @@
 
 #define EFF_MODELFILE_KEY "effnet" /* in the metadata of a model file */
 
-/** Fill `c` (its fd set) from a safetensors file of `size` bytes; c->effnet_json is what its metadata have under `key`. On
+/** Fill `c` (its fd set) from a safetensors file of `size` bytes; c->metadata is what its metadata have under `key`. On
  * failure the caller closes `c`. */
 eff_status eff_safetensors_open(eff_checkpoint *c, uint64_t size, const char *key, eff_error *err);
 

@@ -11,11 +11,6 @@
 
 /* -------------------------------------------------------------------------------------- what fits together */
 
-static bool same_param(const eff_param *p, const eff_param *q)
-{
-    return strcmp(p->name, q->name) == 0 && memcmp(p->dim, q->dim, sizeof p->dim) == 0;
-}
-
 /* Whether two nodes compute the same; how often training drops them does not matter. */
 static bool same_node(const eff_node *p, const eff_node *q)
 {
@@ -24,13 +19,6 @@ static bool same_node(const eff_node *p, const eff_node *q)
            p->pad_bottom == q->pad_bottom && p->pad_right == q->pad_right && p->act == q->act &&
            p->squeeze == q->squeeze && p->eps == q->eps && memcmp(p->in, q->in, sizeof p->in) == 0 &&
            memcmp(p->param, q->param, sizeof p->param) == 0;
-}
-
-static bool same_parameters(const eff_graph *a, const eff_graph *b)
-{
-    bool same = a->nparams == b->nparams;
-    for (int i = 0; same && i < a->nparams; i++) same = same_param(&a->param[i], &b->param[i]);
-    return same;
 }
 
 static bool same_nodes(const eff_graph *a, const eff_graph *b)
@@ -43,7 +31,7 @@ static bool same_nodes(const eff_graph *a, const eff_graph *b)
 static eff_status check_architecture(const eff_model *a, const eff_model *b, eff_error *err)
 {
     const eff_table *s = &a->table, *t = &b->table;
-    if (!same_parameters(a->graph, b->graph))
+    if (!eff_graph_same_params(a->graph, b->graph))
         return eff_fail(err, EFF_EARG, "architecture: expected %s as in the first, found %s", s->name,
                         strcmp(s->name, t->name) ? t->name : "other tensors under that name");
     if (s->height != t->height || s->width_px != t->width_px)

@@ -328,6 +328,16 @@ fail:
     return s;
 }
 
+bool eff_graph_same_params(const eff_graph *a, const eff_graph *b)
+{
+    if (a->nparams != b->nparams) return false;
+    for (int i = 0; i < a->nparams; i++) {
+        const eff_param *const p = &a->param[i], *const q = &b->param[i];
+        if (strcmp(p->name, q->name) != 0 || memcmp(p->dim, q->dim, sizeof p->dim) != 0) return false;
+    }
+    return true;
+}
+
 void eff_graph_free(eff_graph *g)
 {
     if (!g) return;

@@ -6,6 +6,7 @@
 
 #include "model/table.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum eff_node_op {
@@ -63,6 +64,9 @@ typedef struct eff_graph {
 eff_status eff_graph_build(eff_graph **out, const eff_table *t, int height, int width, eff_error *err);
 void eff_graph_free(eff_graph *g);
 
+/** Whether two graphs have the same parameters: names and shapes, in this order. */
+bool eff_graph_same_params(const eff_graph *a, const eff_graph *b);
+
 /** Number of the parameter called `name`, or -1. */
 int eff_graph_find_param(const eff_graph *g, const char *name);
 
@@ -77,5 +81,6 @@ static inline int eff_graph_features(const eff_graph *g)
 }
 
 static inline int eff_param_is_buffer(eff_param_kind k) { return k == EFF_PARAM_BN_MEAN || k == EFF_PARAM_BN_VAR; }
+static inline int eff_param_is_classifier(eff_param_kind k) { return k == EFF_PARAM_FC_WEIGHT || k == EFF_PARAM_FC_BIAS; }
 
 #endif

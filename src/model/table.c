@@ -57,6 +57,20 @@ int eff_round_repeats(int repeats, double depth)
     return want < (double)(1 << 30) ? (int)want : 1 << 30;
 }
 
+int eff_table_stride(const eff_table *t)
+{
+    int stride = t->stem_stride * (t->stem_pool ? 2 : 1);
+    for (int i = 0; i < t->nstages; i++) stride *= t->stage[i].stride;
+    return stride;
+}
+
+bool eff_stage_same(const eff_stage *a, const eff_stage *b)
+{
+    return a->op == b->op && a->kernel == b->kernel && a->stride == b->stride && a->expand == b->expand &&
+           a->channels == b->channels && a->repeats == b->repeats && a->se == b->se && a->act == b->act &&
+           a->skip == b->skip && a->expand_from == b->expand_from;
+}
+
 int eff_stage_mid(const eff_stage *s, int in)
 {
     if (s->op == EFF_OP_BOTTLENECK) return (int)lround(s->channels / s->expand);

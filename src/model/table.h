@@ -88,6 +88,11 @@ void eff_table_round_channels(eff_table *t, double width);
 /** Repeats of `base`, with as many stages, times `depth` where they are not fixed. The result is not checked. */
 void eff_table_scale_repeats(eff_table *t, const eff_table *base, double depth);
 
+/** The product of the strides: an input side below it leaves the last stage a single pixel from the start. */
+int eff_table_stride(const eff_table *t);
+
+/** Whether two stages are built alike; what only scaling asks for does not matter. */
+bool eff_stage_same(const eff_stage *a, const eff_stage *b);
 /** Channels between a block's convolutions when its input has `in` (a bottleneck's follow from its output). */
 int eff_stage_mid(const eff_stage *s, int in);
 /** Channels between the two layers of a block's squeeze-and-excitation, 0 where it has none. */

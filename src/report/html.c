@@ -117,3 +117,34 @@ void eff_html_table(eff_text *t, const char *const *head, int n)
     }
     eff_text_put(t, "</tr></thead><tbody>\n");
 }
+
+void eff_html_table_end(eff_text *t) { eff_text_put(t, "</tbody></table></div>\n"); }
+
+void eff_html_facts(eff_text *t) { eff_text_put(t, "<table class=\"facts\"><tbody>\n"); }
+
+void eff_html_fact(eff_text *t, const char *name, const char *value)
+{
+    eff_text_put(t, "<tr><th>");
+    eff_text_escape(t, name);
+    eff_text_put(t, "</th><td>");
+    eff_text_escape(t, value);
+    eff_text_put(t, "</td></tr>\n");
+}
+
+void eff_html_facts_end(eff_text *t) { eff_text_put(t, "</tbody></table>\n"); }
+
+void eff_html_paragraph(eff_text *t, const char *s)
+{
+    eff_text_put(t, "<p>");
+    eff_text_escape(t, s);
+    eff_text_put(t, "</p>\n");
+}
+
+void eff_html_chart(eff_text *t, const char *caption, const eff_svg_lines *c)
+{
+    eff_text_put(t, "<figure><figcaption>");
+    eff_text_escape(t, caption);
+    eff_text_put(t, "</figcaption>");
+    eff_svg_lines_draw(t, c);
+    eff_text_put(t, "</figure>\n");
+}

@@ -137,7 +137,7 @@ static void put_facts(eff_text *t, const eff_report *r)
     bool reasons = false;
     for (size_t i = 0; i < n; i++) reasons = reasons || (r->facts[i].why && *r->facts[i].why);
     eff_html_section(t, "What was done", NULL);
-    eff_text_put(t, "<table class=\"facts\"><tbody>\n");
+    eff_html_facts(t);
     for (size_t i = 0; i < n; i++) {
         eff_text_put(t, "<tr>");
         put_cut(t, "th", r->facts[i].key);
@@ -377,7 +377,7 @@ static void put_class_table(eff_text *t, const eff_report *r, const ranked *list
         put_rate(t, "precision", k->precision, k->precision_lo, k->precision_hi);
         eff_text_put(t, "</tr>\n");
     }
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     put_rest(t, (size_t)of_use, (size_t)shown, "classes, found as often as these or more often, or without images");
     if (of_use < n)
         eff_text_print(t, "<p class=\"mut\">%d class%s had no images here and nothing was taken for them.</p>\n",

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sysmem.h"
+#include "data/dataset.h"
 #include "formats/formats.h"
 
 #include <math.h>
@@ -87,12 +88,7 @@ static eff_status look_at_data(eff_advice *a, eff_error *err)
     s->images = eff_dataset_count(a->d, EFF_PART_TRAIN);
     s->validation = eff_dataset_count(a->d, EFF_PART_VAL);
     s->classes = eff_dataset_classes(a->d);
-    s->least = (int)s->images;
-    for (int c = 0; c < s->classes; c++) {
-        const int n = (int)eff_dataset_class_count(a->d, EFF_PART_TRAIN, c);
-        if (n < s->least) s->least = n;
-        if (n > s->most) s->most = n;
-    }
+    eff_dataset_class_range(a->d, EFF_PART_TRAIN, &s->least, &s->most);
     int *side = eff_malloc(s->images * sizeof *side);
     if (!side) return eff_fail_memory(err, s->images * sizeof *side);
     for (size_t i = 0; i < s->images; i++) {

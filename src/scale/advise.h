@@ -35,14 +35,14 @@ typedef struct eff_situation {
     int n;
 } eff_situation;
 
-typedef struct eff_decision {
+typedef struct eff_advised {
     int order[EFF_ADVISE_MOST]; /* numbers of candidates, the recommended one first                     */
     char reason[EFF_REASONS_MOST][EFF_REASON_LEN];
     int nreasons;
-} eff_decision;
+} eff_advised;
 
 /** Rank the candidates and say why. A candidate with weights always stands before one without. s->n is at least 1. */
-void eff_advise_decide(eff_decision *out, const eff_situation *s);
+void eff_advise_decide(eff_advised *out, const eff_situation *s);
 
 /** What eff_advise() and eff_advice_free() promise, arguments checked. */
 eff_status eff_advise_make(eff_advice **out, const eff_dataset *d, const eff_advise_opts *o, eff_error *err);

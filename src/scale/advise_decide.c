@@ -34,7 +34,7 @@ eff_paired eff_compare_paired(const float *a, const float *b, size_t n)
 
 /* --------------------------------------------------------------------------------------------- helpers */
 
-__attribute__((format(printf, 2, 3))) static void say(eff_decision *d, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void say(eff_advised *d, const char *fmt, ...)
 {
     va_list ap;
     if (d->nreasons == EFF_REASONS_MOST) return;
@@ -152,7 +152,7 @@ static bool before(const eff_candidate *a, const eff_candidate *b)
     return a->v.train_seconds < b->v.train_seconds;
 }
 
-static void sort(eff_decision *d, const eff_situation *s, int first)
+static void sort(eff_advised *d, const eff_situation *s, int first)
 {
     d->order[0] = first;
     int n = 1;
@@ -166,7 +166,7 @@ static void sort(eff_decision *d, const eff_situation *s, int first)
 
 /* --------------------------------------------------------------------------------------------- reasons */
 
-static void say_data(eff_decision *d, const eff_situation *s, const eff_candidate *r)
+static void say_data(eff_advised *d, const eff_situation *s, const eff_candidate *r)
 {
     const double each = (double)s->images / s->classes;
     char spread[48];
@@ -183,7 +183,7 @@ static void say_data(eff_decision *d, const eff_situation *s, const eff_candidat
             s->images, s->classes);
 }
 
-static void say_comparison(eff_decision *d, const eff_situation *s, const eff_candidate *from, const eff_candidate *to,
+static void say_comparison(eff_advised *d, const eff_situation *s, const eff_candidate *from, const eff_candidate *to,
                            const char *what)
 {
     const eff_paired p = eff_compare_paired(from->held, to->held, s->probed);
@@ -212,7 +212,7 @@ static const eff_candidate *neighbour(const eff_situation *s, const eff_candidat
 }
 
 /* What more pixels bring and fewer cost: with the weights chosen, or else with others that were tried. */
-static void say_resolution(eff_decision *d, const eff_situation *s, int chosen)
+static void say_resolution(eff_advised *d, const eff_situation *s, int chosen)
 {
     for (int i = -1; i < s->n; i++) {
         const eff_candidate *const c = &s->c[i < 0 ? chosen : i];
@@ -224,7 +224,7 @@ static void say_resolution(eff_decision *d, const eff_situation *s, int chosen)
     }
 }
 
-static void say_probes(eff_decision *d, const eff_situation *s, int chosen)
+static void say_probes(eff_advised *d, const eff_situation *s, int chosen)
 {
     const eff_candidate *const r = &s->c[chosen], *other = NULL;
     if (s->probed && !r->held)
@@ -238,7 +238,7 @@ static void say_probes(eff_decision *d, const eff_situation *s, int chosen)
     if (other) say_comparison(d, s, other, r, "against the best of the other weights");
 }
 
-static void say_side(eff_decision *d, const eff_situation *s)
+static void say_side(eff_advised *d, const eff_situation *s)
 {
     int larger = 0;
     for (int i = 0; i < s->n; i++) larger += s->c[i].v.enlarges != 0;
@@ -250,7 +250,7 @@ static void say_side(eff_decision *d, const eff_situation *s)
             s->side);
 }
 
-static void say_limits(eff_decision *d, const eff_situation *s, const eff_candidate *r)
+static void say_limits(eff_advised *d, const eff_situation *s, const eff_candidate *r)
 {
     const eff_candidate *heavy = NULL, *slow = NULL;
     char takes[32], most[32];
@@ -278,7 +278,7 @@ static void say_limits(eff_decision *d, const eff_situation *s, const eff_candid
     }
 }
 
-static void say_missing(eff_decision *d, const eff_situation *s, int chosen)
+static void say_missing(eff_advised *d, const eff_situation *s, int chosen)
 {
     char names[160] = "";
     int missing = 0;
@@ -296,7 +296,7 @@ static void say_missing(eff_decision *d, const eff_situation *s, int chosen)
 }
 
 /* Where more pixels or a larger network pay, a network made for more of both would be worth its weights. */
-static void say_larger(eff_decision *d, const eff_situation *s, int chosen, int began)
+static void say_larger(eff_advised *d, const eff_situation *s, int chosen, int began)
 {
     const eff_candidate *const r = &s->c[chosen], *next = NULL;
     if (r->source < 0 || chosen == began || !r->held) return;
@@ -310,7 +310,7 @@ static void say_larger(eff_decision *d, const eff_situation *s, int chosen, int 
             short_name(next), next->v.resolution);
 }
 
-void eff_advise_decide(eff_decision *out, const eff_situation *s)
+void eff_advise_decide(eff_advised *out, const eff_situation *s)
 {
     memset(out, 0, sizeof *out);
     const int began = begin(s), chosen = began >= 0 ? climb(s, began) : from_scratch(s);

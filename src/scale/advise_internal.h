@@ -19,7 +19,7 @@ struct eff_advice {
     eff_candidate c[EFF_ADVISE_MOST];
     int n;
     eff_situation s;
-    eff_decision decision;
+    eff_advised decision;
     size_t *item;          /* [s.probed] training images that classifiers are fitted on */
     double decode_seconds; /* an image, all threads at it                               */
     double fit_seconds;    /* of a run's first classifier, an image                     */

@@ -21,11 +21,11 @@ double eff_student(int df)
 
 static const double *row(const eff_layout *l, int network) { return l->top1 + (size_t)network * (size_t)l->seeds; }
 
-static double mean(const double *v, int n) /* NaN when one is */
+double eff_layout_mean(const eff_layout *l, int network)
 {
     double sum = 0;
-    for (int i = 0; i < n; i++) sum += v[i];
-    return n ? sum / n : NAN;
+    for (int i = 0; i < l->seeds; i++) sum += row(l, network)[i];
+    return l->seeds ? sum / l->seeds : NAN;
 }
 
 eff_spread eff_spread_of(const eff_layout *l)
@@ -33,7 +33,7 @@ eff_spread eff_spread_of(const eff_layout *l)
     eff_spread s = { .paired = NAN, .one = NAN };
     double total = 0, paired = 0, one = 0;
     for (int i = 0; i < l->networks; i++) {
-        const double m = mean(row(l, i), l->seeds);
+        const double m = eff_layout_mean(l, i);
         if (isnan(m)) continue;
         s.complete++;
         total += m;
@@ -43,9 +43,9 @@ eff_spread eff_spread_of(const eff_layout *l)
     for (int j = 0; j < l->seeds; j++) {
         double seed = 0;
         for (int i = 0; i < l->networks; i++)
-            if (!isnan(mean(row(l, i), l->seeds))) seed += row(l, i)[j] / s.complete;
+            if (!isnan(eff_layout_mean(l, i))) seed += row(l, i)[j] / s.complete;
         for (int i = 0; i < l->networks; i++) {
-            const double m = mean(row(l, i), l->seeds);
+            const double m = eff_layout_mean(l, i);
             if (isnan(m)) continue;
             const double r = row(l, i)[j] - m;
             one += r * r;
@@ -67,7 +67,7 @@ static eff_estimate around(double value, double half)
 
 eff_estimate eff_mean_of(const eff_layout *l, const eff_spread *s, int network, int images)
 {
-    const double m = mean(row(l, network), l->seeds);
+    const double m = eff_layout_mean(l, network);
     if (isnan(m)) return (eff_estimate){ NAN, NAN, NAN };
     if (l->seeds == 1) {
         eff_estimate e = { .value = m };
@@ -83,7 +83,7 @@ eff_estimate eff_mean_of(const eff_layout *l, const eff_spread *s, int network, 
 eff_estimate eff_difference(const eff_layout *l, const eff_spread *s, const int *a, const int *b, int n)
 {
     double d = 0;
-    for (int i = 0; i < n; i++) d += (mean(row(l, a[i]), l->seeds) - mean(row(l, b[i]), l->seeds)) / n;
+    for (int i = 0; i < n; i++) d += (eff_layout_mean(l, a[i]) - eff_layout_mean(l, b[i])) / n;
     return around(n ? d : NAN, s->df ? eff_student(s->df) * s->paired * sqrt(2.0 / l->seeds / n) : NAN);
 }
 

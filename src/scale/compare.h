@@ -27,7 +27,10 @@ typedef struct eff_estimate {
     double value, lo, hi; /* NaN where it is not known */
 } eff_estimate;
 
-/** Mean accuracy of a network; where there is one seed only, Wilson's interval for `images`. */
+/** Mean accuracy of a network; NaN while a seed is missing. */
+double eff_layout_mean(const eff_layout *l, int network);
+
+/** The same with its interval; where there is one seed only, Wilson's interval for `images`. */
 eff_estimate eff_mean_of(const eff_layout *l, const eff_spread *s, int network, int images);
 
 /** Mean difference a - b of two networks over the seeds; with lists of n networks each, of the lists' means. */

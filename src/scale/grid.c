@@ -24,8 +24,8 @@ static eff_status check(const eff_grid_opts *o, eff_error *err)
     return EFF_OK;
 }
 
-static eff_status add(eff_grid *g, const eff_table *base, const eff_grid_opts *o, eff_candidate c, uint64_t base_macs,
-                      eff_error *err)
+static eff_status add(eff_grid *g, const eff_table *base, const eff_grid_opts *o, eff_grid_candidate c,
+                      uint64_t base_macs, eff_error *err)
 {
     eff_network n;
     if (g->ncandidates == MOST)
@@ -56,7 +56,7 @@ static eff_status search(eff_grid *g, const eff_table *base, const eff_grid_opts
     for (int i = 0; i <= MOST_STEPS && constant(o, i) <= most; i++)
         for (int j = 0; j <= MOST_STEPS && constant(o, i) * pow(constant(o, j), 2) <= most; j++)
             for (int k = 0; k <= MOST_STEPS; k++) {
-                eff_candidate c = { .alpha = constant(o, i), .beta = constant(o, j), .gamma = constant(o, k) };
+                eff_grid_candidate c = { .alpha = constant(o, i), .beta = constant(o, j), .gamma = constant(o, k) };
                 c.product = c.alpha * c.beta * c.beta * c.gamma * c.gamma;
                 const double off = fabs(c.product - o->target);
                 if (off < fabs(*nearest - o->target)) *nearest = c.product;

@@ -13,14 +13,14 @@ typedef struct eff_grid_opts {
     int multiple; /* of the input's side, pixels                               */
 } eff_grid_opts;
 
-typedef struct eff_candidate {
+typedef struct eff_grid_candidate {
     double alpha, beta, gamma, product;
     double paid; /* MACs over the base's                                    */
     int network; /* that it rounds to                                       */
-} eff_candidate;
+} eff_grid_candidate;
 
 typedef struct eff_grid {
-    eff_candidate *candidate; /* alpha rising, then beta, then gamma                     */
+    eff_grid_candidate *candidate; /* alpha rising, then beta, then gamma                     */
     int ncandidates;
     eff_network *network; /* distinct, in the order in which candidates lead to them */
     bool *kept;           /* [nnetworks] its cost is near enough to the target       */

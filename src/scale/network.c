@@ -10,13 +10,6 @@
 
 enum { HALVINGS = 48, DOUBLINGS = 12 };
 
-int eff_table_stride(const eff_table *t)
-{
-    int stride = t->stem_stride * (t->stem_pool ? 2 : 1);
-    for (int i = 0; i < t->nstages; i++) stride *= t->stage[i].stride;
-    return stride;
-}
-
 static int scaled_side(int side, double by, int multiple)
 {
     const double n = floor(side * by / multiple + 0.5) * multiple;
@@ -55,13 +48,6 @@ eff_status eff_network_make(eff_network *out, const eff_table *base, eff_factors
     return EFF_OK;
 }
 
-static bool same_stage(const eff_stage *a, const eff_stage *b)
-{
-    return a->op == b->op && a->kernel == b->kernel && a->stride == b->stride && a->expand == b->expand &&
-           a->channels == b->channels && a->repeats == b->repeats && a->se == b->se && a->act == b->act &&
-           a->skip == b->skip && a->expand_from == b->expand_from;
-}
-
 bool eff_network_same(const eff_network *a, const eff_network *b)
 {
     const eff_table *const x = &a->table, *const y = &b->table;
@@ -69,7 +55,7 @@ bool eff_network_same(const eff_network *a, const eff_network *b)
         x->width_px != y->width_px || x->stem_channels != y->stem_channels || x->head_channels != y->head_channels)
         return false;
     for (int i = 0; i < x->nstages; i++)
-        if (!same_stage(&x->stage[i], &y->stage[i])) return false;
+        if (!eff_stage_same(&x->stage[i], &y->stage[i])) return false;
     return true; /* what is left does not change when a table is scaled */
 }
 

@@ -47,7 +47,4 @@ eff_status eff_network_compound(eff_network *out, const eff_table *base, eff_dir
 
 bool eff_network_same(const eff_network *a, const eff_network *b);
 
-/** The product of a table's strides: an input side below it leaves the last stage a single pixel from the start. */
-int eff_table_stride(const eff_table *t);
-
 #endif

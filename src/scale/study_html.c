@@ -80,11 +80,7 @@ static void figure(eff_text *t, const char *caption, const eff_svg_series *serie
                               .nseries = n,
                               .log_x = true,
                               .percent = true };
-    eff_text_put(t, "<figure><figcaption>");
-    eff_text_escape(t, caption);
-    eff_text_put(t, "</figcaption>");
-    eff_svg_lines_draw(t, &c);
-    eff_text_put(t, "</figure>\n");
+    eff_html_chart(t, caption, &c);
 }
 
 static bool charts(eff_text *t, const eff_study *s, const json_t *r)
@@ -226,7 +222,7 @@ static void bend_table(eff_text *t, const eff_study *s, const json_t *r)
         eff_html_cell(t, "95 %", b);
         eff_text_put(t, "</tr>\n");
     }
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     eff_html_section_end(t);
 }
 
@@ -245,7 +241,7 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
     for (int k = 0; k < EFF_LINES; k++) point_rows(t, s->line[k].name, at(at(r, "curves"), s->line[k].name));
     for (int k = 0; k < s->nfigure; k++)
         point_rows(t, s->figure[k].name, at(json_array_get(at(r, "figure4"), (size_t)k), "points"));
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     eff_html_section_end(t);
     eff_html_section(t, "Compound against each alone",
                      "Differences are paired over the seeds. Their spread is taken from all networks of the study "
@@ -270,7 +266,7 @@ static void curve_tables(eff_text *t, const eff_study *s, const json_t *r)
         eff_html_cell(t, "so it is", eff_json_text(v, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     eff_html_section_end(t);
 }
 
@@ -316,20 +312,11 @@ static void fit_tables(eff_text *t, const json_t *r)
         eff_html_cell(t, "so the best is", eff_json_text(d, "verdict"));
         eff_text_put(t, "</tr>\n");
     }
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     eff_html_section_end(t);
 }
 
 /* --------------------------------------------------------------------------------------------------- whole */
-
-static void fact(eff_text *t, const char *name, const char *value)
-{
-    eff_text_put(t, "<tr><th>");
-    eff_text_escape(t, name);
-    eff_text_put(t, "</th><td>");
-    eff_text_escape(t, value);
-    eff_text_put(t, "</td></tr>\n");
-}
 
 static void how(eff_text *t, const eff_study *s, const json_t *r)
 {
@@ -337,25 +324,26 @@ static void how(eff_text *t, const eff_study *s, const json_t *r)
     const char *key;
     const json_t *v;
     eff_html_section(t, "How it was done", NULL);
-    eff_text_put(t, "<table class=\"facts\"><tbody>\n");
-    fact(t, "base", eff_json_text(r, "base"));
+    eff_html_facts(t);
+    eff_html_fact(t, "base", eff_json_text(r, "base"));
     snprintf(b, sizeof b, "%s: %d classes, %d training and %d validation images, fingerprint %s",
              eff_json_text(r, "data"), s->base.classes, s->images, s->scored, s->print);
-    fact(t, "images", b);
+    eff_html_fact(t, "images", b);
     eff_amount_span(spent, sizeof spent, s->spent);
     snprintf(b, sizeof b, "%d of %d trials in %s of training and scoring, kernels %s", s->finished, s->trials, spent,
              s->level);
-    fact(t, "cost", b);
+    eff_html_fact(t, "cost", b);
     snprintf(b, sizeof b, "%d for each network, from %s on, the same for all", s->o.repeats,
              eff_json_text(r, "first_seed"));
-    fact(t, "seeds", b);
-    if (s->cuts[0]) fact(t, "cut to the time", s->cuts);
-    fact(t, "validation",
-         "the last weights, once, at the end: nothing is picked by the validation images. The intervals tell what "
-         "other seeds "
-         "would change, on these images.");
-    json_object_foreach((json_t *)at(r, "recipe"), key, v) fact(t, key, json_string_value(v));
-    eff_text_put(t, "</tbody></table>\n");
+    eff_html_fact(t, "seeds", b);
+    if (s->cuts[0]) eff_html_fact(t, "cut to the time", s->cuts);
+    eff_html_fact(
+        t, "validation",
+        "the last weights, once, at the end: nothing is picked by the validation images. The intervals tell what "
+        "other seeds "
+        "would change, on these images.");
+    json_object_foreach((json_t *)at(r, "recipe"), key, v) eff_html_fact(t, key, json_string_value(v));
+    eff_html_facts_end(t);
     eff_html_section_end(t);
 }
 
@@ -367,9 +355,7 @@ static void figures(eff_text *t, const eff_study *s, const json_t *r)
     eff_amount_count(b, sizeof b, eff_json_number(r, "base_params"));
     strncat(b, " parameters", sizeof b - strlen(b) - 1);
     eff_html_figure(t, "base", a, b);
-    int networks = 0;
-    for (int i = 0; i < s->nworks; i++) networks += s->work[i].counts;
-    snprintf(a, sizeof a, "%d", networks);
+    snprintf(a, sizeof a, "%d", eff_study_counted(s));
     snprintf(b, sizeof b, "%d seeds each", s->o.repeats);
     eff_html_figure(t, "networks", a, b);
     snprintf(a, sizeof a, "%d", s->finished);
@@ -392,12 +378,7 @@ char *eff_study_html(const eff_study *s, const json_t *r)
     eff_html_begin(&t, fit ? "Constants of compound scaling" : "Depth, width, resolution, or all three", subtitle);
     figures(&t, s, r);
     eff_html_section(&t, "What was found", NULL);
-    json_array_foreach(at(r, "words"), i, v)
-    {
-        eff_text_put(&t, "<p>");
-        eff_text_escape(&t, json_string_value(v));
-        eff_text_put(&t, "</p>\n");
-    }
+    json_array_foreach(at(r, "words"), i, v) eff_html_paragraph(&t, json_string_value(v));
     eff_html_section_end(&t);
     if (!fit && !charts(&t, s, r)) t.failed = true;
     if (fit)

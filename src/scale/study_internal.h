@@ -33,11 +33,11 @@ typedef struct eff_point {
     double deviation; /* of the MACs paid from the target: 0.02 = 2 % above                  */
 } eff_point;
 
-typedef struct eff_line {
+typedef struct eff_study_line {
     const char *name; /* "depth" ... "compound"; of Figure 4: "d=1.0, r=1.3"                   */
     int n;
     eff_point point[EFF_MAX_POINTS];
-} eff_line;
+} eff_study_line;
 
 typedef struct eff_work { /* a network, and its trials */
     eff_network net;
@@ -59,9 +59,9 @@ struct eff_study {
     int images, scored;     /* of training, of validation */
     int source_h, source_w; /* of decoded pictures */
 
-    eff_grid grid;                                      /* FIT */
-    int paper;                                          /* FIT: the work of 1.2, 1.1, 1.15                         */
-    eff_line line[EFF_LINES], figure[EFF_FIGURE_LINES]; /* CURVES; a line without points is not there */
+    eff_grid grid; /* FIT */
+    int paper;     /* FIT: the work of 1.2, 1.1, 1.15                         */
+    eff_study_line line[EFF_LINES], figure[EFF_FIGURE_LINES]; /* CURVES; a line without points is not there */
     int nfigure;
     eff_work *work;
     int nworks;
@@ -98,6 +98,8 @@ double eff_study_trial_seconds(const eff_study *s, int i, int epochs);
 /* study_plan.c */
 /** The networks of the study, from its options. */
 eff_status eff_study_lay_out(eff_study *s, eff_error *err);
+/** Networks that are trained. */
+int eff_study_counted(const eff_study *s);
 /** Steps per second of every network, and of decoding. */
 eff_status eff_study_measure(eff_study *s, eff_error *err);
 /** Cut the plan to o.seconds; what was cut is in s->cuts. */
@@ -118,12 +120,15 @@ eff_status eff_study_refresh(eff_study *s, eff_error *err);
 eff_layout eff_study_layout(const eff_study *s);
 json_t *eff_study_plan_json(eff_study *s);
 json_t *eff_study_results_json(eff_study *s);
-/** Sentences, computed from the results; an array of strings. */
-json_t *eff_study_words(const eff_study *s);
+/** The curve of diminishing returns through a line, whose points (what each paid, its mean top-1) come in x and y. */
+eff_saturation eff_study_saturation(const eff_study *s, const eff_study_line *l, double x[EFF_MAX_POINTS],
+                                    double y[EFF_MAX_POINTS]);
 /** Works of a fit that are not distinguishable from the best, best first. @return how many, 0 before there is one */
 int eff_study_best(const eff_study *s, int *work);
 
-/* study_save.c, study_html.c */
+/* study_words.c, study_html.c */
+/** Sentences, computed from the results; an array of strings. */
+json_t *eff_study_words(const eff_study *s);
 char *eff_study_html(const eff_study *s, const json_t *results); /* NULL when memory ended */
 
 #endif

@@ -35,7 +35,7 @@ static eff_status add_work(eff_study *s, const eff_network *n, bool counts, cons
     return EFF_OK;
 }
 
-static eff_status add_point(eff_study *s, eff_line *l, eff_factors start, eff_direction d, double target,
+static eff_status add_point(eff_study *s, eff_study_line *l, eff_factors start, eff_direction d, double target,
                             eff_error *err)
 {
     eff_network n;
@@ -76,15 +76,15 @@ static eff_status lay_out_curves(eff_study *s, eff_error *err)
                                   { "depth 2, resolution 1.3", { 2, 1, 1.3 } } };
     eff_status e = EFF_OK;
     for (int k = 0; k < EFF_LINES; k++) {
-        s->line[k] = (eff_line){ .name = rows[k].name };
+        s->line[k] = (eff_study_line){ .name = rows[k].name };
         for (int i = 0; e == EFF_OK && i < s->o.points; i++)
             e = add_point(s, &s->line[k], one, rows[k].d, ldexp(1, i), err);
     }
     s->nfigure = 0;
     for (int k = 0; e == EFF_OK && s->o.figure4 != 0 && k < EFF_FIGURE_LINES; k++) {
-        eff_line *const l = &s->figure[s->nfigure];
+        eff_study_line *const l = &s->figure[s->nfigure];
         eff_network n;
-        *l = (eff_line){ .name = fixed[k].name };
+        *l = (eff_study_line){ .name = fixed[k].name };
         e = eff_network_make(&n, &s->base, fixed[k].start, s->o.multiple, s->base_macs, err);
         for (int i = 0; e == EFF_OK && i < s->o.points; i++) /* from where its narrowest network stands */
             if (ldexp(1, i) > 0.85 * n.paid)
@@ -137,14 +137,19 @@ static eff_status settle_source(eff_study *s, eff_error *err)
     return EFF_OK;
 }
 
-eff_status eff_study_lay_out(eff_study *s, eff_error *err)
+int eff_study_counted(const eff_study *s)
 {
     int counted = 0;
+    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
+    return counted;
+}
+
+eff_status eff_study_lay_out(eff_study *s, eff_error *err)
+{
     s->nworks = 0;
     eff_status e = s->o.kind == EFF_STUDY_FIT ? lay_out_grid(s, err) : lay_out_curves(s, err);
     if (e == EFF_OK) e = settle_source(s, err);
-    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
-    s->trials = counted * s->o.repeats;
+    s->trials = eff_study_counted(s) * s->o.repeats;
     return e;
 }
 
@@ -276,9 +281,7 @@ eff_status eff_study_cut(eff_study *s, eff_error *err)
         if (s->o.points < points) say_cut(s, "points from %d to %d", points, s->o.points);
     }
     s->recipe.v[EFF_KEY_EPOCHS] = epochs;
-    int counted = 0;
-    for (int i = 0; i < s->nworks; i++) counted += s->work[i].counts;
-    s->trials = counted * s->o.repeats;
+    s->trials = eff_study_counted(s) * s->o.repeats;
     estimate(s);
     return e;
 }

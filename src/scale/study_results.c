@@ -61,7 +61,7 @@ static json_t *point_json(const eff_study *s, const eff_point *p)
     return NULL;
 }
 
-static json_t *line_json(const eff_study *s, const eff_line *l)
+static json_t *line_json(const eff_study *s, const eff_study_line *l)
 {
     json_t *const a = json_array();
     bool good = a != NULL;
@@ -78,8 +78,6 @@ static bool put_common(json_t *j, eff_study *s)
     for (int i = 0; good && i < eff_recipe_count(); i++)
         if (eff_recipe_matters(&s->recipe, i))
             good = eff_json_put(recipe, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&s->recipe, i, NULL)));
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed);
     return eff_json_put(j, "recipe", recipe) && good &&
            eff_json_put(j, "kind", json_string(s->o.kind == EFF_STUDY_FIT ? "fit" : "study")) &&
            eff_json_put(j, "base", json_string(s->base_name ? s->base_name : s->base.name)) &&
@@ -92,7 +90,8 @@ static bool put_common(json_t *j, eff_study *s)
            eff_json_put(j, "images", json_integer(s->images)) &&
            eff_json_put(j, "validation_images", json_integer(s->scored)) &&
            eff_json_put(j, "classes", json_integer(s->base.classes)) && eff_json_put(j, "cpu", json_string(s->level)) &&
-           eff_json_put(j, "first_seed", json_string(seed)) && eff_json_put(j, "repeats", json_integer(s->o.repeats)) &&
+           eff_json_put(j, "first_seed", eff_json_seed(s->o.seed)) &&
+           eff_json_put(j, "repeats", json_integer(s->o.repeats)) &&
            eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
            eff_json_put(j, "cuts", json_string(s->cuts)) && eff_json_put(j, "trials_total", json_integer(s->trials)) &&
            eff_json_put(j, "trials_done", json_integer(s->finished)) &&
@@ -105,9 +104,8 @@ static bool put_common(json_t *j, eff_study *s)
 
 static double mean_top1(const eff_study *s, int i)
 {
-    double sum = 0;
-    for (int k = 0; k < s->o.repeats; k++) sum += s->top1[i * s->o.repeats + k];
-    return sum / s->o.repeats;
+    const eff_layout l = eff_study_layout(s);
+    return eff_layout_mean(&l, i);
 }
 
 static bool on_grid(const eff_study *s, int work) { return work < s->grid.nnetworks; }
@@ -136,7 +134,7 @@ int eff_study_best(const eff_study *s, int *work)
     return n;
 }
 
-static json_t *candidate_json(const eff_candidate *c)
+static json_t *candidate_json(const eff_grid_candidate *c)
 {
     return json_pack("{s:f, s:f, s:f, s:f, s:f, s:i}", "alpha", c->alpha, "beta", c->beta, "gamma", c->gamma, "product",
                      c->product, "paid", c->paid, "network", c->network);
@@ -211,9 +209,9 @@ static bool put_fit(json_t *j, const eff_study *s, bool results)
 
 /* ---------------------------------------------------------------------------------------------- the curves */
 
-static json_t *saturation_json(const eff_study *s, const eff_line *l)
+eff_saturation eff_study_saturation(const eff_study *s, const eff_study_line *l, double x[EFF_MAX_POINTS],
+                                    double y[EFF_MAX_POINTS])
 {
-    double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
     const eff_layout lay = eff_study_layout(s);
     const eff_spread spread = eff_spread_of(&lay);
     for (int i = 0; i < l->n; i++) {
@@ -221,7 +219,13 @@ static json_t *saturation_json(const eff_study *s, const eff_line *l)
         y[i] = mean_top1(s, l->point[i].network);
     }
     const double se = s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN;
-    const eff_saturation f = eff_saturation_fit(x, y, l->n, se, s->o.gain, 1);
+    return eff_saturation_fit(x, y, l->n, se, s->o.gain, 1);
+}
+
+static json_t *saturation_json(const eff_study *s, const eff_study_line *l)
+{
+    double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
+    const eff_saturation f = eff_study_saturation(s, l, x, y);
     if (!f.known) return json_null();
     json_t *const j = json_object();
     const eff_estimate c = { f.c, f.c_lo, f.c_hi };
@@ -242,7 +246,7 @@ static json_t *comparisons_json(const eff_study *s)
 {
     json_t *const a = json_array();
     bool good = a != NULL;
-    const eff_line *const c = &s->line[EFF_LINES - 1];
+    const eff_study_line *const c = &s->line[EFF_LINES - 1];
     for (int k = 0; good && k < EFF_LINES - 1; k++) {
         int x[EFF_MAX_POINTS], y[EFF_MAX_POINTS], n = 0;
         for (int i = 1; i < c->n; i++, n++) x[n] = c->point[i].network, y[n] = s->line[k].point[i].network;

@@ -40,13 +40,13 @@ static eff_status save_csv(const eff_study *s, const char *dir, const char *stem
     eff_text_put(&t, "line,target,depth,width,resolution_factor,height,width_px,macs,paid,params,seed,top1,seconds\n");
     if (s->o.kind == EFF_STUDY_FIT) {
         for (int c = 0; c < s->grid.ncandidates; c++) { /* candidates of one network have its results */
-            const eff_candidate *const k = &s->grid.candidate[c];
+            const eff_grid_candidate *const k = &s->grid.candidate[c];
             csv_rows(&t, s, "grid", s->o.target, (eff_factors){ k->alpha, k->beta, k->gamma }, k->network);
         }
         csv_rows(&t, s, "paper", s->o.target, (eff_factors){ 1.2, 1.1, 1.15 }, s->paper);
     }
     for (int k = 0; s->o.kind != EFF_STUDY_FIT && k < EFF_LINES + s->nfigure; k++) {
-        const eff_line *const l = k < EFF_LINES ? &s->line[k] : &s->figure[k - EFF_LINES];
+        const eff_study_line *const l = k < EFF_LINES ? &s->line[k] : &s->figure[k - EFF_LINES];
         for (int i = 0; i < l->n; i++)
             csv_rows(&t, s, l->name, l->point[i].target, l->point[i].by, l->point[i].network);
     }

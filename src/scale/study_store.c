@@ -32,10 +32,8 @@ static eff_status spec_text(const eff_study *s, char **out, eff_error *err)
 static eff_status key_text(const eff_study *s, const eff_network *n, int repeat, char **out, eff_error *err)
 {
     json_t *const j = json_object();
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed + (unsigned)repeat);
     const bool good = j && eff_json_put(j, "table", eff_table_to_json(&n->table)) &&
-                      eff_json_put(j, "seed", json_string(seed)) &&
+                      eff_json_put(j, "seed", eff_json_seed(s->o.seed + (unsigned)repeat)) &&
                       eff_json_put(j, "epochs", json_integer(eff_study_epochs(s))) &&
                       eff_json_put(j, "source", json_pack("[i, i]", s->source_h, s->source_w)) &&
                       eff_json_put(j, "recipe", eff_trial_recipe_json(&s->recipe));

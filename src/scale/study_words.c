@@ -65,7 +65,7 @@ static eff_verdict against_all(json_t *words, const eff_study *s, const char *wh
 {
     const eff_layout l = eff_study_layout(s);
     const eff_spread spread = eff_spread_of(&l);
-    const eff_line *const c = &s->line[EFF_LINES - 1];
+    const eff_study_line *const c = &s->line[EFF_LINES - 1];
     char text[LONGEST], one[240];
     int more = 0, less = 0, known = 0;
     text[0] = '\0';
@@ -91,7 +91,7 @@ static eff_verdict against_all(json_t *words, const eff_study *s, const char *wh
 /* Constants of which two are 1 make the compound line one of the others. */
 static bool say_same(json_t *words, const eff_study *s)
 {
-    const eff_line *const c = &s->line[EFF_LINES - 1];
+    const eff_study_line *const c = &s->line[EFF_LINES - 1];
     for (int k = 0; k < EFF_LINES - 1; k++) {
         int same = 0;
         for (int i = 0; i < c->n; i++) same += c->point[i].network == s->line[k].point[i].network;
@@ -103,19 +103,12 @@ static bool say_same(json_t *words, const eff_study *s)
     return true;
 }
 
-static bool say_bend(json_t *words, const eff_study *s, const eff_line *l)
+static bool say_bend(json_t *words, const eff_study *s, const eff_study_line *l)
 {
     double x[EFF_MAX_POINTS], y[EFF_MAX_POINTS];
     const eff_layout lay = eff_study_layout(s);
     const eff_spread spread = eff_spread_of(&lay);
-    for (int i = 0; i < l->n; i++) {
-        double sum = 0;
-        for (int k = 0; k < s->o.repeats; k++) sum += s->top1[l->point[i].network * s->o.repeats + k] / s->o.repeats;
-        x[i] = s->work[l->point[i].network].net.paid;
-        y[i] = sum;
-    }
-    const eff_saturation f =
-        eff_saturation_fit(x, y, l->n, s->o.repeats > 1 ? spread.one / sqrt(s->o.repeats) : NAN, s->o.gain, 1);
+    const eff_saturation f = eff_study_saturation(s, l, x, y);
     const double last = x[l->n - 1], gain = 100 * s->o.gain,
                  doubling = 100 * f.a * pow(last, -f.b) * (1 - pow(2, -f.b));
     char bounds[80] = "";
@@ -168,7 +161,7 @@ static bool curves(json_t *words, const eff_study *s)
 {
     bool good = true;
     char where[80];
-    const eff_line *const c = &s->line[EFF_LINES - 1];
+    const eff_study_line *const c = &s->line[EFF_LINES - 1];
     snprintf(where, sizeof where, "At x%g the base's MACs", c->point[c->n - 1].target);
     const eff_verdict top = against_all(words, s, where, 1, &good);
     snprintf(where, sizeof where, "Over all points from x2 to x%g", c->point[c->n - 1].target);

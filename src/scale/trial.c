@@ -67,7 +67,7 @@ typedef struct session {
     eff_model *m;
     eff_trainer *t;
     eff_optim *opt;
-    eff_batch b;
+    eff_trial_batch b;
 } session;
 
 static void close_session(session *s)
@@ -75,7 +75,7 @@ static void close_session(session *s)
     eff_optim_free(s->opt);
     eff_trainer_free(s->t);
     eff_model_destroy(s->m);
-    eff_batch_close(&s->b);
+    eff_trial_batch_close(&s->b);
 }
 
 static eff_status open_session(session *s, const eff_trial_job *j, eff_error *err)
@@ -89,7 +89,7 @@ static eff_status open_session(session *s, const eff_trial_job *j, eff_error *er
     const eff_optim_opts oo = eff_recipe_optim(j->recipe);
     e = eff_trainer_create(&s->t, s->m, &o, err);
     if (e == EFF_OK) e = eff_optim_create(&s->opt, s->m, eff_trainer_grads(s->t), &oo, err);
-    if (e == EFF_OK) e = eff_batch_open(&s->b, j, err);
+    if (e == EFF_OK) e = eff_trial_batch_open(&s->b, j, err);
     return e;
 }
 
@@ -102,14 +102,15 @@ static eff_status train(eff_trial_score *out, session *s, const eff_view *v, eff
     const eff_schedule sched = eff_recipe_schedule(j->recipe, per_epoch);
     for (long epoch = 0; epoch < epochs; epoch++) {
         double sum = 0;
-        eff_status e = eff_batch_order(&s->b, v->n, (uint32_t)epoch, err);
+        eff_status e = eff_trial_batch_order(&s->b, v->n, (uint32_t)epoch, err);
         if (e != EFF_OK) return e;
         for (long i = 0; i < per_epoch; i++) {
             const long update = epoch * per_epoch + i;
-            e = eff_batch_make(&s->b, eff_trainer_pool(s->t), v, (size_t)i * batch, (int)batch, (uint32_t)epoch, err);
+            e = eff_trial_batch_make(&s->b, eff_trainer_pool(s->t), v, (size_t)i * batch, (int)batch, (uint32_t)epoch,
+                                     err);
             if (e != EFF_OK) return e;
             const double lr = eff_schedule_at(&sched, update),
-                         loss = eff_batch_step(&s->b, s->t, s->opt, (int)batch, lr, (uint64_t)update);
+                         loss = eff_trial_batch_step(&s->b, s->t, s->opt, (int)batch, lr, (uint64_t)update);
             out->diverged = !isfinite(loss);
             if (out->diverged)
                 return eff_fail(err, EFF_EFORMAT, "diverged: the loss was %g in step %ld of %ld", loss, update + 1,
@@ -143,7 +144,7 @@ eff_status eff_trial_train(eff_trial_score *out, const eff_trial_job *job, eff_p
     eff_view_free(&seen);
     if (e == EFF_OK) e = eff_view_make(&kept, p, EFF_PART_VAL, h, w, eff_trainer_pool(s.t), err);
     if (e == EFF_OK) take_average(&s);
-    if (e == EFF_OK) e = eff_batch_score(out, &s.b, s.m, eff_trainer_pool(s.t), &kept, err);
+    if (e == EFF_OK) e = eff_trial_batch_score(out, &s.b, s.m, eff_trainer_pool(s.t), &kept, err);
     eff_view_free(&kept);
     close_session(&s);
     out->seconds = eff_clock() - began;
@@ -166,13 +167,13 @@ eff_status eff_trial_measure(double *step, double *scored, const eff_trial_job *
         if (!v.rgb || !v.label) e = eff_fail_memory(err, v.n * s.b.image);
         for (size_t i = 0; e == EFF_OK && i < v.n * s.b.image; i++) v.rgb[i] = (uint8_t)eff_rng_bits(1, 0, i);
     }
-    if (e == EFF_OK) e = eff_batch_order(&s.b, v.n, 0, err);
+    if (e == EFF_OK) e = eff_trial_batch_order(&s.b, v.n, 0, err);
     double began = eff_clock();
     int n = -1; /* in the first step memory is touched for the first time */
     for (; e == EFF_OK && (n < LEAST_STEPS || (n < most && eff_clock() - began < seconds)); n++) {
         if (n == 0) began = eff_clock();
-        e = eff_batch_make(&s.b, eff_trainer_pool(s.t), &v, 0, s.b.size, 0, err);
-        if (e == EFF_OK) eff_batch_step(&s.b, s.t, s.opt, s.b.size, 1e-6, (uint64_t)n + 1);
+        e = eff_trial_batch_make(&s.b, eff_trainer_pool(s.t), &v, 0, s.b.size, 0, err);
+        if (e == EFF_OK) eff_trial_batch_step(&s.b, s.t, s.opt, s.b.size, 1e-6, (uint64_t)n + 1);
     }
     if (e == EFF_OK) {
         const double then = eff_clock();

@@ -7,8 +7,8 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/metrics.h"
 #include "train/loss.h"
-#include "train/mix.h"
 
 #include <effnet/eval.h>
 
@@ -22,14 +22,10 @@ static const float mean[3] = { 127.5f, 127.5f, 127.5f }, deviation[3] = { 63.75f
 
 eff_trainer_opts eff_trial_trainer_opts(const eff_trial_job *j)
 {
-    eff_trainer_opts o;
-    eff_trainer_opts_init(&o);
-    o.batch = eff_recipe_int(j->recipe, EFF_KEY_BATCH);
+    eff_trainer_opts o = eff_recipe_trainer(j->recipe);
     o.threads = j->threads;
     o.cpu = j->cpu;
-    o.bn = EFF_BN_BATCH;
-    o.recompute = j->recipe->v[EFF_KEY_RECOMPUTE] != 0;
-    o.stochastic = j->recipe->v[EFF_KEY_DROPOUT] > 0 || j->recipe->v[EFF_KEY_DROP_PATH] > 0;
+    o.bn = EFF_BN_BATCH; /* there are no statistics yet that could stay */
     o.seed = j->seed;
     return o;
 }
@@ -37,18 +33,18 @@ eff_trainer_opts eff_trial_trainer_opts(const eff_trial_job *j)
 eff_status eff_trial_model(eff_model **out, const eff_trial_job *j, eff_error *err)
 {
     eff_table t = *j->table;
-    t.dropout = j->recipe->v[EFF_KEY_DROPOUT];
-    t.drop_path = j->recipe->v[EFF_KEY_DROP_PATH];
-    t.bn_momentum = j->recipe->v[EFF_KEY_BN_MOMENTUM];
+    eff_recipe_shape(j->recipe, &t);
     return eff_model_new(out, &t, err);
 }
 
 /* -------------------------------------------------------------------------------------------------- batches */
 
-eff_status eff_batch_open(eff_batch *b, const eff_trial_job *j, eff_error *err)
+eff_status eff_trial_batch_open(eff_trial_batch *b, const eff_trial_job *j, eff_error *err)
 {
     const int h = j->table->height, w = j->table->width_px;
-    *b = (eff_batch){ .job = j, .augment = j->recipe->augment, .height = h, .width = w, .classes = j->table->classes };
+    *b = (eff_trial_batch){
+        .job = j, .augment = j->recipe->augment, .height = h, .width = w, .classes = j->table->classes
+    };
     b->size = eff_recipe_int(j->recipe, EFF_KEY_BATCH);
     b->image = (size_t)h * (size_t)w * 3;
     b->augment.pad = (int)lround((double)b->augment.pad * (h < w ? h : w) / j->pixels);
@@ -60,33 +56,26 @@ eff_status eff_batch_open(eff_batch *b, const eff_trial_job *j, eff_error *err)
     return b->x && b->target && b->label ? EFF_OK : eff_fail_memory(err, floats * sizeof(float));
 }
 
-void eff_batch_close(eff_batch *b)
+void eff_trial_batch_close(eff_trial_batch *b)
 {
     eff_free(b->x);
     eff_free(b->target);
     eff_free(b->label);
     eff_free(b->order);
-    *b = (eff_batch){ 0 };
+    *b = (eff_trial_batch){ 0 };
 }
 
-/* Fisher-Yates by counters. */
-eff_status eff_batch_order(eff_batch *b, size_t n, uint32_t epoch, eff_error *err)
+eff_status eff_trial_batch_order(eff_trial_batch *b, size_t n, uint32_t epoch, eff_error *err)
 {
     size_t *const order = eff_realloc(b->order, n * sizeof *order);
     if (!order) return eff_fail_memory(err, n * sizeof *order);
     b->order = order;
-    for (size_t i = 0; i < n; i++) order[i] = i;
-    for (size_t i = n - 1; i > 0; i--) {
-        const uint64_t bits = eff_rng_bits(b->job->seed, STREAM_ORDER | epoch, i);
-        const size_t j = (size_t)(((unsigned __int128)bits * (i + 1)) >> 64), t = order[i];
-        order[i] = order[j];
-        order[j] = t;
-    }
+    eff_rng_order(order, n, b->job->seed, STREAM_ORDER | epoch);
     return EFF_OK;
 }
 
 typedef struct making {
-    eff_batch *b;
+    eff_trial_batch *b;
     const eff_view *v;
     const size_t *item; /* NULL: as they come */
     size_t first;
@@ -115,19 +104,19 @@ static eff_status make(making *k, eff_pool *pool, int n, eff_error *err)
     return k->failed == EFF_OK ? EFF_OK : eff_fail_memory(err, k->b->image * sizeof(float));
 }
 
-eff_status eff_batch_make(eff_batch *b, eff_pool *pool, const eff_view *v, size_t first, int n, uint32_t epoch,
-                          eff_error *err)
+eff_status eff_trial_batch_make(eff_trial_batch *b, eff_pool *pool, const eff_view *v, size_t first, int n,
+                                uint32_t epoch, eff_error *err)
 {
     making k = { .b = b, .v = v, .item = b->order, .first = first, .augment = &b->augment, .epoch = epoch };
     return make(&k, pool, n, err);
 }
 
-double eff_batch_step(eff_batch *b, eff_trainer *t, eff_optim *opt, int n, double lr, uint64_t update)
+double eff_trial_batch_step(eff_trial_batch *b, eff_trainer *t, eff_optim *opt, int n, double lr, uint64_t update)
 {
     const eff_recipe *const r = b->job->recipe;
     for (int i = 0; i < n; i++)
         eff_target(b->target + (size_t)i * (size_t)b->classes, b->label[i], b->classes, r->v[EFF_KEY_SMOOTHING]);
-    const eff_mix mix = { .mixup = r->v[EFF_KEY_MIXUP], .cutmix = r->v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+    const eff_mix mix = eff_recipe_mix(r);
     const eff_mixed by = eff_mix_draw(&mix, b->height, b->width, b->job->seed, update);
     eff_mix_images(b->x, n, b->height, b->width, &by);
     eff_mix_targets(b->target, n, b->classes, &by);
@@ -140,7 +129,7 @@ double eff_batch_step(eff_batch *b, eff_trainer *t, eff_optim *opt, int n, doubl
 
 /* ------------------------------------------------------------------------------------------------- scoring */
 
-eff_status eff_scoring_open(eff_scoring *s, eff_batch *b, const eff_model *m, eff_pool *pool, eff_error *err)
+eff_status eff_scoring_open(eff_scoring *s, eff_trial_batch *b, const eff_model *m, eff_pool *pool, eff_error *err)
 {
     unsigned features;
     eff_kernels k;
@@ -182,16 +171,8 @@ eff_status eff_scoring_run(eff_scoring *s, const eff_view *v, size_t first, int 
     return e;
 }
 
-static double cross_entropy(const float *logits, int classes, int label)
-{
-    double top = -INFINITY, sum = 0;
-    for (int c = 0; c < classes; c++) top = fmax(top, (double)logits[c]);
-    for (int c = 0; c < classes; c++) sum += exp((double)logits[c] - top);
-    return top + log(sum) - (double)logits[label];
-}
-
-eff_status eff_batch_score(eff_trial_score *out, eff_batch *b, const eff_model *m, eff_pool *pool, const eff_view *v,
-                           eff_error *err)
+eff_status eff_trial_batch_score(eff_trial_score *out, eff_trial_batch *b, const eff_model *m, eff_pool *pool,
+                                 const eff_view *v, eff_error *err)
 {
     eff_scoring s;
     eff_status e = eff_scoring_open(&s, b, m, pool, err);
@@ -203,7 +184,7 @@ eff_status eff_batch_score(eff_trial_score *out, eff_batch *b, const eff_model *
             const float *const row = s.logits + (size_t)i * (size_t)b->classes;
             eff_top_k(row, b->classes, 1, &best);
             out->hits += best == b->label[i];
-            out->loss += cross_entropy(row, b->classes, b->label[i]) / (double)v->n;
+            out->loss += eff_log_loss(row, b->classes, b->label[i]) / (double)v->n;
         }
     }
     out->images = (int)v->n;

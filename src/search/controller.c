@@ -42,17 +42,17 @@ void eff_controller_opts_init(eff_controller_opts *o, eff_controller_kind kind)
 
 /* ------------------------------------------------------------------------------------------ drawing children */
 
-void eff_controller_uniform(const eff_controller *c, eff_draw *r, eff_child *out)
+void eff_controller_uniform(const eff_controller *c, eff_dice *r, eff_child *out)
 {
     *out = (eff_child){ 0 };
     for (int i = 0; i < c->nopen; i++)
-        out->choice[c->open[i]] = (uint8_t)eff_draw_below(r, c->space->decision[c->open[i]].n);
+        out->choice[c->open[i]] = (uint8_t)eff_dice_below(r, c->space->decision[c->open[i]].n);
 }
 
-void eff_controller_mutate(const eff_controller *c, eff_draw *r, eff_child *child)
+void eff_controller_mutate(const eff_controller *c, eff_dice *r, eff_child *child)
 {
-    const int d = c->open[eff_draw_below(r, c->nopen)];
-    const int other = eff_draw_below(r, c->space->decision[d].n - 1);
+    const int d = c->open[eff_dice_below(r, c->nopen)];
+    const int other = eff_dice_below(r, c->space->decision[d].n - 1);
     child->choice[d] = (uint8_t)(other + (other >= child->choice[d]));
 }
 
@@ -137,7 +137,7 @@ void eff_controller_free(eff_controller *c)
 void eff_controller_propose(eff_controller *c, long number, eff_child *out)
 {
     assert(number == c->proposed && number <= c->observed + c->o.ahead);
-    eff_draw r = { .seed = c->o.seed, .stream = (uint64_t)number };
+    eff_dice r = { .seed = c->o.seed, .stream = (uint64_t)number };
     for (int i = 0; i < DRAWS; i++) {
         c->is->draw(c, number, &r, out);
         eff_space_canonical(c->space, out);

@@ -30,7 +30,7 @@ static eff_status create(eff_controller *c, eff_error *err)
     return c->state ? EFF_OK : eff_fail_memory(err, bytes);
 }
 
-static void draw(eff_controller *c, long number, eff_draw *r, eff_child *out)
+static void draw(eff_controller *c, long number, eff_dice *r, eff_child *out)
 {
     const population *const p = c->state;
     if (number < c->o.population || !p->n) {
@@ -39,7 +39,7 @@ static void draw(eff_controller *c, long number, eff_draw *r, eff_child *out)
     }
     const member *best = NULL;
     for (int i = 0; i < c->o.sample; i++) {
-        const member *const m = &p->at[eff_draw_below(r, p->n)];
+        const member *const m = &p->at[eff_dice_below(r, p->n)];
         if (!best || m->reward > best->reward) best = m;
     }
     *out = best->child;

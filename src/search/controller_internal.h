@@ -10,20 +10,20 @@
 #include <stdbool.h>
 
 /** The random numbers of one proposal: a stream of their own, taken in order. */
-typedef struct eff_draw {
+typedef struct eff_dice {
     uint64_t seed, stream, next;
-} eff_draw;
+} eff_dice;
 
-static inline double eff_draw_uniform(eff_draw *r) { return eff_rng_uniform(r->seed, r->stream, r->next++); }
+static inline double eff_dice_uniform(eff_dice *r) { return eff_rng_uniform(r->seed, r->stream, r->next++); }
 /** 0 .. n - 1, for the small n of options and populations. */
-static inline int eff_draw_below(eff_draw *r, int n) { return (int)(eff_draw_uniform(r) * n); }
+static inline int eff_dice_below(eff_dice *r, int n) { return (int)(eff_dice_uniform(r) * n); }
 
 typedef struct eff_controller_class {
     const char *name;
     eff_status (*check)(const eff_controller_opts *o, eff_error *err);
     eff_status (*create)(eff_controller *c, eff_error *err);                   /* sets c->state             */
     void (*destroy)(void *state);                                              /* NULL is fine              */
-    void (*draw)(eff_controller *c, long number, eff_draw *r, eff_child *out); /* need not be canonical     */
+    void (*draw)(eff_controller *c, long number, eff_dice *r, eff_child *out); /* need not be canonical     */
     void (*proposed)(eff_controller *c, long number, const eff_child *child);  /* what became of it; or NULL */
     void (*observe)(eff_controller *c, long number, const eff_child *child, double reward);
 } eff_controller_class;
@@ -41,8 +41,8 @@ struct eff_controller {
 };
 
 /** Every decision uniformly, and one open decision changed to another of its options, uniformly. */
-void eff_controller_uniform(const eff_controller *c, eff_draw *r, eff_child *out);
-void eff_controller_mutate(const eff_controller *c, eff_draw *r, eff_child *child);
+void eff_controller_uniform(const eff_controller *c, eff_dice *r, eff_child *out);
+void eff_controller_mutate(const eff_controller *c, eff_dice *r, eff_child *child);
 
 /** EFF_EARG "name: expected LO to HI, found X". */
 eff_status eff_controller_range(const char *name, double value, double lo, double hi, eff_error *err);

@@ -184,14 +184,14 @@ static eff_status create(eff_controller *c, eff_error *err)
     return EFF_OK;
 }
 
-static void draw(eff_controller *c, long number, eff_draw *r, eff_child *out)
+static void draw(eff_controller *c, long number, eff_dice *r, eff_child *out)
 {
     (void)number;
     const agent *const a = c->state;
     *out = (eff_child){ 0 };
     for (int i = 0; i < c->nopen; i++) {
         const int d = c->open[i], last = c->space->decision[d].n - 1;
-        double u = eff_draw_uniform(r);
+        double u = eff_dice_uniform(r);
         int o = 0;
         while (o < last && (u -= a->p[d][o]) >= 0) o++;
         out->choice[d] = (uint8_t)o;

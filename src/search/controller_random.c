@@ -3,7 +3,7 @@
  * one that several choices make is met as many times as often. */
 #include "search/controller_internal.h"
 
-static void draw(eff_controller *c, long number, eff_draw *r, eff_child *out)
+static void draw(eff_controller *c, long number, eff_dice *r, eff_child *out)
 {
     (void)number;
     eff_controller_uniform(c, r, out);

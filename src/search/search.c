@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { POLL_MS = 200, MOST_CLAIMS = 5 };
+enum { POLL_MS = 200, MOST_CLAIMS = 5, MOST_CHOICES = 8 };
 
 bool eff_search_tell(eff_search *s, const eff_study_event *e) { return s->o.event && s->o.event(s->o.ctx, e) != 0; }
 
@@ -51,15 +52,15 @@ static eff_status check(const eff_search_opts *o, const eff_dataset *d, eff_erro
 /* One of n names; *index is its place. */
 static eff_status choose(int *index, const char *what, const char *name, const char *(*of)(int), int n, eff_error *err)
 {
-    char list[96] = "";
+    const char *names[MOST_CHOICES];
+    char list[96];
     for (int i = 0; i < n; i++) {
-        if (strcmp(name, of(i)) == 0) {
-            *index = i;
-            return EFF_OK;
-        }
-        const size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", of(i));
+        names[i] = of(i);
+        if (strcmp(name, names[i])) continue;
+        *index = i;
+        return EFF_OK;
     }
+    eff_name_list(list, sizeof list, names, n);
     return eff_fail(err, EFF_EARG, "%s: expected %s, found '%.40s'", what, list, name);
 }
 

@@ -57,15 +57,6 @@ static eff_svg_series series(const cloud *c, const char *name, bool scattered)
     return (eff_svg_series){ .name = name, .x = c->x, .y = c->y, .n = c->n, .scattered = scattered };
 }
 
-static void figure(eff_text *t, const char *caption, const eff_svg_lines *c)
-{
-    eff_text_put(t, "<figure><figcaption>");
-    eff_text_escape(t, caption);
-    eff_text_put(t, "</figcaption>");
-    eff_svg_lines_draw(t, c);
-    eff_text_put(t, "</figure>\n");
-}
-
 static int by_x(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -114,7 +105,7 @@ static bool front_chart(eff_text *t, const json_t *r)
                                   .nseries = 3,
                                   .log_x = true,
                                   .percent = true };
-        figure(t, "Every child after its brief score; the line joins those that no other beats in both.", &c);
+        eff_html_chart(t, "Every child after its brief score; the line joins those that no other beats in both.", &c);
     }
     eff_free(led.x);
     eff_free(chance.x);
@@ -140,7 +131,7 @@ static bool history_chart(eff_text *t, const json_t *r)
                                   .series = s,
                                   .nseries = 2,
                                   .whole_x = true };
-        figure(
+        eff_html_chart(
             t,
             "The best reward after so many children: of the controller's own, and in the mean over all orders of those "
             "drawn by chance, which is what random search would have.",
@@ -177,7 +168,7 @@ static bool rank_chart(eff_text *t, const json_t *r)
                 ? "A sample of all children, trained to the full. Kendall's tau is not known: too few, or all alike."
                 : "A sample of all children, trained to the full. Kendall's tau %.2f (95 %%: %s).",
             tau, range);
-        figure(t, b, &l);
+        eff_html_chart(t, b, &l);
     }
     eff_free(c.x);
     return true;
@@ -241,7 +232,7 @@ static void percent_cell(eff_text *t, const char *what, double v)
 
 static void end_table(eff_text *t)
 {
-    eff_text_put(t, "</tbody></table></div>\n");
+    eff_html_table_end(t);
     eff_html_section_end(t);
 }
 
@@ -362,28 +353,15 @@ static void failure_table(eff_text *t, const json_t *r)
     {
         if (strcmp(eff_json_text(v, "state"), "failed") != 0) continue;
         if (!any) eff_html_section(t, "Children that failed", "They count as a reward of 0 and are not tried again.");
-        if (!any) eff_text_put(t, "<table class=\"facts\">\n");
+        if (!any) eff_html_facts(t);
         any = true;
-        eff_text_put(t, "<tr><th>");
-        eff_text_escape(t, eff_json_text(v, "child"));
-        eff_text_put(t, "</th><td>");
-        eff_text_escape(t, eff_json_text(v, "reason"));
-        eff_text_put(t, "</td></tr>\n");
+        eff_html_fact(t, eff_json_text(v, "child"), eff_json_text(v, "reason"));
     }
-    if (any) eff_text_put(t, "</table>\n");
+    if (any) eff_html_facts_end(t);
     if (any) eff_html_section_end(t);
 }
 
 /* --------------------------------------------------------------------------------------------------- whole */
-
-static void fact(eff_text *t, const char *name, const char *value)
-{
-    eff_text_put(t, "<tr><th>");
-    eff_text_escape(t, name);
-    eff_text_put(t, "</th><td>");
-    eff_text_escape(t, value);
-    eff_text_put(t, "</td></tr>\n");
-}
 
 static void how(eff_text *t, const json_t *r)
 {
@@ -392,46 +370,46 @@ static void how(eff_text *t, const json_t *r)
     const char *key;
     json_t *v;
     eff_html_section(t, "How it was done", NULL);
-    eff_text_put(t, "<table class=\"facts\">\n");
+    eff_html_facts(t);
     snprintf(b, sizeof b, "%.60s: %.0f decisions, %.4g choices, at most %.4g networks",
              eff_json_text(at(r, "space"), "name"), eff_json_number(at(r, "space"), "decisions"),
              eff_json_number(at(r, "space"), "choices"), eff_json_number(at(r, "space"), "networks"));
-    fact(t, "space", b);
+    eff_html_fact(t, "space", b);
     snprintf(b, sizeof b, is(o, "hard") ? "accuracy, times target / %s above %.6g%s" : "accuracy (%s / %.6g%s)^%g",
              eff_json_text(o, "cost"), eff_json_number(o, "target"), eff_json_text(o, "unit"),
              eff_json_number(o, "exponent"));
-    fact(t, "reward", b);
+    eff_html_fact(t, "reward", b);
     json_object_foreach((json_t *)at(o, "limits"), key, v)
     {
         snprintf(b, sizeof b, "%s at most %.6g%s", key, json_number_value(v),
                  strcmp(key, "latency") == 0  ? " s"
                  : strcmp(key, "memory") == 0 ? " bytes"
                                               : "");
-        fact(t, "limit", b);
+        eff_html_fact(t, "limit", b);
     }
     snprintf(b, sizeof b, "%s, seed %s; %.0f %% of the children by chance, %.0f ahead", eff_json_text(r, "controller"),
              eff_json_text(r, "seed"), 100 * eff_json_number(r, "control"), eff_json_number(r, "ahead"));
-    fact(t, "controller", b);
+    eff_html_fact(t, "controller", b);
     snprintf(b, sizeof b, "%s; %d, %d and %d epochs", eff_json_text(r, "evaluator"),
              (int)json_integer_value(json_array_get(e, 0)), (int)json_integer_value(json_array_get(e, 1)),
              (int)json_integer_value(json_array_get(e, 2)));
-    fact(t, "evaluator", b);
+    eff_html_fact(t, "evaluator", b);
     snprintf(b, sizeof b, "%.80s (%.0f to train on, %.0f to validate on, %.0f classes; fingerprint %s)",
              eff_json_text(r, "data"), eff_json_number(r, "images"), eff_json_number(r, "validation_images"),
              eff_json_number(r, "classes"), eff_json_text(r, "fingerprint"));
-    fact(t, "images", b);
+    eff_html_fact(t, "images", b);
     snprintf(b, sizeof b, "%.60s at %.0f pixels", eff_json_text(r, "base"), eff_json_number(r, "resolution"));
-    fact(t, "base", b);
-    if (*eff_json_text(r, "cuts")) fact(t, "cut to the time", eff_json_text(r, "cuts"));
-    fact(t, "CPU level", eff_json_text(r, "cpu"));
+    eff_html_fact(t, "base", b);
+    if (*eff_json_text(r, "cuts")) eff_html_fact(t, "cut to the time", eff_json_text(r, "cuts"));
+    eff_html_fact(t, "CPU level", eff_json_text(r, "cpu"));
     b[0] = '\0';
     json_object_foreach((json_t *)at(r, "recipe"), key, v)
     {
         const size_t used = strlen(b);
         snprintf(b + used, sizeof b - used, "%s%s %s", used ? ", " : "", key, json_string_value(v));
     }
-    fact(t, "recipe", b);
-    eff_text_put(t, "</table>\n");
+    eff_html_fact(t, "recipe", b);
+    eff_html_facts_end(t);
     eff_html_section_end(t);
 }
 
@@ -455,12 +433,7 @@ char *eff_search_html(const json_t *r)
     eff_amount_span(b, sizeof b, eff_json_number(r, "seconds_spent"));
     eff_html_figure(&t, "training in all", b, NULL);
     eff_text_put(&t, "</div>\n");
-    json_array_foreach(at(r, "words"), i, v)
-    {
-        eff_text_put(&t, "<p>");
-        eff_text_escape(&t, json_string_value(v));
-        eff_text_put(&t, "</p>\n");
-    }
+    json_array_foreach(at(r, "words"), i, v) eff_html_paragraph(&t, json_string_value(v));
     eff_html_section(&t, "The search", NULL);
     eff_text_put(&t, "<div class=\"charts\">\n");
     const bool good = front_chart(&t, r) && history_chart(&t, r) && rank_chart(&t, r);

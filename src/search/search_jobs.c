@@ -18,18 +18,12 @@
 
 /* ---------------------------------------------------------------------------------------------------- keys */
 
-static json_t *seed_json(uint64_t seed)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)seed);
-    return json_string(text);
-}
-
 /* What decides the weights of a supernet. */
 static json_t *supernet_json(const eff_search *s)
 {
     json_t *const j = json_object();
-    if (j && eff_json_put(j, "space", eff_space_to_json(&s->space)) && eff_json_put(j, "seed", seed_json(s->o.seed)) &&
+    if (j && eff_json_put(j, "space", eff_space_to_json(&s->space)) &&
+        eff_json_put(j, "seed", eff_json_seed(s->o.seed)) &&
         eff_json_put(j, "epochs", json_integer(eff_search_supernet_epochs(s))))
         return j;
     json_decref(j);
@@ -56,7 +50,7 @@ static eff_status key_text(char **out, const eff_search *s, const eff_job *k, ef
     switch (k->kind) {
     case EFF_JOB_TRAIN:
         good = good && eff_json_put(j, "table", eff_table_to_json(&k->table)) &&
-               eff_json_put(j, "seed", seed_json(k->seed)) &&
+               eff_json_put(j, "seed", eff_json_seed(k->seed)) &&
                eff_json_put(j, "epochs", json_integer(eff_search_epochs(s, k->level)));
         break;
     case EFF_JOB_SCORE:
@@ -124,7 +118,7 @@ static eff_status settled_name(char **out, const eff_search *s, eff_error *err)
            eff_json_put(j, "hard", json_integer(s->o.hard)) && eff_json_put(j, "trials", json_integer(s->o.trials)) &&
            eff_json_put(j, "control", json_real(s->o.control)) && eff_json_put(j, "ahead", json_integer(s->o.ahead)) &&
            eff_json_put(j, "epochs", json_integer(eff_search_epochs(s, 0))) &&
-           eff_json_put(j, "seed", seed_json(s->o.seed));
+           eff_json_put(j, "seed", eff_json_seed(s->o.seed));
     if (good) return eff_trial_dump(out, j, err);
     json_decref(j);
     return eff_fail_memory(err, 0);

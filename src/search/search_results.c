@@ -57,8 +57,6 @@ static json_t *objective_json(const eff_search *s)
 
 static bool put_common(json_t *j, eff_search *s)
 {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->o.seed);
     return eff_json_put(j, "kind", json_string("search")) && eff_json_put(j, "space", space_json(s)) &&
            eff_json_put(j, "controller", json_string(eff_controller_name(s->controller_opts.kind))) &&
            eff_json_put(j, "evaluator", json_string(s->by_supernet ? "supernet" : "proxy")) &&
@@ -70,7 +68,7 @@ static bool put_common(json_t *j, eff_search *s)
            eff_json_put(j, "images", json_integer(s->images)) &&
            eff_json_put(j, "validation_images", json_integer(s->scored)) &&
            eff_json_put(j, "classes", json_integer(s->space.base.classes)) &&
-           eff_json_put(j, "cpu", json_string(s->level)) && eff_json_put(j, "seed", json_string(seed)) &&
+           eff_json_put(j, "cpu", json_string(s->level)) && eff_json_put(j, "seed", eff_json_seed(s->o.seed)) &&
            eff_json_put(j, "recipe", eff_trial_recipe_json(&s->recipe)) &&
            eff_json_put(
                j, "epochs",

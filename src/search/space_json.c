@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/number.h"
 #include "base/utf8.h"
 #include "model/table_json.h"
@@ -36,7 +37,7 @@ static void read_op(eff_json_reader *r, const char *key, const json_t *v, double
             *out = i;
             return;
         }
-    eff_json_name_list(list, sizeof list, offered, NOFFERED);
+    eff_name_list(list, sizeof list, offered, NOFFERED);
     const char *const *const known = eff_op_names(&n);
     const char *const near_op = eff_nearest_name(op, offered, NOFFERED);
     for (int i = NOFFERED; i < n; i++)
@@ -323,7 +324,7 @@ static eff_status no_such_space(const char *spec, eff_error *err)
     for (int i = 0; i < eff_shipped_space_count && n < 8; i++) names[n++] = eff_shipped_spaces[i].name;
     const char *const near_name = eff_nearest_name(spec, names, n);
     if (near_name) return eff_fail(err, EFF_EFORMAT, "no such file or space; did you mean %s?", near_name);
-    eff_json_name_list(list, sizeof list, names, n);
+    eff_name_list(list, sizeof list, names, n);
     return eff_fail(err, EFF_EFORMAT, "no such file or space; expected %s, or a file", list);
 }
 

@@ -75,7 +75,7 @@ eff_status eff_supernet_create(eff_supernet **out, const eff_supernet_opts *o, e
     if (e == EFF_OK) e = eff_pool_create(&n->pool, n->job.threads, err);
     if (e == EFF_OK) e = eff_bank_plan(&n->bank, o->space, eff_recipe_optim(o->recipe).kind, err);
     if (e == EFF_OK) e = eff_bank_alloc(n->bank, err);
-    if (e == EFF_OK) e = eff_batch_open(&n->b, &n->job, err);
+    if (e == EFF_OK) e = eff_trial_batch_open(&n->b, &n->job, err);
     if (e != EFF_OK) {
         eff_supernet_free(n);
         return e;
@@ -90,7 +90,7 @@ void eff_supernet_free(eff_supernet *n)
     if (!n) return;
     eff_view_free(&n->seen);
     eff_view_free(&n->kept);
-    eff_batch_close(&n->b);
+    eff_trial_batch_close(&n->b);
     eff_bank_free(n->bank);
     eff_spare_free(&n->spare);
     eff_pool_free(n->pool);
@@ -117,8 +117,8 @@ void eff_supernet_draw(eff_child *c, const eff_space *s, uint64_t seed, long ste
 {
     *c = (eff_child){ { 0 } };
     for (int d = 0; d < s->ndecisions; d++) {
-        const uint64_t bits = eff_rng_bits(seed, STREAM_CHILD, (uint64_t)step * EFF_MAX_DECISIONS + (uint64_t)d);
-        c->choice[d] = (uint8_t)(((unsigned __int128)bits * (unsigned)s->decision[d].n) >> 64);
+        const uint64_t at = (uint64_t)step * EFF_MAX_DECISIONS + (uint64_t)d;
+        c->choice[d] = (uint8_t)eff_rng_below((uint64_t)s->decision[d].n, seed, STREAM_CHILD, at);
     }
 }
 
@@ -163,7 +163,7 @@ static eff_status take_step(eff_supernet *n, long step, int batch, double lr, do
     if (e == EFF_OK) {
         eff_bank_gather(n->bank, k.place, k.m, opt);
         eff_optim_resume(opt, step);
-        *loss = eff_batch_step(&n->b, t, opt, batch, lr, (uint64_t)step);
+        *loss = eff_trial_batch_step(&n->b, t, opt, batch, lr, (uint64_t)step);
         if (isfinite(*loss))
             eff_bank_scatter(n->bank, k.place, k.m, opt);
         else
@@ -183,11 +183,11 @@ static eff_status train_epoch(eff_supernet *n, long epoch, long per_epoch, bool 
     const eff_schedule sched = eff_recipe_schedule(n->job.recipe, per_epoch);
     const size_t batch = (size_t)n->b.size < n->seen.n ? (size_t)n->b.size : n->seen.n;
     double sum = 0;
-    eff_status e = eff_batch_order(&n->b, n->seen.n, (uint32_t)epoch, err);
+    eff_status e = eff_trial_batch_order(&n->b, n->seen.n, (uint32_t)epoch, err);
     for (long i = 0; e == EFF_OK && i < per_epoch; i++) {
         const long step = epoch * per_epoch + i;
         double loss = NAN;
-        e = eff_batch_make(&n->b, n->pool, &n->seen, (size_t)i * batch, (int)batch, (uint32_t)epoch, err);
+        e = eff_trial_batch_make(&n->b, n->pool, &n->seen, (size_t)i * batch, (int)batch, (uint32_t)epoch, err);
         if (e == EFF_OK) e = take_step(n, step, (int)batch, eff_schedule_at(&sched, step), &loss, err);
         sum += loss;
         if (e == EFF_OK && tell && tell(ctx, step + 1, n->at.steps)) e = eff_fail(err, EFF_ECANCELLED, "stopped");

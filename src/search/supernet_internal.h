@@ -25,7 +25,7 @@ struct eff_supernet {
     eff_pool *pool;
     eff_spare spare; /* for one child's trainer after the other */
     eff_bank *bank;
-    eff_batch b;
+    eff_trial_batch b;
     eff_supernet_progress at;
     eff_view seen, kept; /* the images of the set `data`, made when they are first asked for */
     char viewed[EFF_PRINT];

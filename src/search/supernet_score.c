@@ -30,10 +30,10 @@ eff_status eff_member_measure(eff_member *k, eff_supernet *n, eff_error *err)
     bool *const learns = eff_calloc((size_t)k->m->graph->nparams, sizeof *learns);
     o.learns = learns; /* nothing does: no memory for gradients */
     eff_status e = learns ? eff_trainer_create(&t, k->m, &o, err) : eff_fail_memory(err, sizeof *learns);
-    if (e == EFF_OK) e = eff_batch_order(&n->b, n->seen.n, epoch, err);
+    if (e == EFF_OK) e = eff_trial_batch_order(&n->b, n->seen.n, epoch, err);
     for (size_t i = 0; e == EFF_OK && i < MEASURED && i < all; i++) {
         const eff_pass pass = { .x = n->b.x, .n = (int)batch };
-        e = eff_batch_make(&n->b, n->pool, &n->seen, i * batch, (int)batch, epoch, err);
+        e = eff_trial_batch_make(&n->b, n->pool, &n->seen, i * batch, (int)batch, epoch, err);
         if (e == EFF_OK) eff_trainer_pass(t, &pass);
     }
     eff_trainer_free(t);
@@ -55,7 +55,7 @@ eff_status eff_supernet_score(eff_trial_score *out, eff_supernet *n, const eff_c
                      n->at.data, n->viewed);
     if (e == EFF_OK) e = eff_member_open(&k, n, c, err);
     if (e == EFF_OK) e = eff_member_measure(&k, n, err);
-    if (e == EFF_OK) e = eff_batch_score(out, &n->b, k.m, n->pool, &n->kept, err);
+    if (e == EFF_OK) e = eff_trial_batch_score(out, &n->b, k.m, n->pool, &n->kept, err);
     eff_member_close(&k);
     out->seconds = eff_clock() - began;
     return e;

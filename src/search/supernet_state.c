@@ -100,7 +100,7 @@ eff_status eff_supernet_save(eff_supernet *n, const char *path, eff_error *err)
             for (int d = 0; d < p->ndim; d++) t[count].dim[d] = p->dim[d];
             count++;
         }
-    const eff_st_meta meta[] = { { "format", "pt" }, { "effnet", text } };
+    const eff_st_meta meta[] = { { "format", "pt" }, { EFF_MODELFILE_KEY, text } };
     if (e == EFF_OK) e = eff_safetensors_save(path, t, count, meta, 2, err);
     free(text); /* jansson's */
     eff_free(name);
@@ -135,8 +135,8 @@ static eff_status read_state(eff_supernet *n, const eff_checkpoint *file, eff_er
 {
     eff_supernet_progress p;
     char sum[EFF_PRINT];
-    if (!file->effnet_json) return eff_fail(err, EFF_EFORMAT, "this is no supernet's state: it has no effnet metadata");
-    eff_status e = eff_supernet_progress_read(&p, file->effnet_json, err);
+    if (!file->metadata) return eff_fail(err, EFF_EFORMAT, "this is no supernet's state: it has no effnet metadata");
+    eff_status e = eff_supernet_progress_read(&p, file->metadata, err);
     if (e == EFF_OK && strcmp(p.print, n->at.print) != 0)
         e = eff_fail(err, EFF_EFORMAT,
                      "this is another supernet, by its space, recipe or seed: expected fingerprint %s, found %s",

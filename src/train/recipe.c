@@ -4,6 +4,7 @@
 #include "train/recipe.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/number.h"
 
 #include <math.h>
@@ -352,7 +353,9 @@ static const struct {
     void (*fill)(eff_recipe *r, const eff_facts *f);
     int needs_weights;
 } recipes[] = {
-    { "transfer", "pretrained weights: the classifier on frozen features first, then all blocks", transfer, 1 },
+    { "transfer",
+      "pretrained weights: the classifier on frozen features first, then the late blocks (many images: all)", transfer,
+      1 },
     { "linear", "only the classifier, on frozen features: seconds", linear, 1 },
     { "paper", "from scratch as the paper does, for large sets", paper, 0 },
     { "scratch-small", "from scratch on a small set", scratch_small, 0 },
@@ -379,11 +382,10 @@ eff_status eff_recipe_pick(eff_recipe *r, const char *name, const eff_facts *f, 
         recipes[i].fill(r, f);
         return EFF_OK;
     }
-    char list[128] = "";
-    for (int i = 0; i < RECIPES; i++) {
-        const size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%s", i == 0 ? "" : i == RECIPES - 1 ? " or " : ", ", recipes[i].name);
-    }
+    char list[128];
+    const char *names[RECIPES];
+    for (int i = 0; i < RECIPES; i++) names[i] = recipes[i].name;
+    eff_name_list(list, sizeof list, names, RECIPES);
     return eff_fail(err, EFF_EARG, "recipe: expected %s, found '%.40s'", list, name);
 }
 
@@ -391,6 +393,26 @@ EFF_API const char *eff_recipe_name(const eff_recipe *r) { return r->name; }
 EFF_API void eff_recipe_free(eff_recipe *r) { eff_free(r); }
 
 /* ----------------------------------------------------------------------------------- what is made of it */
+
+void eff_recipe_shape(const eff_recipe *r, eff_table *t)
+{
+    t->dropout = r->v[EFF_KEY_DROPOUT];
+    t->drop_path = r->v[EFF_KEY_DROP_PATH];
+    t->bn_momentum = r->v[EFF_KEY_BN_MOMENTUM];
+}
+
+eff_trainer_opts eff_recipe_trainer(const eff_recipe *r)
+{
+    return (eff_trainer_opts){ .batch = eff_recipe_int(r, EFF_KEY_BATCH),
+                               .bn = r->v[EFF_KEY_FROZEN_BN] != 0 ? EFF_BN_FROZEN : EFF_BN_BATCH,
+                               .recompute = r->v[EFF_KEY_RECOMPUTE] != 0,
+                               .stochastic = r->v[EFF_KEY_DROPOUT] > 0 || r->v[EFF_KEY_DROP_PATH] > 0 };
+}
+
+eff_mix eff_recipe_mix(const eff_recipe *r)
+{
+    return (eff_mix){ .mixup = r->v[EFF_KEY_MIXUP], .cutmix = r->v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5 };
+}
 
 eff_optim_opts eff_recipe_optim(const eff_recipe *r)
 {

@@ -5,8 +5,10 @@
 #define EFF_TRAIN_RECIPE_H
 
 #include "image/augment.h"
+#include "train/mix.h"
 #include "train/optim.h"
 #include "train/schedule.h"
+#include "train/trainer.h"
 
 #include <effnet/train.h>
 
@@ -72,8 +74,13 @@ eff_status eff_recipe_pick(eff_recipe *r, const char *name, const eff_facts *f, 
 /** Set value k, and why. */
 __attribute__((format(printf, 4, 5))) void eff_recipe_put(eff_recipe *r, eff_key k, double v, const char *why, ...);
 
-/** Optimiser and schedule of a recipe, for so many steps an epoch. */
+/** What a recipe makes of a table: dropout, stochastic depth, batch norm's momentum. */
+void eff_recipe_shape(const eff_recipe *r, eff_table *t);
+/** Trainer (threads, level and seed are the caller's), optimiser, mixing, and the schedule for so many steps an epoch.
+ */
+eff_trainer_opts eff_recipe_trainer(const eff_recipe *r);
 eff_optim_opts eff_recipe_optim(const eff_recipe *r);
+eff_mix eff_recipe_mix(const eff_recipe *r);
 eff_schedule eff_recipe_schedule(const eff_recipe *r, long steps_per_epoch);
 
 static inline int eff_recipe_int(const eff_recipe *r, eff_key k) { return (int)r->v[k]; }

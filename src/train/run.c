@@ -75,12 +75,7 @@ static eff_facts facts_of(const eff_model *start, const eff_dataset *d)
                     .dropout = start->table.dropout,
                     .blocks = start->graph->blocks,
                     .late = late_blocks(start) };
-    f.least = f.images;
-    for (int c = 0; c < f.classes; c++) {
-        const int n = (int)eff_dataset_class_count(d, EFF_PART_TRAIN, c);
-        if (n < f.least) f.least = n;
-        if (n > f.most) f.most = n;
-    }
+    eff_dataset_class_range(d, EFF_PART_TRAIN, &f.least, &f.most);
     return f;
 }
 
@@ -101,14 +96,6 @@ EFF_API eff_status eff_recipe_create(eff_recipe **out, const char *name, const e
 
 /* -------------------------------------------------------------------------------------------- settling */
 
-/* What the recipe says about the network itself. */
-static void shape_table(eff_table *t, const eff_recipe *r)
-{
-    t->dropout = r->v[EFF_KEY_DROPOUT];
-    t->drop_path = r->v[EFF_KEY_DROP_PATH];
-    t->bn_momentum = r->v[EFF_KEY_BN_MOMENTUM];
-}
-
 static eff_status name_classes(eff_model *m, const eff_dataset *d, eff_error *err)
 {
     const int n = eff_dataset_classes(d);
@@ -126,7 +113,7 @@ static eff_status make_model(eff_run *r, const eff_model *start, eff_error *err)
 {
     eff_table shaped = start->table;
     eff_model view = *start; /* the same weights under another table */
-    shape_table(&shaped, &r->r);
+    eff_recipe_shape(&r->r, &shaped);
     view.table = shaped;
     const eff_status s = eff_model_adapt(&r->m, &view, eff_dataset_classes(r->d),
                                          eff_recipe_int(&r->r, EFF_KEY_RESOLUTION), r->o.seed, err);
@@ -190,7 +177,7 @@ eff_status eff_run_plan(eff_run_needs *out, const eff_model *start, const eff_da
     eff_table t = start->table;
     const int side = eff_recipe_int(recipe, EFF_KEY_RESOLUTION);
     r.o.event = NULL;
-    shape_table(&t, recipe);
+    eff_recipe_shape(recipe, &t);
     t.classes = r.classes = eff_dataset_classes(d);
     if (side) t.height = t.width_px = side;
     r.height = t.height;

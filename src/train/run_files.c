@@ -25,16 +25,8 @@ static eff_status no_json(eff_error *err) { return eff_fail(err, EFF_ENOMEM, "ou
 
 eff_status eff_run_save_text(const eff_run *r, const char *name, const char *text, eff_error *err)
 {
-    eff_save save;
-    char *path = eff_run_path(r, name);
-    if (!path) return eff_fail_memory(err, 0);
-    eff_status s = eff_save_begin(&save, path, err);
-    if (s == EFF_OK) {
-        fputs(text, save.f); /* a failed write is seen on commit */
-        s = eff_save_commit(&save, err);
-    }
-    if (s != EFF_OK) eff_error_prefix(err, "%s", path);
-    eff_free(path);
+    const eff_status s = eff_save_text(r->out, name, text, err);
+    if (s != EFF_OK) eff_error_prefix(err, "%s", r->out);
     return s;
 }
 
@@ -42,8 +34,6 @@ eff_status eff_run_save_text(const eff_run *r, const char *name, const char *tex
 
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err)
 {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)r->o.seed);
     json_t *o = json_object(), *values = json_object(), *why = json_object();
     eff_recipe copy = r->r; /* eff_recipe_value() writes into it */
     bool ok = o && values && why && eff_json_put(o, "schema", json_string(ARGS_SCHEMA)) &&
@@ -51,7 +41,8 @@ eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err)
               eff_json_put(o, "settled", json_boolean(settled)) &&
               eff_json_put(o, "data", r->data ? json_string(r->data) : json_null()) &&
               eff_json_put(o, "weights", r->source ? json_string(r->source) : json_null()) &&
-              eff_json_put(o, "fingerprint", json_string(r->print)) && eff_json_put(o, "seed", json_string(seed)) &&
+              eff_json_put(o, "fingerprint", json_string(r->print)) &&
+              eff_json_put(o, "seed", eff_json_seed(r->o.seed)) &&
               eff_json_put(o, "memory_bytes", json_integer((json_int_t)r->o.memory)) &&
               eff_json_put(o, "time_seconds", json_real(r->o.seconds)) &&
               eff_json_put(o, "recipe", json_string(r->r.name));

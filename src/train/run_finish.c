@@ -101,15 +101,14 @@ static json_t *figures(const eff_metrics_result *m, const char *set)
 
 static json_t *training_record(eff_run *r)
 {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)r->o.seed);
     json_t *o = json_object(), *values = json_object();
     bool ok = o && values && eff_json_put(o, "effnet", json_string(eff_version())) &&
               eff_json_put(o, "recipe", json_string(r->r.name)) &&
               eff_json_put(o, "images", json_integer((json_int_t)eff_dataset_count(r->d, EFF_PART_TRAIN))) &&
               eff_json_put(o, "epochs", json_integer(r->p.epoch)) &&
               eff_json_put(o, "best_epoch", json_integer(r->p.best_epoch)) &&
-              eff_json_put(o, "seed", json_string(seed)) && eff_json_put(o, "data_fingerprint", json_string(r->print));
+              eff_json_put(o, "seed", eff_json_seed(r->o.seed)) &&
+              eff_json_put(o, "data_fingerprint", json_string(r->print));
     for (int i = 0; ok && i < eff_recipe_count(); i++)
         ok = eff_json_put(values, eff_recipe_key(i, NULL), json_string(eff_recipe_value(&r->r, i, NULL)));
     ok = ok && !json_object_set(o, "values", values);

@@ -4,34 +4,14 @@
 #define _GNU_SOURCE
 #include "train/run_internal.h"
 
-#include "base/mem.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* Every folder on the way. */
-static eff_status make_folder(const char *path, eff_error *err)
-{
-    char *part = eff_strdup(path);
-    if (!part) return eff_fail_memory(err, strlen(path));
-    eff_status s = EFF_OK;
-    for (char *at = part + 1; s == EFF_OK; at++) {
-        if (*at && *at != '/') continue;
-        const char kept = *at;
-        *at = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            s = eff_fail(err, EFF_EIO, "%s: cannot make the folder: %s", part, strerror(errno));
-        *at = kept;
-        if (!kept) break;
-    }
-    eff_free(part);
-    return s;
-}
 
 /* Is this what a save of one of a run's files is called while it is written? */
 static bool is_leftover(const char *name)
@@ -61,7 +41,7 @@ static void sweep(int folder)
 eff_status eff_run_hold_folder(eff_run *r, bool make, eff_error *err)
 {
     if (make) {
-        const eff_status s = make_folder(r->out, err);
+        const eff_status s = eff_make_folders(r->out, err);
         if (s != EFF_OK) return s;
     }
     r->folder = open(r->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,8 +4,8 @@
 #include "train/run_internal.h"
 
 #include "base/mem.h"
+#include "data/metrics.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct scoring {
@@ -25,12 +25,9 @@ static int on_image(void *ctx, size_t i, const eff_error *failure, const float *
         return 1;
     }
     memcpy(g->s->logits + i * (size_t)classes, logits, (size_t)classes * sizeof *logits);
-    double top = -INFINITY, sum = 0;
     int best;
     eff_top_k(logits, classes, 1, &best);
-    for (int c = 0; c < classes; c++) top = fmax(top, (double)logits[c]);
-    for (int c = 0; c < classes; c++) sum += exp((double)logits[c] - top);
-    g->s->loss += top + log(sum) - (double)logits[label];
+    g->s->loss += eff_log_loss(logits, classes, label);
     g->hits += best == label;
     const eff_run_event e = {
         .phase = EFF_RUN_EVAL, .epoch = g->r->p.epoch + 1, .step = (long)i + 1, .steps = (long)g->s->n

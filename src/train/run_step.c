@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "train/loss.h"
-#include "train/mix.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +15,6 @@ enum { BAD_IN_A_ROW = 3, MOST_ROLLBACKS = 3 };
 
 /* ------------------------------------------------------------------------------------------- equipment */
 
-static bool of_classifier(const eff_param *p) { return p->kind == EFF_PARAM_FC_WEIGHT || p->kind == EFF_PARAM_FC_BIAS; }
-
 /* Which parameters learn: the last `open` blocks, head and classifier; all when open < 0. */
 static void fill_learns(bool *learns, const eff_graph *g, int open)
 {
@@ -25,22 +22,20 @@ static void fill_learns(bool *learns, const eff_graph *g, int open)
     for (int i = 0; i < g->nparams; i++) {
         const eff_node *n = &g->node[g->param[i].node];
         const bool in_block = n->stage >= 0 && n->stage < head;
-        learns[i] = open < 0 || of_classifier(&g->param[i]) || (n->stage == head && open > 0) ||
+        learns[i] = open < 0 || eff_param_is_classifier(g->param[i].kind) || (n->stage == head && open > 0) ||
                     (in_block && n->index >= g->blocks - open);
     }
 }
 
 static eff_trainer_opts trainer_opts(const eff_run *r, int micro)
 {
-    const eff_recipe *p = &r->r;
-    return (eff_trainer_opts){ .batch = micro,
-                               .threads = r->o.threads,
-                               .cpu = r->o.cpu,
-                               .bn = p->v[EFF_KEY_FROZEN_BN] != 0 ? EFF_BN_FROZEN : EFF_BN_BATCH,
-                               .recompute = p->v[EFF_KEY_RECOMPUTE] != 0,
-                               .pool_statistics = true,
-                               .stochastic = p->v[EFF_KEY_DROPOUT] > 0 || p->v[EFF_KEY_DROP_PATH] > 0,
-                               .seed = r->o.seed };
+    eff_trainer_opts o = eff_recipe_trainer(&r->r);
+    o.batch = micro;
+    o.threads = r->o.threads;
+    o.cpu = r->o.cpu;
+    o.pool_statistics = true;
+    o.seed = r->o.seed;
+    return o;
 }
 
 eff_status eff_run_plan_memory(eff_train_memory *out, const eff_run *r, int micro, eff_error *err)
@@ -164,9 +159,7 @@ static void make_targets(eff_run *r, eff_batch *b, long update)
         eff_image_weights(r->weight, b->label, r->class_weight, b->n);
     else
         for (int i = 0; i < b->n; i++) r->weight[i] = 1.0f / (float)b->n;
-    const eff_mix mix = {
-        .mixup = r->r.v[EFF_KEY_MIXUP], .cutmix = r->r.v[EFF_KEY_CUTMIX], .probability = 1, .cut = 0.5
-    };
+    const eff_mix mix = eff_recipe_mix(&r->r);
     const eff_mixed by = eff_mix_draw(&mix, r->height, r->width, r->o.seed, (uint64_t)update);
     eff_mix_images(b->x, b->n, r->height, r->width, &by);
     eff_mix_targets(r->target, b->n, r->classes, &by);

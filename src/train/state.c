@@ -65,7 +65,7 @@ eff_status eff_state_save(const char *path, const eff_model *m, const eff_optim 
             for (int k = 0; k < p->ndim; k++) t[count].dim[k] = p->dim[k];
             count++;
         }
-    const eff_st_meta meta[] = { { "format", "pt" }, { "effnet", text } };
+    const eff_st_meta meta[] = { { "format", "pt" }, { EFF_MODELFILE_KEY, text } };
     s = eff_safetensors_save(path, t, count, meta, 2, err);
 end:
     free(text); /* jansson's */
@@ -88,9 +88,9 @@ eff_status eff_state_open(eff_state **out, const char *path, eff_error *err)
     eff_state *st = eff_calloc(1, sizeof *st);
     if (!st) return eff_fail_memory(err, sizeof *st);
     eff_status s = eff_checkpoint_open(&st->file, path, err);
-    if (s == EFF_OK && !st->file->effnet_json)
+    if (s == EFF_OK && !st->file->metadata)
         s = eff_fail(err, EFF_EFORMAT, "this is no saved run: it has no effnet metadata");
-    if (s == EFF_OK) s = eff_modelfile_parse(&st->root, st->file->effnet_json, err);
+    if (s == EFF_OK) s = eff_modelfile_parse(&st->root, st->file->metadata, err);
     if (s == EFF_OK) s = eff_modelfile_table(&st->table, st->root, err);
     if (s == EFF_OK) s = eff_index_build(&st->index, st->file, err);
     st->run = json_object_get(st->root, "run");

@@ -7,15 +7,6 @@
 
 #include <string.h>
 
-static eff_status copy_line(char **out, const char *s, eff_error *err)
-{
-    if (!s) return EFF_OK;
-    *out = eff_strdup(s);
-    return *out ? EFF_OK : eff_fail_memory(err, strlen(s));
-}
-
-static bool of_classifier(const eff_param *p) { return p->kind == EFF_PARAM_FC_WEIGHT || p->kind == EFF_PARAM_FC_BIAS; }
-
 eff_status eff_model_adapt(eff_model **out, const eff_model *from, int classes, int side, uint64_t seed, eff_error *err)
 {
     eff_table t = from->table;
@@ -30,15 +21,15 @@ eff_status eff_model_adapt(eff_model **out, const eff_model *from, int classes, 
     if (side) eff_preprocess_resize(&m->meta.preprocess, side, side);
     for (int i = 0; i < m->graph->nparams; i++) { /* the classifier comes last, so the others have their numbers */
         const eff_param *p = &m->graph->param[i];
-        if (from->weights && !of_classifier(p))
+        if (from->weights && !eff_param_is_classifier(p->kind))
             memcpy(m->weights[i], from->weights[i], p->count * sizeof(float));
         else
             eff_param_init(m->weights[i], p, seed, i);
     }
-    if ((s = copy_line(&m->meta.family, from->meta.family, err)) != EFF_OK ||
-        (s = copy_line(&m->meta.origin, from->meta.origin, err)) != EFF_OK ||
-        (s = copy_line(&m->meta.licence, from->meta.licence, err)) != EFF_OK ||
-        (s = copy_line(&m->meta.note, from->meta.note, err)) != EFF_OK)
+    if ((s = eff_copy_text(&m->meta.family, from->meta.family, err)) != EFF_OK ||
+        (s = eff_copy_text(&m->meta.origin, from->meta.origin, err)) != EFF_OK ||
+        (s = eff_copy_text(&m->meta.licence, from->meta.licence, err)) != EFF_OK ||
+        (s = eff_copy_text(&m->meta.note, from->meta.note, err)) != EFF_OK)
         goto fail;
     m->meta.format = "effnet";
     eff_model_refresh_info(m);
