@@ -10,6 +10,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_eval.h"
 #include "formats/onnx_stream.h"
+#include "formats/onnx_wire.h"
 #include "model/table_json.h"
 
 #include <effnet/care.h>
@@ -605,11 +606,62 @@ static void test_metadata(void **state)
     eff_model_free(m);
 }
 
+/* The wire: numbers of every length, and fields that are none. */
+static void test_wire(void **state)
+{
+    (void)state;
+    for (int bits = 0; bits <= 64; bits++) {
+        const uint64_t v = bits ? UINT64_MAX >> (64 - bits) : 0;
+        eff_wire w = { 0 };
+        eff_field f;
+        eff_wire_number(&w, 3, v);
+        assert_int_equal(w.n, 1 + eff_wire_number_bytes(v));
+        eff_slice all = { w.p, w.n };
+        assert_true(eff_wire_next(&all, &f) && f.number == 3 && f.type == EFF_WIRE_NUMBER && f.value == v && all.n == 0);
+        all = (eff_slice){ w.p, w.n - 1 }; /* cut short */
+        assert_false(eff_wire_next(&all, &f));
+        assert_int_equal(all.n, 0);
+        eff_wire_free(&w);
+    }
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool good;
+    } fields[] = {
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, true }, /* 64 bits, then 65, then a byte too many */
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11, false },
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 12, false },
+        { "\x00\x01", 2, false }, /* number 0 */
+        { "\xf8\xff\xff\xff\x0f\x01", 6, true }, /* the largest, and the next */
+        { "\x80\x80\x80\x80\x10\x01", 6, false },
+        { "\x1a\x02" "ab", 4, true },
+        { "\x1a\x03" "ab", 4, false },
+        { "\x1a", 1, false },
+        { "\x1d" "abcd", 5, true },
+        { "\x1d" "abc", 4, false },
+        { "\x19" "abcdefgh", 9, true },
+        { "\x19" "abcdefg", 8, false },
+        { "\x1b\x1c", 2, false }, /* a group */
+        { "\x1e\x01", 2, false },
+        { "", 0, false },
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        eff_slice all = { (const unsigned char *)fields[i].bytes, fields[i].n };
+        eff_field f;
+        if (eff_wire_next(&all, &f) != fields[i].good) fail_msg("field %zu", i);
+        assert_int_equal(all.n, 0);
+    }
+    const eff_slice ab = { (const unsigned char *)"ab", 2 }, nothing = { NULL, 0 };
+    assert_true(eff_slice_is(ab, "ab") && !eff_slice_is(ab, "ac") && !eff_slice_is(ab, "abc"));
+    assert_true(eff_slice_is(nothing, "") && !eff_slice_is(nothing, "a"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit), cmocka_unit_test(test_damage),
         cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names), cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ class Build:
         with open(os.path.join(self.folder, "compile_commands.json"), encoding="utf-8") as f:
             self.compile = {os.path.relpath(e["file"], ROOT): e for e in json.load(f) if "/src/CMakeFiles/effnet_objects.dir/" in
                             os.path.join(e["directory"], shlex.split(e["command"])[shlex.split(e["command"]).index("-o") + 1])}
-        self.plain, self.passes, self.locks, self.lock = {}, {}, {}, threading.Lock()
+        self.plain, self.links, self.passes, self.locks, self.lock = {}, {}, {}, {}, threading.Lock()
 
     def object(self, path, text, out):
         """Compile `text` as if it stood in `path`; False when the compiler refuses."""
@@ -228,15 +228,21 @@ class Build:
                 self.plain[path] = code_of(out)
             return self.plain[path]
 
+    def command_of(self, program):
+        """The link command of a program, as a list, to be run in the build's root; Ninja tells it."""
+        if program not in self.links:
+            where = {"effnet-worker": ""}.get(program, "replay/" if program.startswith("replay_") else "tests/")
+            text = subprocess.run(["ninja", "-t", "commands", "-s", where + program], cwd=self.folder, check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout
+            self.links[program] = [a for a in shlex.split(text) if a not in (":", "&&")]
+        return list(self.links[program])
+
     def link(self, program, extra, out):
         """Link a program of the build with the object `extra` in front."""
-        where = {"effnet-worker": "src/worker"}.get(program, "replay" if program.startswith("replay_") else "tests")
-        folder = os.path.join(self.folder, where)
-        with open(os.path.join(folder, "CMakeFiles", program + ".dir", "link.txt"), encoding="utf-8") as f:
-            args = shlex.split(f.read())
+        args = self.command_of(program)
         args[args.index("-o") + 1] = out
         args[1:1] = [extra] if extra else []
-        r = subprocess.run(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        r = subprocess.run(args, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if r.returncode != 0:
             sys.exit(f"mutants: {program} cannot be linked; is the build whole?\n{r.stdout[-2000:]}")
 
