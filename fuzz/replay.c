@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target once on every file named, and on every file in the folders named, in the order of their names. After
- * "--near N" each is also cut short in N places and changed in one byte in N others, evenly over the file. It ends with 1
- * when there was nothing to run, so that a corpus that went missing is noticed. */
+/* Runs a fuzz target once on every file named, and on every file in the folders named, in the order of their names.
+ * After
+ * "--near N" each is also cut short in N places and changed in one byte in N others, evenly over the file. It ends with
+ * 1 when there was nothing to run, so that a corpus that went missing is noticed. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +28,9 @@ static void run_copy(const uint8_t *bytes, size_t n, size_t at, unsigned change)
 
 static void run_near(const uint8_t *bytes, size_t n)
 {
-    static const unsigned changes[] = { 0x01, 0x80, 0x10, 0xff, 0x04, 0x03 }; /* of a number, a sign, a letter, a type ... */
+    static const unsigned changes[] = {
+        0x01, 0x80, 0x10, 0xff, 0x04, 0x03
+    }; /* of a number, a sign, a letter, a type ... */
     const size_t places = n < (size_t)near ? n : (size_t)near;
     for (size_t k = 0; k < places; k++) {
         const size_t at = (size_t)((unsigned __int128)n * k / places);

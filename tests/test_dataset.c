@@ -524,8 +524,8 @@ static void there_and_back(void **state)
     put_picture(at("trips", "x/1.jpg"), 8020); /* a folder whose name begins with the other's */
     /* names that are written otherwise, through a link, and from a folder that is gone */
     assert_int_equal(symlink(t_tmp("trip"), t_tmp("link")), 0);
-    static const char *const names[] = { "trip//other.csv", "trip/.//./other.csv", "trip/./../trip//other.csv", "link/other.csv",
-                                         "trips/other.csv" };
+    static const char *const names[] = { "trip//other.csv", "trip/.//./other.csv", "trip/./../trip//other.csv",
+                                         "link/other.csv", "trips/other.csv" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         T_OK(eff_dataset_save(d, t_tmp("%s", names[i]), &err), err);
         eff_dataset *const back = open_set(t_tmp("%s", names[i]));

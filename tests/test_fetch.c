@@ -581,7 +581,7 @@ int main(void)
         cmocka_unit_test(test_works),   cmocka_unit_test(test_bad_data),  cmocka_unit_test(test_bad_network),
         cmocka_unit_test(test_no_size), cmocka_unit_test(test_resume),    cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_cache),   cmocka_unit_test(test_full_disk), cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_memory),  cmocka_unit_test(test_calls),       cmocka_unit_test(test_member),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_calls),     cmocka_unit_test(test_member),
     };
     const int failed = cmocka_run_group_tests(words, NULL, NULL);
 #ifdef EFF_TEST_CURL

@@ -608,19 +608,62 @@ static void test_metadata(void **state)
 
 /* Files with one oddity each, put beside or in place of what a sound one has. */
 typedef enum odd {
-    SOUND, FAR_DIM, MANY_DIMS, MANY_INTS, INTS_CUT, INTS_PACKED, MANY_INPUTS, DOMAIN, NO_TENSOR, NO_TYPE, NO_NAME, NO_INPUT, NO_OUTPUT,
-    TWO_INPUTS, TWO_OUTPUTS, FLOAT_DATA, DIMS_CUT, TYPE_99, FUNCTIONS, SPARSE, LONG_NAME, GRAPH_CUT, NODE_CUT, TYPE_CUT, OPSET_CUT, NO_GRAPH,
-    OVERFLOW, ODDITIES
+    SOUND,
+    FAR_DIM,
+    MANY_DIMS,
+    MANY_INTS,
+    INTS_CUT,
+    INTS_PACKED,
+    MANY_INPUTS,
+    DOMAIN,
+    NO_TENSOR,
+    NO_TYPE,
+    NO_NAME,
+    NO_INPUT,
+    NO_OUTPUT,
+    TWO_INPUTS,
+    TWO_OUTPUTS,
+    FLOAT_DATA,
+    DIMS_CUT,
+    TYPE_99,
+    FUNCTIONS,
+    SPARSE,
+    LONG_NAME,
+    GRAPH_CUT,
+    NODE_CUT,
+    TYPE_CUT,
+    OPSET_CUT,
+    NO_GRAPH,
+    OVERFLOW,
+    ODDITIES
 } odd;
 
 static const char *const refusal[ODDITIES] = {
-    [FAR_DIM] = "expected dimensions up to 2147483647", [MANY_DIMS] = "expected at most", [MANY_INTS] = "numbers",
-    [INTS_CUT] = "an attribute", [MANY_INPUTS] = "inputs", [DOMAIN] = "is of domain org.other", [NO_TENSOR] = "is no tensor",
-    [NO_TYPE] = "has no type", [NO_NAME] = "a value has no name", [NO_INPUT] = "expected an input and an output",
-    [NO_OUTPUT] = "expected an input and an output", [TWO_INPUTS] = "expected one input", [TWO_OUTPUTS] = "expected one output",
-    [FLOAT_DATA] = "elsewhere than in raw_data", [DIMS_CUT] = "a tensor", [TYPE_99] = "has data type 99",
-    [FUNCTIONS] = "functions are not read", [SPARSE] = "ONNX: ", [LONG_NAME] = "xxxxx", [GRAPH_CUT] = "the graph", [NODE_CUT] = "ONNX: ",
-    [TYPE_CUT] = "ONNX: ", [OPSET_CUT] = "ONNX: ", [NO_GRAPH] = "ONNX: ", [OVERFLOW] = "tensor w: its",
+    [FAR_DIM] = "expected dimensions up to 2147483647",
+    [MANY_DIMS] = "expected at most",
+    [MANY_INTS] = "numbers",
+    [INTS_CUT] = "an attribute",
+    [MANY_INPUTS] = "inputs",
+    [DOMAIN] = "is of domain org.other",
+    [NO_TENSOR] = "is no tensor",
+    [NO_TYPE] = "has no type",
+    [NO_NAME] = "a value has no name",
+    [NO_INPUT] = "expected an input and an output",
+    [NO_OUTPUT] = "expected an input and an output",
+    [TWO_INPUTS] = "expected one input",
+    [TWO_OUTPUTS] = "expected one output",
+    [FLOAT_DATA] = "elsewhere than in raw_data",
+    [DIMS_CUT] = "a tensor",
+    [TYPE_99] = "has data type 99",
+    [FUNCTIONS] = "functions are not read",
+    [SPARSE] = "ONNX: ",
+    [LONG_NAME] = "xxxxx",
+    [GRAPH_CUT] = "the graph",
+    [NODE_CUT] = "ONNX: ",
+    [TYPE_CUT] = "ONNX: ",
+    [OPSET_CUT] = "ONNX: ",
+    [NO_GRAPH] = "ONNX: ",
+    [OVERFLOW] = "tensor w: its",
 };
 
 static void add_odd_value(eff_wire *graph, int field, const char *name, odd k)
@@ -685,8 +728,10 @@ static eff_wire craft_odd(odd k)
     eff_wire_message(&model, 8, &opset);
     add_odd_node(&graph, k);
     add_odd_tensor(&graph, k);
-    if (k == NO_TENSOR || k == NO_TYPE || k == TYPE_CUT) add_odd_value(&graph, 11, "x", k);
-    else if (k != NO_INPUT) add_shape(&graph, 11, "x", 4, (const int[]){ 1, 2, 3, 3 });
+    if (k == NO_TENSOR || k == NO_TYPE || k == TYPE_CUT)
+        add_odd_value(&graph, 11, "x", k);
+    else if (k != NO_INPUT)
+        add_shape(&graph, 11, "x", 4, (const int[]){ 1, 2, 3, 3 });
     if (k == TWO_INPUTS) add_shape(&graph, 11, "z", 4, (const int[]){ 1, 2, 3, 3 });
     add_shape(&graph, 11, "w", 4, (const int[]){ 1, 2, 1, 1 }); /* weights may be named among the inputs */
     if (k != NO_OUTPUT) add_shape(&graph, 12, "y", 2, (const int[]){ 1, 9 });
@@ -710,7 +755,8 @@ static void test_oddities(void **state)
         const eff_status s = eff_onnx_parse(&g, bytes.p, bytes.n, &err);
         if (s == EFF_OK) eff_onnx_close(&g);
         eff_wire_free(&bytes);
-        if (refusal[k] ? s == EFF_OK || !strstr(err.msg, refusal[k]) : s != EFF_OK) fail_msg("oddity %d: %d '%s'", k, s, err.msg);
+        if (refusal[k] ? s == EFF_OK || !strstr(err.msg, refusal[k]) : s != EFF_OK)
+            fail_msg("oddity %d: %d '%s'", k, s, err.msg);
     }
     for (long n = 0;; n++) { /* and one that is sound, where memory ends */
         eff_error err = { 0 };
@@ -740,7 +786,8 @@ static void test_wire(void **state)
         eff_wire_number(&w, 3, v);
         assert_int_equal(w.n, 1 + eff_wire_number_bytes(v));
         eff_slice all = { w.p, w.n };
-        assert_true(eff_wire_next(&all, &f) && f.number == 3 && f.type == EFF_WIRE_NUMBER && f.value == v && all.n == 0);
+        assert_true(eff_wire_next(&all, &f) && f.number == 3 && f.type == EFF_WIRE_NUMBER && f.value == v &&
+                    all.n == 0);
         all = (eff_slice){ w.p, w.n - 1 }; /* cut short */
         assert_false(eff_wire_next(&all, &f));
         assert_int_equal(all.n, 0);
@@ -754,16 +801,28 @@ static void test_wire(void **state)
         { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, true }, /* 64 bits, then 65, then a byte too many */
         { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11, false },
         { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 12, false },
-        { "\x00\x01", 2, false }, /* number 0 */
+        { "\x00\x01", 2, false },                /* number 0 */
         { "\xf8\xff\xff\xff\x0f\x01", 6, true }, /* the largest, and the next */
         { "\x80\x80\x80\x80\x10\x01", 6, false },
-        { "\x1a\x02" "ab", 4, true },
-        { "\x1a\x03" "ab", 4, false },
+        { "\x1a\x02"
+          "ab",
+          4, true },
+        { "\x1a\x03"
+          "ab",
+          4, false },
         { "\x1a", 1, false },
-        { "\x1d" "abcd", 5, true },
-        { "\x1d" "abc", 4, false },
-        { "\x19" "abcdefgh", 9, true },
-        { "\x19" "abcdefg", 8, false },
+        { "\x1d"
+          "abcd",
+          5, true },
+        { "\x1d"
+          "abc",
+          4, false },
+        { "\x19"
+          "abcdefgh",
+          9, true },
+        { "\x19"
+          "abcdefg",
+          8, false },
         { "\x1b\x1c", 2, false }, /* a group */
         { "\x1e\x01", 2, false },
         { "", 0, false },
@@ -782,9 +841,11 @@ static void test_wire(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names), cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_wire), cmocka_unit_test(test_oddities),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit),
+        cmocka_unit_test(test_damage),  cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_gate),    cmocka_unit_test(test_body),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_wire),    cmocka_unit_test(test_oddities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,7 +260,8 @@ static eff_status through(const char *path, eff_error *err)
         const int to = dup(fileno(pipe));
         if (s == EFF_OK) s = eff_import_send(to, sent, err);
         if (fcntl(to, F_GETFD) >= 0) close(to); /* it was not taken over */
-        if (s == EFF_OK) s = eff_import_receive(got, dup(fileno(pipe)), (uint64_t)lseek(fileno(pipe), 0, SEEK_END), err);
+        if (s == EFF_OK)
+            s = eff_import_receive(got, dup(fileno(pipe)), (uint64_t)lseek(fileno(pipe), 0, SEEK_END), err);
     }
     if (s == EFF_OK) {
         s = eff_onnx_of_checkpoint(&g, got, err); /* takes it over */
@@ -291,7 +292,8 @@ static void memory_ends(void **state)
             break;
         }
         /* jansson does not tell a text that is none from memory that ended */
-        if (s != EFF_ENOMEM && !(s == EFF_EUNSUPPORTED && strstr(err.msg, "no line of UTF-8"))) fail_msg("allocation %ld: %d '%s'", n, s, err.msg);
+        if (s != EFF_ENOMEM && !(s == EFF_EUNSUPPORTED && strstr(err.msg, "no line of UTF-8")))
+            fail_msg("allocation %ld: %d '%s'", n, s, err.msg);
     }
     json_set_alloc_funcs(malloc, free);
 }

@@ -270,7 +270,13 @@ static void test_bad_progress(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "null", "{}", "[1]", "[[1,2,3,4,5,6,7]]", "[[1,2,3,4,5,6,7,\"8\"]]", "[[0,2,3,4,5,6,7,8]]", "[[null,2,3,4,5,6,7,8]]",
+        "null",
+        "{}",
+        "[1]",
+        "[[1,2,3,4,5,6,7]]",
+        "[[1,2,3,4,5,6,7,\"8\"]]",
+        "[[0,2,3,4,5,6,7,8]]",
+        "[[null,2,3,4,5,6,7,8]]",
         "[[100001,2,3,4,5,6,7,8]]",
     };
     eff_error err = { 0 };
@@ -288,7 +294,8 @@ static void test_bad_progress(void **state)
     json_object_foreach((json_t *)sound, key, v)
     {
         json_t *const j = json_deep_copy(sound);
-        if (!strcmp(key, "begun") || !strcmp(key, "updates")) goto next; /* read elsewhere, or false where it is missing */
+        if (!strcmp(key, "begun") || !strcmp(key, "updates"))
+            goto next; /* read elsewhere, or false where it is missing */
         json_object_set_new(j, key, json_string("x"));
         refuses(r, j, strcmp(key, "fingerprint") ? key : "the images are not those");
         json_object_del(j, key);
@@ -356,7 +363,8 @@ static void test_bad_state(void **state)
         assert_int_equal(fwrite(bytes, 1, n, f), n);
         fclose(f);
         const eff_status got = eff_run_load_state(r, &err);
-        if (bad[i].says ? got != EFF_EFORMAT || !strstr(err.msg, bad[i].says) || !strstr(err.msg, "last.state") : got != EFF_OK)
+        if (bad[i].says ? got != EFF_EFORMAT || !strstr(err.msg, bad[i].says) || !strstr(err.msg, "last.state")
+                        : got != EFF_OK)
             fail_msg("%s: %d '%s'", bad[i].new, got, err.msg);
         free(bytes);
     }
@@ -449,7 +457,7 @@ static eff_status read_args(eff_run *r, eff_error *err)
 static void test_memory_ends_reading(void **state)
 {
     (void)state;
-    eff_status (*const op[])(eff_run *r, eff_error *err) = { read_args, read_state };
+    eff_status (*const op[])(eff_run * r, eff_error * err) = { read_args, read_state };
     eff_error err = { 0 };
     eff_run *r;
     seen s;
@@ -523,10 +531,16 @@ static void test_memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finder),  cmocka_unit_test(test_limits),      cmocka_unit_test(test_patience_and_keep),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_memory_ends), cmocka_unit_test(test_bad_args),
+        cmocka_unit_test(test_finder),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_patience_and_keep),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_memory_ends),
+        cmocka_unit_test(test_bad_args),
         cmocka_unit_test(test_remembers),
-        cmocka_unit_test(test_bad_progress), cmocka_unit_test(test_bad_state), cmocka_unit_test(test_memory_ends_reading),
+        cmocka_unit_test(test_bad_progress),
+        cmocka_unit_test(test_bad_state),
+        cmocka_unit_test(test_memory_ends_reading),
     };
     json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, set_up, tear_down);

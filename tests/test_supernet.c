@@ -741,8 +741,7 @@ int main(void)
         cmocka_unit_test(test_tensors),     cmocka_unit_test(test_places),    cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_draw),        cmocka_unit_test(test_alone),     cmocka_unit_test(test_training),
         cmocka_unit_test(test_interrupted), cmocka_unit_test(test_damaged),   cmocka_unit_test(test_diverged),
-        cmocka_unit_test(test_memory),      cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_saving),
+        cmocka_unit_test(test_memory),      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_saving),
     };
     json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, set_up, tear_down);
