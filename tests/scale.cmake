@@ -1,6 +1,6 @@
 # src/trials/ and src/scale/.
 eff_test(test_trials SOURCES test_trials.c LABELS unit)
-eff_test(test_study SOURCES test_study.c LABELS unit)
+eff_test(test_study SOURCES test_study.c LABELS unit FAULTS)
 
 # Through the program: killed, shared, stopped.
 add_test(NAME study_resume COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/study.sh $<TARGET_FILE:effnet-cli> 3)

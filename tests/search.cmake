@@ -1,6 +1,6 @@
 # src/search/.
 eff_test(test_search_space SOURCES test_search_space.c LABELS unit)
-eff_test(test_search SOURCES test_search.c LABELS unit)
+eff_test(test_search SOURCES test_search.c LABELS unit FAULTS)
 
 # Through the program: killed, shared.
 add_test(NAME search_resume COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/search.sh $<TARGET_FILE:effnet-cli> 2)

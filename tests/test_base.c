@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -157,10 +158,27 @@ static void test_read(void **state)
     assert_int_equal(mkfifo(t_tmp("pipe"), 0600), 0);
     assert_int_equal(eff_file_read_all(t_tmp("pipe"), 10, &b, &n, &err), EFF_EFORMAT);
     save_text(t_tmp("long"), "twelve bytes");
+    int fd; /* a program that is started does not inherit it */
+    uint64_t bytes;
+    T_OK(eff_file_open(t_tmp("long"), &fd, &bytes, &err), err);
+    assert_true(bytes == 12 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+    close(fd);
     assert_int_equal(eff_file_read_all(t_tmp("long"), 11, &b, &n, &err), EFF_EFORMAT);
     T_OK(eff_file_read_all(t_tmp("long"), 12, &b, &n, &err), err);
     assert_int_equal(n, 12);
     eff_free(b);
+    save_text(t_tmp("empty"), ""); /* nothing to map: its reader reads it */
+    eff_map map;
+    T_OK(eff_file_open(t_tmp("empty"), &fd, &bytes, &err), err);
+    assert_false(eff_file_map(&map, fd, bytes));
+    close(fd);
+    struct rlimit old, none; /* no descriptor is left: that is no fault of the file */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = (struct rlimit){ 0, old.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const eff_status s = eff_file_open(t_tmp("long"), &fd, &bytes, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(s, EFF_EIO);
 }
 
 static void test_messages(void **state)
@@ -235,6 +253,11 @@ static void test_save_text(void **state)
     assert_int_equal(eff_save_text(t_tmp("no/such"), "a.txt", "", &err), EFF_EIO);
     assert_int_equal(strncmp(err.msg, "a.txt", 5), 0);
     assert_int_equal(eff_make_folder(t_tmp("texts/a.txt"), &err), EFF_EIO);
+    assert_int_equal(symlink("nowhere", t_tmp("texts/link")), 0);
+    assert_int_equal(eff_make_folder(t_tmp("texts/link"), &err), EFF_EIO);
+    assert_int_equal(mkfifo(t_tmp("texts/pipe"), 0600), 0);
+    assert_int_equal(eff_save_text(dir, "pipe", "", &err), EFF_EIO);
+    assert_string_equal(err.msg, "pipe: cannot write: a special file is there");
 }
 
 int main(void)

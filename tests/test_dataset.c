@@ -10,6 +10,7 @@
 #include <effnet/data.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -518,6 +519,25 @@ static void there_and_back(void **state)
     fclose(f);
     eff_dataset *d = open_set(t_tmp("trip/split.csv"));
     assert_int_equal(eff_dataset_save(d, t_tmp("no/such/folder.csv"), &err), EFF_EIO);
+    assert_int_equal(eff_dataset_save(d, NULL, &err), EFF_EARG);
+    assert_int_equal(eff_dataset_save(NULL, "x.csv", &err), EFF_EARG);
+    put_picture(at("trips", "x/1.jpg"), 8020); /* a folder whose name begins with the other's */
+    /* names that are written otherwise, through a link, and from a folder that is gone */
+    assert_int_equal(symlink(t_tmp("trip"), t_tmp("link")), 0);
+    static const char *const names[] = { "trip//other.csv", "trip/.//./other.csv", "trip/./../trip//other.csv",
+                                         "link/other.csv", "trips/other.csv" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        T_OK(eff_dataset_save(d, t_tmp("%s", names[i]), &err), err);
+        eff_dataset *const back = open_set(t_tmp("%s", names[i]));
+        expect_same(d, back);
+        eff_dataset_free(back);
+    }
+    const int here = open(".", O_RDONLY | O_DIRECTORY);
+    assert_true(here >= 0 && mkdir(t_tmp("gone"), 0777) == 0 && chdir(t_tmp("gone")) == 0 && rmdir(t_tmp("gone")) == 0);
+    const eff_status s = eff_dataset_save(d, t_tmp("trip/other.csv"), &err);
+    assert_int_equal(fchdir(here), 0);
+    close(here);
+    T_OK(s, err);
     eff_dataset_free(d);
 }
 

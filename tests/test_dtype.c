@@ -117,6 +117,52 @@ static void every_type(void **state)
     assert_string_equal(eff_dtype_name(EFF_BF16), "BF16");
 }
 
+/* What a type has no room for goes to its end, fractions towards zero, and what is no number to 0. */
+static void stored(void **state)
+{
+    (void)state;
+    static const float x[] = { NAN, -INFINITY, INFINITY, -1e30f, 1e30f, 0.75f, -0.75f, 3.9f, -3.9f };
+    enum { N = sizeof x / sizeof *x };
+    static const struct {
+        eff_dtype type;
+        int64_t lo, hi;
+    } whole[] = { { EFF_I64, INT64_MIN, INT64_MAX },
+                  { EFF_I32, INT32_MIN, INT32_MAX },
+                  { EFF_I16, INT16_MIN, INT16_MAX },
+                  { EFF_I8, INT8_MIN, INT8_MAX },
+                  { EFF_U8, 0, UINT8_MAX } };
+    for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) {
+        const int64_t lo = whole[k].lo, hi = whole[k].hi, below = lo < -3 ? -3 : lo;
+        const int64_t want[N] = { 0, lo, hi, lo, hi, 0, 0, 3, below };
+        unsigned char raw[8 * N];
+        const size_t size = eff_dtype_size(whole[k].type);
+        eff_dtype_from_f32(whole[k].type, x, N, raw);
+        for (size_t i = 0; i < N; i++) {
+            int64_t v = raw[(i + 1) * size - 1] & 0x80 && lo < 0 ? -1 : 0; /* the sign; the rest over it */
+            memcpy(&v, raw + i * size, size);
+            if (v != want[i])
+                fail_msg("%s of %g: %lld, expected %lld", eff_dtype_name(whole[k].type), (double)x[i], (long long)v,
+                         (long long)want[i]);
+        }
+    }
+    uint16_t half[N], brain[N];
+    double wide[N];
+    float same[N];
+    unsigned char truth[3];
+    eff_dtype_from_f32(EFF_F16, x, N, half);
+    eff_dtype_from_f32(EFF_BF16, x, N, brain);
+    eff_dtype_from_f32(EFF_F64, x, N, wide);
+    eff_dtype_from_f32(EFF_F32, x, N, same);
+    eff_dtype_from_f32(EFF_BOOL, (const float[]){ 0, -0.5f, 2 }, 3, truth);
+    for (int i = 0; i < N; i++) {
+        assert_true(half[i] == eff_f32_to_f16(x[i]) && brain[i] == eff_f32_to_bf16(x[i]) &&
+                    bits(same[i]) == bits(x[i]));
+        assert_true(i == 0 ? isnan(wide[i]) : wide[i] == (double)x[i]);
+    }
+    assert_memory_equal(truth, "\0\1\1", 3);
+    eff_dtype_from_f32(EFF_F32, NULL, 0, NULL);
+}
+
 /* ----------------------------------------------------------------------------------------- strided reads */
 
 typedef struct memory {
@@ -276,8 +322,10 @@ static void directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_small_float), cmocka_unit_test(rounding), cmocka_unit_test(every_type),
-        cmocka_unit_test(strides),           cmocka_unit_test(windows),  cmocka_unit_test(directory),
+        cmocka_unit_test(every_small_float), cmocka_unit_test(rounding),
+        cmocka_unit_test(every_type),        cmocka_unit_test(stored),
+        cmocka_unit_test(strides),           cmocka_unit_test(windows),
+        cmocka_unit_test(directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

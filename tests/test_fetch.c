@@ -2,8 +2,8 @@
 /* Downloads from a server that misbehaves: whatever it does, a name in the cache stands only for the right bytes, a
  * failure is one line, and its kind is told apart: the network (EFF_EIO) or the data (EFF_EFORMAT). */
 #define _GNU_SOURCE
+#include "fault.h"
 #include "server.h"
-#include "support.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -358,6 +358,33 @@ static void test_two_at_once(void **state)
     is_right(&p);
 }
 
+/* Every call to the operating system fails once, as on a disk that is broken; and all of them are slow. */
+static void test_calls(void **state)
+{
+    (void)state;
+    long made = 0;
+    for (long n = -1; n < made; n++) { /* at first they are counted */
+        const char *must;
+        place p = at("ok");
+        t_fault_arm(n);
+        const eff_status s = fetch(&p);
+        const long calls = t_fault_disarm(&must);
+        if (n < 0) made = calls;
+        if (must && (s != EFF_EIO || !strstr(p.err.msg, "Input/output error") || contents(&p) & ~2))
+            fail_msg("call %ld, %s: %d '%s', left behind: %d", n, must, s, p.err.msg, contents(&p));
+        if (s == EFF_OK) is_right(&p);
+        T_OK(fetch(&p), p.err);
+        is_right(&p);
+    }
+    assert_true(made > 8);
+    place p = at("ok");
+    t_fault_slow(true);
+    const eff_status s = fetch(&p);
+    t_fault_slow(false);
+    T_OK(s, p.err);
+    is_right(&p);
+}
+
 /* Every allocation of the library fails once: said as that, and nothing is left but what may be gone on with. */
 static void test_memory(void **state)
 {
@@ -554,7 +581,7 @@ int main(void)
         cmocka_unit_test(test_works),   cmocka_unit_test(test_bad_data),  cmocka_unit_test(test_bad_network),
         cmocka_unit_test(test_no_size), cmocka_unit_test(test_resume),    cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_cache),   cmocka_unit_test(test_full_disk), cmocka_unit_test(test_two_at_once),
-        cmocka_unit_test(test_memory),  cmocka_unit_test(test_member),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_calls),     cmocka_unit_test(test_member),
     };
     const int failed = cmocka_run_group_tests(words, NULL, NULL);
 #ifdef EFF_TEST_CURL

@@ -438,6 +438,16 @@ static void test_png_save(void **state)
     }
     eff_image_free(im);
     free(rgb);
+    /* more pixels in a row than the formats, or their libraries, have room for */
+    uint8_t *bytes, *const row = calloc(1000001, 3);
+    size_t size;
+    const eff_image wide = { .width = 1000001, .height = 1, .rgb = row };
+    assert_int_equal(eff_png_save(&wide, t_tmp("wide.png"), &err), EFF_EIO);
+    assert_non_null(strstr(err.msg, "PNG cannot be written: "));
+    assert_int_not_equal(access(t_tmp("wide.png"), F_OK), 0);
+    assert_true(eff_jpeg_encode(&bytes, &size, row, 65501, 1, 90, &err) < 0);
+    assert_true(!bytes && strstr(err.msg, "JPEG cannot be written: "));
+    free(row);
 }
 
 static void test_from_rgb_arguments(void **state)

@@ -107,6 +107,9 @@ static void test_draw(void **state)
         cut++;
         assert_true(0 <= by.y0 && by.y0 <= by.y1 && by.y1 <= 32 && 0 <= by.x0 && by.x0 <= by.x1 && by.x1 <= 48);
         assert_true(by.lambda == 1.0 - (double)((by.y1 - by.y0) * (by.x1 - by.x0)) / (32 * 48));
+        if (by.y0 > 0 && by.y1 < 32 && by.x0 > 0 &&
+            by.x1 < 48) /* of the image's form, but for two pixels that rounding takes */
+            assert_true(fabs((by.y1 - by.y0) / 32.0 - (by.x1 - by.x0) / 48.0) < 2.0 / 32);
         clipped += by.y0 == 0 || by.x0 == 0 || by.y1 == 32 || by.x1 == 48;
     }
     assert_true(fabs(cut - N * 0.8 * 0.25) < 5 * sqrt(N * 0.2 * 0.8));

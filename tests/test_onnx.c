@@ -10,6 +10,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_eval.h"
 #include "formats/onnx_stream.h"
+#include "formats/onnx_wire.h"
 #include "model/table_json.h"
 
 #include <effnet/care.h>
@@ -605,11 +606,246 @@ static void test_metadata(void **state)
     eff_model_free(m);
 }
 
+/* Files with one oddity each, put beside or in place of what a sound one has. */
+typedef enum odd {
+    SOUND,
+    FAR_DIM,
+    MANY_DIMS,
+    MANY_INTS,
+    INTS_CUT,
+    INTS_PACKED,
+    MANY_INPUTS,
+    DOMAIN,
+    NO_TENSOR,
+    NO_TYPE,
+    NO_NAME,
+    NO_INPUT,
+    NO_OUTPUT,
+    TWO_INPUTS,
+    TWO_OUTPUTS,
+    FLOAT_DATA,
+    DIMS_CUT,
+    TYPE_99,
+    FUNCTIONS,
+    SPARSE,
+    LONG_NAME,
+    GRAPH_CUT,
+    NODE_CUT,
+    TYPE_CUT,
+    OPSET_CUT,
+    NO_GRAPH,
+    OVERFLOW,
+    ODDITIES
+} odd;
+
+static const char *const refusal[ODDITIES] = {
+    [FAR_DIM] = "expected dimensions up to 2147483647",
+    [MANY_DIMS] = "expected at most",
+    [MANY_INTS] = "numbers",
+    [INTS_CUT] = "an attribute",
+    [MANY_INPUTS] = "inputs",
+    [DOMAIN] = "is of domain org.other",
+    [NO_TENSOR] = "is no tensor",
+    [NO_TYPE] = "has no type",
+    [NO_NAME] = "a value has no name",
+    [NO_INPUT] = "expected an input and an output",
+    [NO_OUTPUT] = "expected an input and an output",
+    [TWO_INPUTS] = "expected one input",
+    [TWO_OUTPUTS] = "expected one output",
+    [FLOAT_DATA] = "elsewhere than in raw_data",
+    [DIMS_CUT] = "a tensor",
+    [TYPE_99] = "has data type 99",
+    [FUNCTIONS] = "functions are not read",
+    [SPARSE] = "ONNX: ",
+    [LONG_NAME] = "xxxxx",
+    [GRAPH_CUT] = "the graph",
+    [NODE_CUT] = "ONNX: ",
+    [TYPE_CUT] = "ONNX: ",
+    [OPSET_CUT] = "ONNX: ",
+    [NO_GRAPH] = "ONNX: ",
+    [OVERFLOW] = "tensor w: its",
+};
+
+static void add_odd_value(eff_wire *graph, int field, const char *name, odd k)
+{
+    eff_wire v = { 0 }, type = { 0 };
+    eff_wire_text(&v, 1, name);
+    if (k == NO_TENSOR) eff_wire_text(&type, 4, ""); /* a sequence */
+    if (k != NO_TYPE) eff_wire_message(&v, 2, &type);
+    if (k == TYPE_CUT) eff_wire_bytes(&v, 2, "\x0a\x07", 2);
+    eff_wire_message(graph, field, &v);
+    eff_wire_free(&v);
+    eff_wire_free(&type);
+}
+
+static void add_odd_node(eff_wire *graph, odd k)
+{
+    eff_wire node = { 0 }, attribute = { 0 };
+    add_words(&node, k == MANY_INPUTS ? "Conv x w w w w w w w w w w w w w w w w w > c" : "Conv x w > c");
+    eff_wire_text(&attribute, 1, "pads");
+    for (int i = 0; i < (k == MANY_INTS ? 100 : 0); i++) eff_wire_number(&attribute, 8, 0);
+    if (k == INTS_CUT) eff_wire_bytes(&attribute, 8, "\x00\x80", 2);
+    if (k == INTS_PACKED) eff_wire_bytes(&attribute, 8, "\0\0\0\0", 4);
+    if (k == MANY_INTS || k == INTS_CUT || k == INTS_PACKED) eff_wire_message(&node, 5, &attribute);
+    if (k == DOMAIN) eff_wire_text(&node, 7, "org.other");
+    if (k == INTS_PACKED) eff_wire_text(&node, 7, "ai.onnx");
+    if (k == NODE_CUT) eff_wire_raw(&node, "\x0a\x09", 2);
+    eff_wire_message(graph, 1, &node);
+    add_words(&node, "Flatten c > y");
+    eff_wire_message(graph, 1, &node);
+    eff_wire_free(&node);
+    eff_wire_free(&attribute);
+}
+
+static void add_odd_tensor(eff_wire *graph, odd k)
+{
+    static const float weight[2] = { 1, 2 };
+    eff_wire t = { 0 };
+    const uint64_t sides[] = { 1, k == FAR_DIM ? (uint64_t)1 << 31 : 2, 1, 1 };
+    if (k == DIMS_CUT) eff_wire_bytes(&t, 1, "\x01\x82", 2);
+    for (int i = 0; i < 4 && k != OVERFLOW; i++) eff_wire_number(&t, 1, sides[i]);
+    for (int i = 0; i < 5 && k == OVERFLOW; i++) eff_wire_number(&t, 1, INT32_MAX);
+    for (int i = 0; i < 9 && k == MANY_DIMS; i++) eff_wire_number(&t, 1, 1);
+    eff_wire_number(&t, 2, k == TYPE_99 ? 99 : EFF_ONNX_FLOAT);
+    if (k == LONG_NAME) {
+        char name[200];
+        memset(name, 'x', sizeof name);
+        eff_wire_bytes(&t, 8, name, sizeof name);
+        eff_wire_bytes(&t, 9, weight, 3);
+    } else {
+        eff_wire_text(&t, 8, k == NO_NAME ? "" : "w");
+        eff_wire_bytes(&t, k == FLOAT_DATA ? 4 : 9, weight, sizeof weight);
+    }
+    eff_wire_message(graph, 5, &t);
+    eff_wire_free(&t);
+}
+
+static eff_wire craft_odd(odd k)
+{
+    eff_wire model = { 0 }, graph = { 0 }, opset = { 0 };
+    eff_wire_number(&opset, 2, 17);
+    if (k == OPSET_CUT) eff_wire_raw(&opset, "\x10", 1);
+    eff_wire_message(&model, 8, &opset);
+    add_odd_node(&graph, k);
+    add_odd_tensor(&graph, k);
+    if (k == NO_TENSOR || k == NO_TYPE || k == TYPE_CUT)
+        add_odd_value(&graph, 11, "x", k);
+    else if (k != NO_INPUT)
+        add_shape(&graph, 11, "x", 4, (const int[]){ 1, 2, 3, 3 });
+    if (k == TWO_INPUTS) add_shape(&graph, 11, "z", 4, (const int[]){ 1, 2, 3, 3 });
+    add_shape(&graph, 11, "w", 4, (const int[]){ 1, 2, 1, 1 }); /* weights may be named among the inputs */
+    if (k != NO_OUTPUT) add_shape(&graph, 12, "y", 2, (const int[]){ 1, 9 });
+    if (k == TWO_OUTPUTS) add_shape(&graph, 12, "c", 4, (const int[]){ 1, 1, 3, 3 });
+    if (k == SPARSE) eff_wire_text(&graph, 15, "");
+    if (k == GRAPH_CUT) eff_wire_raw(&graph, "\x0a\x7f", 2);
+    if (k != NO_GRAPH) eff_wire_message(&model, 7, &graph);
+    if (k == FUNCTIONS) eff_wire_text(&model, 25, "");
+    eff_wire_free(&graph);
+    eff_wire_free(&opset);
+    return model;
+}
+
+static void test_oddities(void **state)
+{
+    (void)state;
+    for (int k = 0; k < ODDITIES; k++) {
+        eff_error err = { 0 };
+        eff_onnx g;
+        eff_wire bytes = craft_odd((odd)k);
+        const eff_status s = eff_onnx_parse(&g, bytes.p, bytes.n, &err);
+        if (s == EFF_OK) eff_onnx_close(&g);
+        eff_wire_free(&bytes);
+        if (refusal[k] ? s == EFF_OK || !strstr(err.msg, refusal[k]) : s != EFF_OK)
+            fail_msg("oddity %d: %d '%s'", k, s, err.msg);
+    }
+    for (long n = 0;; n++) { /* and one that is sound, where memory ends */
+        eff_error err = { 0 };
+        eff_onnx g;
+        eff_wire bytes = craft_odd(INTS_PACKED);
+        eff_alloc_fail_after(n);
+        const eff_status s = eff_onnx_parse(&g, bytes.p, bytes.n, &err);
+        eff_alloc_fail_after(-1);
+        eff_wire_free(&bytes);
+        if (s == EFF_OK) {
+            eff_onnx_close(&g);
+            assert_true(n > 5);
+            break;
+        }
+        assert_int_equal(s, EFF_ENOMEM);
+    }
+}
+
+/* The wire: numbers of every length, and fields that are none. */
+static void test_wire(void **state)
+{
+    (void)state;
+    for (int bits = 0; bits <= 64; bits++) {
+        const uint64_t v = bits ? UINT64_MAX >> (64 - bits) : 0;
+        eff_wire w = { 0 };
+        eff_field f;
+        eff_wire_number(&w, 3, v);
+        assert_int_equal(w.n, 1 + eff_wire_number_bytes(v));
+        eff_slice all = { w.p, w.n };
+        assert_true(eff_wire_next(&all, &f) && f.number == 3 && f.type == EFF_WIRE_NUMBER && f.value == v &&
+                    all.n == 0);
+        all = (eff_slice){ w.p, w.n - 1 }; /* cut short */
+        assert_false(eff_wire_next(&all, &f));
+        assert_int_equal(all.n, 0);
+        eff_wire_free(&w);
+    }
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool good;
+    } fields[] = {
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, true }, /* 64 bits, then 65, then a byte too many */
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11, false },
+        { "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 12, false },
+        { "\x00\x01", 2, false },                /* number 0 */
+        { "\xf8\xff\xff\xff\x0f\x01", 6, true }, /* the largest, and the next */
+        { "\x80\x80\x80\x80\x10\x01", 6, false },
+        { "\x1a\x02"
+          "ab",
+          4, true },
+        { "\x1a\x03"
+          "ab",
+          4, false },
+        { "\x1a", 1, false },
+        { "\x1d"
+          "abcd",
+          5, true },
+        { "\x1d"
+          "abc",
+          4, false },
+        { "\x19"
+          "abcdefgh",
+          9, true },
+        { "\x19"
+          "abcdefg",
+          8, false },
+        { "\x1b\x1c", 2, false }, /* a group */
+        { "\x1e\x01", 2, false },
+        { "", 0, false },
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        eff_slice all = { (const unsigned char *)fields[i].bytes, fields[i].n };
+        eff_field f;
+        if (eff_wire_next(&all, &f) != fields[i].good) fail_msg("field %zu", i);
+        assert_int_equal(all.n, 0);
+    }
+    const eff_slice ab = { (const unsigned char *)"ab", 2 }, nothing = { NULL, 0 };
+    assert_true(eff_slice_is(ab, "ab") && !eff_slice_is(ab, "ac") && !eff_slice_is(ab, "abc"));
+    assert_true(eff_slice_is(nothing, "") && !eff_slice_is(nothing, "a"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_gate), cmocka_unit_test(test_body), cmocka_unit_test(test_names), cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_same_bytes_and_limit),
+        cmocka_unit_test(test_damage),  cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_gate),    cmocka_unit_test(test_body),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_wire),    cmocka_unit_test(test_oddities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "support.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "formats/formats.h"
@@ -220,6 +221,157 @@ static void test_damaged(void **state)
     eff_run_free(r);
 }
 
+/* A run that was stopped in its second epoch and taken up again remembers all that it knew. */
+static void test_remembers(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_run *r, *again;
+    seen s;
+    eff_run_opts o = options(t_tmp("remembers"), &s);
+    const double from = eff_clock();
+    s.stop_after = 7;
+    T_OK(create(&r, NULL, "epochs=2,batch=4", &o, &err), err);
+    assert_int_equal(eff_run_train(r, &err), EFF_ECANCELLED);
+    assert_true(r->p.epoch == 1 && r->p.step > 0 && r->p.best_epoch == 1 && r->p.nrows == 1);
+    r->p.skipped = 3; /* what a healthy run does not come to */
+    r->p.in_a_row = 2;
+    r->p.rollbacks = 1;
+    r->p.lr_factor = 0.5;
+    T_OK(eff_run_save_state(r, &err), err);
+    eff_progress was = r->p;
+    eff_epoch_row row = r->p.rows[0];
+    eff_run_free(r);
+    T_OK(eff_run_resume(&again, &o, &err), err);
+    eff_progress is = again->p;
+    assert_true(is.seconds > was.seconds && is.seconds < eff_clock() - from);
+    assert_memory_equal(is.rows, &row, sizeof row);
+    assert_true(is.begun == was.begun && is.epoch == was.epoch && is.step == was.step && is.loss_sum == was.loss_sum &&
+                is.counted == was.counted && is.seen == was.seen && is.hits == was.hits);
+    assert_true(is.skipped == 3 && is.in_a_row == 2 && is.rollbacks == 1 && is.lr_factor == 0.5 && is.nrows == 1);
+    assert_true(is.best_epoch == 1 && is.best_top1 == was.best_top1 && is.best_loss == was.best_loss &&
+                is.head_accuracy == was.head_accuracy && is.head_l2 == was.head_l2);
+    eff_run_free(again);
+}
+
+/* What a progress that says something else is refused with; the run stays as it was. */
+static void refuses(eff_run *r, const json_t *progress, const char *says)
+{
+    eff_error err = { 0 };
+    const eff_progress was = r->p;
+    const eff_status s = eff_run_read_progress(r, progress, &err);
+    if (s != EFF_EFORMAT || !strstr(err.msg, says)) fail_msg("expected '%s', found %d '%s'", says, s, err.msg);
+    r->p.rows = was.rows; /* read last: they may have begun */
+    r->p.nrows = was.nrows;
+}
+
+/* Every entry of the progress in turn missing, of another type, below what it can be; and rows that are none. */
+static void test_bad_progress(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "null",
+        "{}",
+        "[1]",
+        "[[1,2,3,4,5,6,7]]",
+        "[[1,2,3,4,5,6,7,\"8\"]]",
+        "[[0,2,3,4,5,6,7,8]]",
+        "[[null,2,3,4,5,6,7,8]]",
+        "[[100001,2,3,4,5,6,7,8]]",
+    };
+    eff_error err = { 0 };
+    eff_state *st;
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("progress"), &s);
+    T_OK(create(&r, NULL, "epochs=2,batch=4", &o, &err), err);
+    T_OK(eff_run_save_state(r, &err), err);
+    T_OK(eff_state_open(&st, t_tmp("progress/last.state"), &err), err);
+    const json_t *const sound = eff_state_progress(st);
+    const char *key;
+    json_t *v;
+    int wrong = 0;
+    json_object_foreach((json_t *)sound, key, v)
+    {
+        json_t *const j = json_deep_copy(sound);
+        if (!strcmp(key, "begun") || !strcmp(key, "updates"))
+            goto next; /* read elsewhere, or false where it is missing */
+        json_object_set_new(j, key, json_string("x"));
+        refuses(r, j, strcmp(key, "fingerprint") ? key : "the images are not those");
+        json_object_del(j, key);
+        refuses(r, j, strcmp(key, "fingerprint") ? key : "the images are not those");
+        wrong++;
+        if (!json_is_integer(v)) goto next;
+        json_object_set_new(j, key, json_integer(-1));
+        refuses(r, j, key);
+    next:
+        json_decref(j);
+    }
+    assert_true(wrong >= 18);
+    static const char *const far[] = { "steps", "epoch", "step" };
+    for (size_t i = 0; i < 3; i++) {
+        json_t *const j = json_deep_copy(sound);
+        json_object_set_new(j, far[i], json_integer(1000));
+        refuses(r, j, "do not fit this run");
+        json_decref(j);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *const j = json_deep_copy(sound);
+        json_object_set_new(j, "rows", json_loads(rows[i], JSON_DECODE_ANY, NULL));
+        refuses(r, j, "row");
+        json_decref(j);
+    }
+    eff_state_close(st);
+    eff_run_free(r);
+}
+
+/* A state in which one word is another; of the same length, so that the rest of the file stays in its place. */
+static void test_bad_state(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *old, *new, *says;
+    } bad[] = {
+        { "\"effnet\"", "\"affnet\"", "it has no effnet metadata" },
+        { "\\\"run\\\"", "\\\"ran\\\"", "its metadata has no progress" },
+        { "\\\"updates\\\":", "\\\"apdates\\\":", "how many updates" },
+        { "\\\"updates\\\":0", "\\\"updates\\\":x", "" },
+        { "\\\"updates\\\":0", "\\\"updates\\\":{", "" },
+        { "weight.stem.conv.weight", "weight.item.conv.weight", "has no tensor weight.stem.conv.weight" },
+        { ",3,3,3]", ",3,9]  ", "expected" },
+        { ",3,3,3]", ",3,3,3]", NULL },
+    };
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    size_t n;
+    unsigned char *sound;
+    char path[512];
+    eff_run_opts o = options(t_tmp("damage"), &s);
+    T_OK(create(&r, NULL, "epochs=2,batch=4", &o, &err), err);
+    T_OK(eff_run_save_state(r, &err), err);
+    snprintf(path, sizeof path, "%s/last.state", t_tmp("damage"));
+    T_OK(eff_file_read_all(path, 1 << 24, &sound, &n, &err), err);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        unsigned char *const bytes = malloc(n);
+        memcpy(bytes, sound, n);
+        unsigned char *const at = memmem(bytes, n, bad[i].old, strlen(bad[i].old));
+        if (!at) fail_msg("the state has no %s", bad[i].old);
+        assert_int_equal(strlen(bad[i].old), strlen(bad[i].new));
+        memcpy(at, bad[i].new, strlen(bad[i].new));
+        FILE *const f = fopen(path, "wb");
+        assert_int_equal(fwrite(bytes, 1, n, f), n);
+        fclose(f);
+        const eff_status got = eff_run_load_state(r, &err);
+        if (bad[i].says ? got != EFF_EFORMAT || !strstr(err.msg, bad[i].says) || !strstr(err.msg, "last.state")
+                        : got != EFF_OK)
+            fail_msg("%s: %d '%s'", bad[i].new, got, err.msg);
+        free(bytes);
+    }
+    eff_free(sound);
+    eff_run_free(r);
+}
+
 /* args.json with one thing wrong. */
 static void test_bad_args(void **state)
 {
@@ -276,6 +428,59 @@ static void test_bad_args(void **state)
 
 /* Memory that ends at allocation n, for n over the whole of a run: ENOMEM (or, from libraries that cannot tell, another
  * failure), never a crash or a leak; and the run, taken up again, comes to its end. */
+static eff_status read_state(eff_run *r, eff_error *err)
+{
+    eff_state *st = NULL;
+    eff_model *m = NULL;
+    eff_status s = eff_run_load_state(r, err);
+    if (s == EFF_OK) s = eff_state_open(&st, t_tmp("ended/last.state"), err);
+    if (s == EFF_OK) s = eff_state_model(&m, st, err);
+    eff_model_destroy(m);
+    eff_state_close(st);
+    return s;
+}
+
+static eff_status read_args(eff_run *r, eff_error *err)
+{
+    (void)r;
+    bool settled;
+    eff_run *const again = calloc(1, sizeof *again);
+    again->out = (char *)t_tmp("ended");
+    const eff_status s = eff_run_load_args(again, &settled, err);
+    eff_free(again->source);
+    eff_free(again->data);
+    free(again);
+    return s;
+}
+
+/* The same of what is read back, at every allocation. */
+static void test_memory_ends_reading(void **state)
+{
+    (void)state;
+    eff_status (*const op[])(eff_run * r, eff_error * err) = { read_args, read_state };
+    eff_error err = { 0 };
+    eff_run *r;
+    seen s;
+    eff_run_opts o = options(t_tmp("ended"), &s);
+    o.threads = 1;
+    o.data = "somewhere";
+    T_OK(create(&r, NULL, "epochs=1,batch=8", &o, &err), err);
+    T_OK(eff_run_add_row(r, (eff_epoch_row){ .epoch = 1 }, &err), err);
+    T_OK(eff_run_save_state(r, &err), err);
+    for (int i = 0; i < 2; i++) {
+        eff_status got = EFF_ENOMEM;
+        for (long n = 0; got != EFF_OK; n += n < 100 || i == 0 ? 1 : 37) {
+            eff_alloc_fail_after(n);
+            got = op[i](r, &err);
+            const long asked = eff_alloc_count();
+            eff_alloc_fail_after(-1);
+            if (got != EFF_OK && got != EFF_ENOMEM) fail_msg("allocation %ld: %d '%s'", n, got, err.msg);
+            if (got == EFF_OK) assert_true(asked <= n && n > 20);
+        }
+    }
+    eff_run_free(r);
+}
+
 static void test_memory_ends(void **state)
 {
     (void)state;
@@ -326,8 +531,17 @@ static void test_memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finder),  cmocka_unit_test(test_limits),      cmocka_unit_test(test_patience_and_keep),
-        cmocka_unit_test(test_damaged), cmocka_unit_test(test_memory_ends), cmocka_unit_test(test_bad_args)
+        cmocka_unit_test(test_finder),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_patience_and_keep),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_memory_ends),
+        cmocka_unit_test(test_bad_args),
+        cmocka_unit_test(test_remembers),
+        cmocka_unit_test(test_bad_progress),
+        cmocka_unit_test(test_bad_state),
+        cmocka_unit_test(test_memory_ends_reading),
     };
+    json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,7 +2,7 @@
 /* Searches whole. Some train nothing: accuracies are a formula of the network, put into the store by the test in one
  * order or another, as other processes would. Others train for a blink: in one go and in pieces, networks that diverge
  * or do not fit, the supernet, latencies. */
-#include "support.h"
+#include "fault.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -782,6 +782,17 @@ static void check_page(const char *s)
     assert_int_equal(depth, 0);
 }
 
+typedef struct saving {
+    eff_search *s;
+    const char *folder;
+} saving;
+
+static eff_status save_again(void *ctx, eff_error *err)
+{
+    const saving *const to = ctx;
+    return eff_search_save(to->s, to->folder, err);
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -804,6 +815,8 @@ static void test_files(void **state)
     assert_non_null(strstr(page, "Kendall"));
     free(page);
 
+    saving to = { s, t_tmp("again") };
+    t_saving_check(&(t_saving){ "search", save_again, &to, to.folder, NULL, 0 });
     json_t *const j = json_of(s);
     eff_model *m;
     T_OK(eff_model_load(&m, t_tmp("found/best.json"), NULL, &err), err); /* a network like any other */

@@ -2,7 +2,7 @@
 /* Studies without training, and with a little: networks of matched cost, the grid, intervals, curves of diminishing
  * returns, constants read back; and a whole fit and study whose accuracies are a formula of the network, put into the
  * store by the test. */
-#include "support.h"
+#include "fault.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -319,6 +319,26 @@ static double by_all(const eff_network *n)
            0.15 * (15.0 / n->table.stage[5].channels);
 }
 
+typedef struct saving {
+    eff_study *s;
+    const char *folder;
+} saving;
+
+static eff_status save_again(void *ctx, eff_error *err)
+{
+    const saving *const to = ctx;
+    return eff_study_save(to->s, to->folder, err);
+}
+
+/* Its page, table and JSON, where the disk or memory ends. */
+static void check_saving(eff_study *study)
+{
+    saving to = { study, t_tmp("again") };
+    const t_saving s = { "study", save_again, &to, to.folder, NULL, 0 };
+    t_saving_check(&s);
+    t_saving_check_memory(&s, 97);
+}
+
 static void test_fit(void **state)
 {
     (void)state;
@@ -344,6 +364,7 @@ static void test_fit(void **state)
     double a, b, c;
     T_OK(eff_study_save(s, t_tmp("fit"), &err), err);
     T_OK(eff_study_constants(t_tmp("fit/fit.json"), &a, &b, &c, &err), err);
+    check_saving(s);
     assert_true(a == json_number_value(json_object_get(first, "alpha")) &&
                 c == json_number_value(json_object_get(first, "gamma")));
     T_OK(eff_study_constants(o.store, &a, &b, &c, &err), err); /* the store says the same */

@@ -3,7 +3,7 @@
  * nothing to choose, and what a user relies on: the same bits after interruptions and at any thread count, scores that
  * depend on nothing but the child, files that are found to be damaged. */
 #define _GNU_SOURCE
-#include "support.h"
+#include "fault.h"
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -596,7 +596,12 @@ static void test_damaged(void **state)
         { "\\\"supernet\\\"", "\\\"superset\\\"", "this is no supernet's state" },
         { "\\\"step\\\":18", "\\\"step\\\":19", "expected a step in 1..18, found 19" },
         { "\\\"step\\\":18", "\\\"step\\\":12", "damaged" },
+        { "\\\"step\\\":18", "\\\"step\\\":-1", "expected a step in 1..18, found -1" },
         { "\\\"check\\\":\\\"", "\\\"check\\\":\\\"x", "hexadecimal" },
+        { "\\\"print\\\":\\\"", "\\\"print\\\":\\\"x", "hexadecimal" },
+        { "\\\"data\\\":\\\"", "\\\"data\\\":\\\"x", "hexadecimal" },
+        { "{\\\"supernet\\\"", "[\\\"supernet\\\"", "metadata" },
+        { "\"F32\"", "\"I32\"", "of F32, found" },
         { "weight.stem.conv.weight", "weight.item.conv.weight", "no tensor weight.stem.conv.weight" },
         { "\"effnet\"", "\"affnet\"", "no effnet metadata" },
     };
@@ -634,6 +639,32 @@ static void test_damaged(void **state)
     assert_non_null(strstr(err.msg, "this is a supernet of other images"));
     assert_int_equal(eff_supernet_load(net, "/nowhere/net.state", &err), EFF_EFORMAT);
     eff_supernet_free(net);
+}
+
+typedef struct saving {
+    eff_supernet *n;
+    const char *path;
+} saving;
+
+static eff_status save_net(void *ctx, eff_error *err)
+{
+    const saving *const s = ctx;
+    return eff_supernet_save(s->n, s->path, err);
+}
+
+/* Whatever fails while it is saved, the state of before is whole. */
+static void test_saving(void **state)
+{
+    (void)state;
+    char folder[256], path[300];
+    snprintf(folder, sizeof folder, "%s", t_tmp("saving"));
+    snprintf(path, sizeof path, "%s/net.state", folder);
+    mkdir(folder, 0777);
+    saving to = { open_net(&space, &recipe, 1), path };
+    const t_saving s = { "supernet", save_net, &to, folder, NULL, 0 };
+    t_saving_check(&s);
+    t_saving_check_memory(&s, 5);
+    eff_supernet_free(to.n);
 }
 
 static void test_diverged(void **state)
@@ -710,7 +741,8 @@ int main(void)
         cmocka_unit_test(test_tensors),     cmocka_unit_test(test_places),    cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_draw),        cmocka_unit_test(test_alone),     cmocka_unit_test(test_training),
         cmocka_unit_test(test_interrupted), cmocka_unit_test(test_damaged),   cmocka_unit_test(test_diverged),
-        cmocka_unit_test(test_memory),      cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_memory),      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_saving),
     };
+    json_set_alloc_funcs(eff_malloc, eff_free);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

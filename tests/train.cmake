@@ -7,6 +7,7 @@ eff_test(test_train_golden_shared SOURCES test_train_golden.c LABELS golden shar
 target_compile_definitions(test_train_golden_shared PRIVATE EFF_GOLDEN_SHARED)
 eff_test(test_mix SOURCES test_mix.c LABELS unit)
 eff_test(test_recipe SOURCES test_recipe.c LABELS unit level)
+eff_test(test_saves SOURCES test_saves.c LABELS unit FAULTS)
 eff_test(test_run SOURCES test_run.c LABELS unit threads)
 
 # Whole runs through the program: killed, stopped, short of disk, on other numbers of threads; `long` kills more often.

@@ -9,6 +9,7 @@ needs a build with its tests in --build. The sources are never touched: a mutant
 BUILD/mutants/, where results.tsv is written too. Which places are taken is decided by a hash of seed, file, line and change,
 so that an edit elsewhere does not draw another sample. A mutant that compiles to the same code is none and is replaced by
 the next. Killed: a test fails, crashes or does not end. Exit status 0, or 1 with --least PERCENT when fewer die.
+A change of a line that releases something is judged with LeakSanitizer linked in, as the suite runs in CI.
 What results.tsv has of an earlier run is taken from there: a run that was cut off goes on. Do not build in --build meanwhile.
 Only Python's standard library is used."""
 import argparse
@@ -73,26 +74,19 @@ COVERS = {
         "src/train/mix.c": "test_mix test_train_golden test_run",
     },
     "saves": {
-        "src/base/file.c": "test_base test_modelfile test_safetensors test_run",
-        "src/train/state.c": "test_run test_train_golden replay_run",
-        "src/train/run_files.c": "test_run replay_run",
-        "src/data/dataset_save.c": "test_dataset",
+        "src/base/file.c": "test_base test_saves test_modelfile test_safetensors test_run",
+        "src/train/state.c": "test_saves test_run test_train_golden replay_run",
+        "src/train/run_files.c": "test_saves test_run replay_run",
+        "src/data/dataset_save.c": "test_dataset test_saves",
         "src/search/supernet_state.c": "test_supernet replay_supernet",
-        "src/formats/onnx.c": "test_onnx test_onnx_stream",
+        "src/formats/onnx.c": "test_onnx test_saves test_onnx_stream",
         "src/formats/onnx_wire.c": "test_onnx replay_onnx test_onnx_stream",
-        "src/image/png_save.c": "test_image test_dataset test_report",
+        "src/image/png_save.c": "test_image test_saves test_dataset test_report",
         "src/image/jpeg_save.c": "test_image test_synth test_report",
-        "src/report/events.c": "test_events test_run",
+        "src/report/events.c": "test_events test_saves test_run",
     },
 }
 SHARE = {"parsers": 0.6, "optimisers": 0.2, "saves": 0.2}
-REPLAY_MORE = {  # beside fuzz/corpus/X, as in fuzz/CMakeLists.txt
-    "safetensors": ["checkpoints/bad"],
-    "pytorch": ["checkpoints/bad", "checkpoints/views.pth"],
-    "import": ["checkpoints/keras", "checkpoints/bad"],
-    "model": ["checkpoints/bad", "checkpoints/small_timm_tf_f16.safetensors"],
-    "picture": ["pictures"],
-}
 
 # ------------------------------------------------------------------------------------------------- what can be changed
 
@@ -108,6 +102,7 @@ STATEMENT = re.compile(r"^\s+(?:[a-zA-Z_][\w.\[\]()>*+ -]*?(?:->|\.|\[|\b)[^=;()
                        r"[\w.>\[\]-]+(?:\+\+|--));$")
 DECLARES = re.compile(r"^\s+(?:static |const |unsigned |struct |enum |double |float |int |size_t |uint\d+_t |int\d+_t |bool |char |long |"
                       r"void |eff_\w+ [*a-z]|json_t |FILE |[a-z]\w+ \*?\w+ = |[a-z]\w+ \*const |return|case|goto|break)")
+RELEASES = re.compile(r"free\(|decref\(|destroy\w*\(|close\w*\(|abort\(|unmap\(")  # judged with LeakSanitizer, which CI's ASan phase has
 ROOM = re.compile(r"\s*(?:static |const )*(?:unsigned )?\w+ \w+\[\d+\]")  # a buffer with a byte to spare is no fault
 
 
@@ -200,7 +195,7 @@ class Build:
         with open(os.path.join(self.folder, "compile_commands.json"), encoding="utf-8") as f:
             self.compile = {os.path.relpath(e["file"], ROOT): e for e in json.load(f) if "/src/CMakeFiles/effnet_objects.dir/" in
                             os.path.join(e["directory"], shlex.split(e["command"])[shlex.split(e["command"]).index("-o") + 1])}
-        self.plain, self.passes, self.locks, self.lock = {}, {}, {}, threading.Lock()
+        self.plain, self.links, self.passes, self.locks, self.lock, self.seeds = {}, {}, {}, {}, threading.Lock(), {}
 
     def object(self, path, text, out):
         """Compile `text` as if it stood in `path`; False when the compiler refuses."""
@@ -228,29 +223,38 @@ class Build:
                 self.plain[path] = code_of(out)
             return self.plain[path]
 
-    def link(self, program, extra, out):
+    def command_of(self, program):
+        """The link command of a program, as a list, to be run in the build's root; Ninja tells it."""
+        if program not in self.links:
+            where = {"effnet-worker": ""}.get(program, "replay/" if program.startswith("replay_") else "tests/")
+            text = subprocess.run(["ninja", "-t", "commands", "-s", where + program], cwd=self.folder, check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout
+            self.links[program] = [a for a in shlex.split(text) if a not in (":", "&&")]
+        return list(self.links[program])
+
+    def link(self, program, extra, out, leaks=False):
         """Link a program of the build with the object `extra` in front."""
-        where = {"effnet-worker": "src/worker"}.get(program, "replay" if program.startswith("replay_") else "tests")
-        folder = os.path.join(self.folder, where)
-        with open(os.path.join(folder, "CMakeFiles", program + ".dir", "link.txt"), encoding="utf-8") as f:
-            args = shlex.split(f.read())
+        args = self.command_of(program)
         args[args.index("-o") + 1] = out
-        args[1:1] = [extra] if extra else []
-        r = subprocess.run(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        args[1:1] = ([extra] if extra else []) + (["-fsanitize=leak"] if leaks else [])
+        r = subprocess.run(args, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if r.returncode != 0:
             sys.exit(f"mutants: {program} cannot be linked; is the build whole?\n{r.stdout[-2000:]}")
 
     def command(self, program, path):
-        if not program.startswith("replay_"):
-            return [path]
-        name = program[len("replay_"):]
-        return [path, os.path.join(ROOT, "fuzz/corpus", name)] + [os.path.join(ROOT, "tests/data", m) for m in REPLAY_MORE.get(name, [])]
+        """The test's command with the program at `path`: as ctest has it for the seeds, alone otherwise."""
+        if not self.seeds:
+            tests = json.loads(subprocess.run(["ctest", "--show-only=json-v1", "-R", "^fuzz_replay_"], cwd=self.folder, check=True,
+                                              stdout=subprocess.PIPE, text=True).stdout)["tests"]
+            self.seeds = {os.path.basename(t["command"][0]): t["command"][1:] for t in tests}
+        return [path] + self.seeds.get(program, [])
 
-    def run(self, program, path, worker):
+    def run(self, program, path, worker, leaks=False):
         """True when it passes within its time, which is that of the CPU: the machine may be busy."""
         def limits():
             os.setsid()
-            resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+            if not leaks:  # whose allocator reserves terabytes
+                resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 37, 1 << 37))  # tests make files with holes of 64 GiB
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             seconds = 300 if program == MEMORY else 30
@@ -268,6 +272,18 @@ class Build:
         os.killpg(p.pid, signal.SIGKILL)
         p.wait()
         return False
+
+    def leaks_nothing(self, program):
+        """Whether the unchanged test passes with LeakSanitizer: only then is a leak the change's."""
+        with self.lock:
+            lock = self.locks.setdefault(program, threading.Lock())
+        with lock:
+            key = program + " leaks"
+            if key not in self.passes:
+                path = os.path.join(self.work, program + ".leaks")
+                self.link(program, None, path, leaks=True)
+                self.passes[key] = self.run(program, path, None, leaks=True)
+            return self.passes[key]
 
     def sound(self, program):
         """The unchanged test must pass."""
@@ -304,10 +320,12 @@ def judge(build, number, group, mutant, memory):
             worker = stem + ".worker"
             build.link("effnet-worker", stem + ".o", worker)
         short = re.search(r"memory|alloc|strdup|\(!\*?\w+\)", old)
+        frees = RELEASES.search(old)
         for program in COVERS[group][path].split() + ([MEMORY] if memory and short else []):
             build.sound(program)
-            build.link(program, stem + ".o", stem + ".exe")
-            if not build.run(program, stem + ".exe", worker):
+            leaks = frees is not None and build.leaks_nothing(program)
+            build.link(program, stem + ".o", stem + ".exe", leaks)
+            if not build.run(program, stem + ".exe", worker, leaks):
                 return "killed", program, time.monotonic() - start
         return "survived", "", time.monotonic() - start
     finally:

@@ -88,7 +88,6 @@ bool eff_file_map(eff_map *out, int fd, uint64_t size)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     *out = (eff_map){ 0 };
-    if (!size || size > SIZE_MAX / 2) return false;
     /* first an empty range with a page to spare, then the file over its beginning */
     const size_t bytes = eff_round_up((size_t)size, page) + page;
     char *const base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -155,10 +155,10 @@ static void add_act(writer *w, eff_act act, const char *out, const char *in)
 {
     static const float zero = 0.0f, six = 6.0f;
     switch (act) {
-    case EFF_ACT_NONE: return; /* the graph has no node for it */
+    case EFF_ACT_NONE:
+    case EFF_ACT_SIGMOID: return; /* the graph has no node for them */
     case EFF_ACT_RELU: simple(w, "Relu", out, in, NULL); return;
     case EFF_ACT_HSWISH: simple(w, "HardSwish", out, in, NULL); return;
-    case EFF_ACT_SIGMOID: simple(w, "Sigmoid", out, in, NULL); return;
     case EFF_ACT_RELU6:
         if (!w->has_bounds) {
             add_constant(w, "zero", 0, 1, &zero);

@@ -14,11 +14,11 @@ enum { MAX_VARINT = 10, MAX_FIELD = (1 << 29) - 1 };
 
 static bool make_room(eff_wire *w, size_t n)
 {
-    size_t need = 0; /* where the sum is too large */
+    const size_t need = w->n + n; /* both lie in memory */
     if (w->failed) return false;
-    if (eff_add(w->n, n, &need) && need <= w->room) return true;
+    if (need <= w->room) return true;
     const size_t room = need > 2 * w->room ? need + 256 : 2 * w->room;
-    unsigned char *const p = need < w->n ? NULL : eff_realloc(w->p, room);
+    unsigned char *const p = eff_realloc(w->p, room);
     if (!p) {
         w->failed = true;
         return false;
@@ -53,12 +53,6 @@ void eff_wire_number(eff_wire *w, int field, uint64_t v)
 {
     append_tag(w, field, EFF_WIRE_NUMBER);
     append_varint(w, v);
-}
-
-void eff_wire_float(eff_wire *w, int field, float v)
-{
-    append_tag(w, field, EFF_WIRE_32);
-    eff_wire_raw(w, &v, sizeof v); /* little-endian, as the CPUs that effnet runs on */
 }
 
 void eff_wire_head(eff_wire *w, int field, uint64_t n)

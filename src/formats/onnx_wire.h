@@ -17,7 +17,6 @@ typedef struct eff_wire { /* zeroed is empty */
 } eff_wire;
 
 void eff_wire_number(eff_wire *w, int field, uint64_t v);
-void eff_wire_float(eff_wire *w, int field, float v);
 void eff_wire_bytes(eff_wire *w, int field, const void *p, size_t n);
 void eff_wire_text(eff_wire *w, int field, const char *s);
 /** Field `field` is the message in `inner`, which is emptied. */

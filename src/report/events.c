@@ -133,6 +133,7 @@ eff_status eff_events_open(eff_events **out, const char *folder, eff_error *err)
     if (s == EFF_OK) s = create(e, folder, err);
     if (s == EFF_OK) s = eff_events_flush(e, err);
     if (s != EFF_OK) {
+        if (e->fd >= 0) unlink(e->path);
         e->n = 0;
         eff_events_close(e);
         return s;

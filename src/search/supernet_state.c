@@ -10,7 +10,6 @@
 #include "formats/safetensors.h"
 #include "formats/weights.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +41,7 @@ eff_status eff_supernet_progress_read(eff_supernet_progress *out, const char *te
     else if (!is_print(print) || !is_print(data) || !is_print(sum))
         e = eff_fail(err, EFF_EFORMAT, "supernet's state: expected fingerprints of %d hexadecimal digits",
                      EFF_PRINT - 1);
-    else if (step < 1 || steps > LONG_MAX || step > steps)
+    else if (step < 1 || step > steps)
         e = eff_fail(err, EFF_EFORMAT, "supernet's state: expected a step in 1..%lld, found %lld", (long long)steps,
                      (long long)step);
     if (e == EFF_OK) {

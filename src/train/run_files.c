@@ -72,7 +72,8 @@ static eff_status read_values(eff_run *r, const json_t *o, eff_error *err)
         if (!value) return eff_fail(err, EFF_EFORMAT, "values: %s is missing", key);
         if (snprintf(text, sizeof text, "%s=%s", key, value) >= (int)sizeof text)
             return eff_fail(err, EFF_EFORMAT, "values: %s is too long", key);
-        if (eff_recipe_set(&r->r, text, err) != EFF_OK) return EFF_EFORMAT;
+        const eff_status s = eff_recipe_set(&r->r, text, err);
+        if (s != EFF_OK) return s == EFF_ENOMEM ? s : EFF_EFORMAT;
         char *at = i < EFF_KEYS ? r->r.why[i] : r->r.augment_why;
         snprintf(at, EFF_WHY_LEN, "%s", reason ? reason : "");
     }
