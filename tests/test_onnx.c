@@ -782,7 +782,7 @@ static void test_wire(void **state)
     for (int bits = 0; bits <= 64; bits++) {
         const uint64_t v = bits ? UINT64_MAX >> (64 - bits) : 0;
         eff_wire w = { 0 };
-        eff_field f;
+        eff_wire_field f;
         eff_wire_number(&w, 3, v);
         assert_int_equal(w.n, 1 + eff_wire_number_bytes(v));
         eff_slice all = { w.p, w.n };
@@ -829,7 +829,7 @@ static void test_wire(void **state)
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         eff_slice all = { (const unsigned char *)fields[i].bytes, fields[i].n };
-        eff_field f;
+        eff_wire_field f;
         if (eff_wire_next(&all, &f) != fields[i].good) fail_msg("field %zu", i);
         assert_int_equal(all.n, 0);
     }
