@@ -12,6 +12,7 @@ foreach(case advise bench care convert data environment errors eval export help 
   add_test(NAME cli_${case} COMMAND sh ${cli_runner} $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth> ${case})
   set_tests_properties(cli_${case} PROPERTIES LABELS cli TIMEOUT 300)
 endforeach()
+set_tests_properties(cli_output PROPERTIES LABELS "cli;once")
 add_custom_target(bless COMMAND sh ${cli_runner} --bless $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth>
   DEPENDS effnet-cli tool_synth VERBATIM)
 add_test(NAME bench_check COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/bench_check.sh $<TARGET_FILE:effnet-cli> $<TARGET_FILE:tool_synth>)

@@ -17,10 +17,11 @@ eff_test(test_checkpoints_shared SOURCES test_checkpoints_shared.c checkpoints.c
 add_executable(tool_seeds tool_seeds.c bundles.c pickles.c)
 target_link_libraries(tool_seeds PRIVATE effnet_testsupport)
 # What hostile input and a machine without memory must not do, over all areas.
-eff_test(test_alloc_failure SOURCES test_alloc_failure.c bundles.c checkpoints.c pickles.c LABELS unit)
+eff_test(test_alloc_failure SOURCES test_alloc_failure.c bundles.c checkpoints.c pickles.c LABELS unit once)
 target_compile_definitions(test_alloc_failure PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
 eff_test(test_threads_predict SOURCES test_threads_predict.c LABELS unit threads)
 target_compile_definitions(test_threads_predict PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
-eff_test(test_zip_bombs SOURCES test_zip_bombs.c checkpoints.c pickles.c LABELS unit)
+add_dependencies(test_threads_predict tool_synth)
+eff_test(test_zip_bombs SOURCES test_zip_bombs.c checkpoints.c pickles.c LABELS unit once)
 eff_test(test_number SOURCES test_number.c LABELS unit)
 eff_test(test_hostile SOURCES test_hostile.c checkpoints.c pickles.c LABELS unit)

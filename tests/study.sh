@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # A study through the program: killed and started again, and shared by two processes; the results are those of one that nothing disturbed.
-# `sh study.sh PROGRAM KILLS`
+# `sh study.sh PROGRAM KILLS [EPOCHS]`
 set -u
 program=$1
 kills=$2
+epochs=${3:-6}
 work=$(mktemp -d "${TMPDIR:-/tmp}/effnet-study-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -15,7 +16,7 @@ begin() # replaces the shell: for the background, where $! must be the program
 {
     out=$1
     shift
-    exec "$program" scale study cloth --base b0@width=0.1,depth=0.1,resolution=32,divisor=1 --points 2 --repeats 3 --no-figure4 --epochs 6 --seed 5 --out "$out" \
+    exec "$program" scale study cloth --base b0@width=0.1,depth=0.1,resolution=32,divisor=1 --points 2 --repeats 3 --no-figure4 --epochs "$epochs" --seed 5 --out "$out" \
         --quiet "$@"
 }
 study() { (begin "$@") > /dev/null; }

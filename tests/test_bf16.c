@@ -28,7 +28,7 @@ static float *aligned(size_t n) { return aligned_alloc(64, (n * sizeof(float) + 
 static void rounding(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 1 << 20; i++) {
+    for (uint32_t i = 0; i < 1 << 20; i += t_brief() ? 16 : 1) {
         const uint32_t u = i * 2654435761u; /* all exponents and signs, mantissas of every kind */
         float x;
         memcpy(&x, &u, sizeof x);
@@ -205,7 +205,7 @@ static void check_gemm(gemm_case t, uint64_t seed)
 static void products(void **state)
 {
     (void)state;
-    if (!g_have) skip();
+    if (!g_have || t_brief()) skip(); /* no thread here */
     static const int ms[] = { 1, 2, 6, 7, 8, 13, 15, 29 };
     static const int ns[] = { 1, 7, 15, 16, 17, 24, 33, 47, 48, 49, 80, 130 };
     static const int ks[] = { 1, 2, 3, 8, 27, 66 };
@@ -266,7 +266,7 @@ static void networks(void **state)
                                          "efficientnet-lite0@width=0.5,classes=9" };
     eff_kernels plain;
     eff_kernels_init(&plain, eff_cpu_detect());
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i += t_brief() ? 3 : 1) {
         eff_error err = { 0 };
         eff_table t;
         eff_model *m;

@@ -38,7 +38,7 @@ static void test_family(void **state)
 {
     (void)state;
     static const char *const models[] = { "b1", "b2", "b3", "b4", "b5", "b6", "b7" };
-    for (int i = 0; i < (t_brief() ? 1 : 7); i++) {
+    for (int i = 0; i < (t_brief() ? 1 : 7); i += T_SANITIZED ? 3 : 1) {
         t_check_synth(models[i], "tf", 64, 64, 2, NULL);
         t_check_synth(models[i], "tf", 96, 72, 2, NULL);
         t_check_synth(models[i], "torchvision", 96, 72, 2, NULL);
@@ -49,13 +49,15 @@ static void test_lite(void **state)
 {
     (void)state;
     static const char *const models[] = { "lite0", "lite1", "lite2", "lite3", "lite4" };
-    for (int i = 0; i < (t_brief() ? 1 : 5); i++) {
+    for (int i = 0; i < (t_brief() ? 1 : 5); i += T_SANITIZED ? 2 : 1) {
         t_check_synth(models[i], "tf", 64, 64, 2, NULL);
         t_check_synth(models[i], "tf", 96, 72, 2, NULL);
     }
 }
 
-/* Every operator of the tables runs; the result has the same bits for 1..7 threads, and does not depend on the batch. */
+#define MANY (t_brief() || T_SANITIZED ? 3 : 7)
+
+/* Every operator of the tables runs; the result has the same bits for 1 to MANY threads, and does not depend on the batch. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -75,7 +77,7 @@ static void test_threads(void **state)
         T_OK(eff_model_init(m, 3, &err), err);
         float *x = t_uniform(N * H * W * 3, -2, 2, 11);
         float *one = t_forward(m, x, N, H, W, 1, NULL), *ref = t_forward(m, x, N, H, W, 1, "ref");
-        for (int threads = 2; threads <= (t_brief() ? 3 : 7); threads++) {
+        for (int threads = 2; threads <= MANY; threads++) {
             float *many = t_forward(m, x, N, H, W, threads, NULL);
             other += memcmp(one, many, (size_t)N * (size_t)t.classes * sizeof *one) != 0;
             free(many);
@@ -96,7 +98,7 @@ static void test_threads(void **state)
         eff_model_free(m);
     }
     t_figure(other, 0, "runs whose bits differ, %zu networks on 1 to %d threads and as a batch of one",
-             sizeof specs / sizeof *specs, t_brief() ? 3 : 7);
+             sizeof specs / sizeof *specs, MANY);
 }
 
 int main(void)

@@ -389,5 +389,6 @@ int main(void)
         cmocka_unit_test(test_classes_differ),    cmocka_unit_test(test_colour_tells_nothing),
         cmocka_unit_test(test_classifier_learns),
     };
+    if (t_brief()) cmocka_set_skip_filter("test_c*"); /* statistics of pictures, hardly a thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # One command from a bare Debian 12 to a tested build: installs packages, builds, runs the fast suite, ends with
 # ctest's summary. `--preset asan` (or tsan, clang, dev) tests that build; further arguments go to ctest (`-R image`,
-# `-L unit`). Tests whose data is not on this machine (the shared reference data, the released weights that
-# tools/fetch_weights.sh obtains) are skipped, and ctest names them.
+# `-L unit`). Before them, in this order, --target names what alone to build, --skip a label to leave out. Tests whose data is
+# not on this machine (the shared reference data, the released weights that tools/fetch_weights.sh obtains) are
+# skipped, and ctest names them.
 set -u
 me="test"
 root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
@@ -15,15 +16,28 @@ if [ "${1:-}" = --preset ]; then
     preset=$2
     shift 2
 fi
+target=
+if [ "${1:-}" = --target ]; then
+    [ $# -ge 2 ] || die "--target needs a name"
+    target=$2
+    shift 2
+fi
+skip=long
+if [ "${1:-}" = --skip ]; then
+    [ $# -ge 2 ] || die "--skip needs a label"
+    skip="^(long|$2)\$"
+    shift 2
+fi
 job=
 if [ "$preset" = clang ]; then job=ci; fi
 # shellcheck disable=SC2086 # empty or one word
 sh "$root/tools/setup.sh" build test $job || exit 1
-build "$preset"
+# shellcheck disable=SC2086 # likewise
+build "$preset" $target
 
 EFFNET_CACHE=$(cache_dir)
 export EFFNET_CACHE
-set -- ctest --test-dir "$root/$(build_dir "$preset")" --output-on-failure --no-tests=error --label-exclude long \
+set -- ctest --test-dir "$root/$(build_dir "$preset")" --output-on-failure --no-tests=error --label-exclude "$skip" \
     --parallel "$(nproc)" "$@"
 # ThreadSanitizer finds no room for its shadow memory when the kernel randomises addresses over many bits.
 if [ "$preset" = tsan ] && setarch -R true 2> /dev/null; then set -- setarch -R "$@"; fi
