@@ -274,6 +274,31 @@ static eff_status through(const char *path, eff_error *err)
     return s;
 }
 
+/* Words of a file that are no line of text, or too long a one, are not sent on. */
+static void words(void **state)
+{
+    (void)state;
+    static char bad[] = "caf\xe9", good[] = "a line", long_one[1 << 16];
+    memset(long_one, 'x', sizeof long_one - 1);
+    char *const said[] = { bad, long_one, good };
+    for (int i = 0; i < 3; i++) {
+        eff_error err = { 0 };
+        FILE *const pipe = tmpfile();
+        assert_non_null(pipe);
+        const eff_checkpoint sent = { .fd = -1, .format = "keras", .arch_hint = said[i], .note = said[i] };
+        eff_checkpoint *const got = eff_calloc(1, sizeof *got);
+        got->fd = -1;
+        T_OK(eff_import_send(dup(fileno(pipe)), &sent, &err), err);
+        T_OK(eff_import_receive(got, dup(fileno(pipe)), (uint64_t)lseek(fileno(pipe), 0, SEEK_END), &err), err);
+        if (i < 2)
+            assert_true(!got->arch_hint && !got->note);
+        else
+            assert_true(!strcmp(got->arch_hint, good) && !strcmp(got->note, good));
+        eff_checkpoint_close(got);
+        fclose(pipe);
+    }
+}
+
 static void memory_ends(void **state)
 {
     (void)state;
@@ -301,6 +326,7 @@ static void memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(same_graph), cmocka_unit_test(damaged_files),
-                                        cmocka_unit_test(made_up), cmocka_unit_test(memory_ends) };
+                                        cmocka_unit_test(made_up), cmocka_unit_test(memory_ends),
+                                        cmocka_unit_test(words) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

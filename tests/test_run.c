@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NET "b0@width=0.1,depth=0.1,resolution=32"
 
@@ -369,6 +370,8 @@ static void test_bad_state(void **state)
         free(bytes);
     }
     eff_free(sound);
+    assert_true(eff_state_save(t_tmp("none.state"), r->m, r->opt, NULL, &err) < 0); /* without a progress it is none */
+    assert_int_not_equal(access(t_tmp("none.state"), F_OK), 0);
     eff_run_free(r);
 }
 

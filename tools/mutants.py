@@ -40,7 +40,7 @@ COVERS = {
         "src/formats/checkpoint.c": "test_safetensors test_pytorch test_bundle replay_safetensors " + TENSORS,
         "src/formats/classes.c": "test_model test_modelfile replay_classes",
         "src/formats/dtype.c": "test_dtype test_safetensors " + TENSORS,
-        "src/formats/import.c": "test_jail test_keras replay_import replay_graph " + TENSORS,
+        "src/formats/import.c": "test_onnx_stream test_jail test_keras replay_import replay_graph " + TENSORS,
         "src/formats/modelfile.c": "test_modelfile replay_modelfile replay_model test_care test_model",
         "src/formats/onnx_read.c": "test_onnx test_onnx_stream replay_onnx replay_import",
         "src/formats/onnx_stream.c": "test_onnx_stream replay_graph test_onnx replay_import",
