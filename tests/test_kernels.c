@@ -165,7 +165,7 @@ static void run_dw(const eff_kernels *kn, const dw_case *t, const float *x, cons
     float *w = aligned(pc * taps), *pb = padded_copy(kn, bias, t->c);
     memset(w, 0, pc * taps * sizeof *w);
     for (size_t i = 0; i < taps; i++) memcpy(w + i * pc, k + i * (size_t)t->c, (size_t)t->c * sizeof *w);
-    eff_dwconv d = { .x = x, .w = w, .bias = pb, .y = y, .h = t->h, .w_in = t->w, .c = t->c, .kernel = t->kernel,
+    eff_window d = { .x = x, .w = w, .bias = pb, .y = y, .h = t->h, .w_in = t->w, .c = t->c, .kernel = t->kernel,
                      .stride = t->stride, .act = act };
     dw_pad(t, t->h, &d.out_h, &d.pad_top);
     dw_pad(t, t->w, &d.out_w, &d.pad_left);
@@ -392,7 +392,7 @@ static void test_maxpool(void **state)
                     const size_t nx = (size_t)(h * w * c), ny = (size_t)(oh * ow * c);
                     float *x = t_uniform(nx, -1, 1, (uint64_t)(c + kernel)), *want = t_guarded(ny), *got = t_guarded(ny);
                     x[nx / 2] = NAN;
-                    eff_maxpool m = { .x = x, .y = want, .h = h, .w = w, .c = c, .out_w = ow, .kernel = kernel, .stride = stride,
+                    eff_window m = { .x = x, .y = want, .h = h, .w_in = w, .c = c, .out_w = ow, .kernel = kernel, .stride = stride,
                                       .pad_top = pad, .pad_left = pad, .rows = oh };
                     g_ref.maxpool(&m);
                     int lost = 0;

@@ -219,6 +219,7 @@ static void test_constants(void **state)
         { "[]", "expected an object" },
         { "{\"best\":[]}", "best: expected a list" },
         { "{\"alpha\":1.2,\"beta\":1.1}", "gamma: expected a number, found none" },
+        { "{\"kind\":\"fit\",\"trials\":[]}", "a fit that has no best network yet" },
         { "{\"alpha\":0.9,\"beta\":1.1,\"gamma\":1}", "alpha: expected 1..100, found 0.9" },
         { "{\"alpha\":\"1\",\"beta\":1.1,\"gamma\":1}", "alpha: expected a number" },
         { "{\"best\":[7]}", "expected an object" },

@@ -87,3 +87,9 @@ eff_status eff_copy_text(char **out, const char *text, eff_error *err)
     *out = eff_strdup(text);
     return *out ? EFF_OK : eff_fail_memory(err, strlen(text));
 }
+
+void eff_free_texts(char **s, int n)
+{
+    for (int i = 0; s && i < n; i++) eff_free(s[i]);
+    eff_free(s);
+}

@@ -60,4 +60,7 @@ long eff_alloc_count(void);
 /** A copy of `text` in *out, which stays as it is for NULL. */
 eff_status eff_copy_text(char **out, const char *text, eff_error *err);
 
+/** Free n texts, NULL among them or not, and what holds them. */
+void eff_free_texts(char **s, int n);
+
 #endif

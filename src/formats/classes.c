@@ -107,12 +107,6 @@ static eff_status read_lines(reader *r, char *text, size_t size)
                     r->classes, missing);
 }
 
-static void free_strings(char **s, int n)
-{
-    for (int i = 0; s && i < n; i++) eff_free(s[i]);
-    eff_free(s);
-}
-
 static void swap(char ***a, char ***b)
 {
     char **const t = *a;
@@ -141,8 +135,8 @@ eff_status eff_formats_read_classes(eff_model *m, const char *path, eff_error *e
         swap(&m->meta.class_ids, &r.ids);
         eff_model_refresh_info(m);
     }
-    free_strings(r.names, r.classes);
-    free_strings(r.ids, r.classes);
+    eff_free_texts(r.names, r.classes);
+    eff_free_texts(r.ids, r.classes);
     eff_free(text);
     return s;
 }

@@ -198,7 +198,7 @@ static void conv_dense(const run *r, const conv *c)
 
 static void conv_depthwise(const run *r, const conv *c)
 {
-    const eff_dwconv d = { .x = c->x,
+    const eff_window d = { .x = c->x,
                            .w = c->weight,
                            .bias = c->bias,
                            .y = c->y,
@@ -288,7 +288,7 @@ static eff_status op_maxpool(run *r, const eff_onnx_node *n, value *y)
     TRY(make(r, y, EFF_ONNX_FLOAT, 4, (const int64_t[]){ x->dim[0], x->dim[1], w.out_h, w.out_w }));
     TRY(charge(r, y->count, (size_t)w.kernel * (size_t)w.kernel));
     const int h = (int)x->dim[2], v = (int)x->dim[3];
-    eff_maxpool m = { .h = h, .w = v, .c = 1, .out_w = w.out_w, .kernel = w.kernel, .stride = w.stride, .pad_top = w.top,
+    eff_window m = { .h = h, .w_in = v, .c = 1, .out_w = w.out_w, .kernel = w.kernel, .stride = w.stride, .pad_top = w.top,
                       .pad_left = w.left, .rows = w.out_h };
     for (size_t i = 0; i < (size_t)x->dim[0] * (size_t)x->dim[1]; i++) { /* a channel at a time */
         m.y = floats(y) + i * (size_t)w.out_h * (size_t)w.out_w;

@@ -22,6 +22,18 @@ uint64_t eff_decode_most_pixels(uint64_t file_bytes)
     return n > LARGE_PIXELS ? n : LARGE_PIXELS;
 }
 
+eff_status eff_sink_picture(const eff_sink *sink, const eff_picture *p, const uint8_t *rows, eff_error *err)
+{
+    const eff_status s = sink->begin(sink->ctx, p, err);
+    if (s != EFF_OK) return s;
+    const size_t row = (size_t)p->width * (size_t)p->pixels;
+    for (int y = 0; y < p->height; y++, rows += row) {
+        memcpy(sink->row(sink->ctx), rows, row);
+        if (!sink->done(sink->ctx)) return EFF_ECANCELLED;
+    }
+    return EFF_OK;
+}
+
 eff_status eff_decode_check(uint64_t width, uint64_t height, size_t file_bytes, eff_error *err)
 {
     const eff_status s = eff_image_check(width, height, err);

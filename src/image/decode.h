@@ -37,6 +37,9 @@ typedef struct eff_sink {
     bool (*done)(void *ctx);
 } eff_sink;
 
+/** Hand over a whole picture whose rows lie one after another. */
+eff_status eff_sink_picture(const eff_sink *sink, const eff_picture *p, const uint8_t *rows, eff_error *err);
+
 /** Decode `bytes`, borrowed for the call. The content decides the format, never the name. */
 eff_status eff_decode(const uint8_t *bytes, size_t size, const eff_sink *sink, eff_error *err);
 

@@ -43,7 +43,7 @@ eff_status eff_pixel_stream_read(const uint8_t *stream, size_t n, size_t file_by
     eff_pixel_head h;
     if (n < sizeof h) return unsound("too few bytes for a head", err);
     memcpy(&h, stream, sizeof h);
-    eff_status s = check(&h, n, file_bytes, err);
+    const eff_status s = check(&h, n, file_bytes, err);
     if (s != EFF_OK) return s;
     const eff_picture p = { .width = (int)h.width,
                             .height = (int)h.height,
@@ -54,19 +54,10 @@ eff_status eff_pixel_stream_read(const uint8_t *stream, size_t n, size_t file_by
                             .pixels = (eff_pixels)h.pixels,
                             .icc = h.icc_size ? stream + sizeof h : NULL,
                             .icc_size = (size_t)h.icc_size };
-    s = sink->begin(sink->ctx, &p, err);
-    if (s != EFF_OK) return s;
-    const size_t row = (size_t)h.width * h.pixels;
-    const uint8_t *from = stream + sizeof h + h.icc_size;
-    for (uint32_t y = 0; y < h.height; y++, from += row) {
-        memcpy(sink->row(sink->ctx), from, row);
-        if (!sink->done(sink->ctx)) return EFF_ECANCELLED;
-    }
-    return EFF_OK;
+    return eff_sink_picture(sink, &p, stream + sizeof h + h.icc_size, err);
 }
 
-/* ------------------------------------------------------------------------------------------------ through the worker
- */
+/* ----------------------------------------------------------------------------------------------- through the worker */
 
 static bool write_all(int fd, const uint8_t *p, size_t n)
 {
@@ -106,8 +97,7 @@ end:
     return s;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- sending
- */
+/* ---------------------------------------------------------------------------------------------------------- sending */
 
 static eff_status send(int fd, const void *p, size_t n, eff_error *err)
 {

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "image/exif.h"
 
-#include <string.h>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -47,18 +46,6 @@ static WebPData chunk(WebPDemuxer *d, const char *name)
     return data;
 }
 
-static eff_status give(const uint8_t *rgb, const eff_picture *p, const eff_sink *sink, eff_error *err)
-{
-    const eff_status s = sink->begin(sink->ctx, p, err);
-    if (s != EFF_OK) return s;
-    const size_t row = (size_t)p->width * 3;
-    for (int y = 0; y < p->height; y++) {
-        memcpy(sink->row(sink->ctx), rgb + (size_t)y * row, row);
-        if (!sink->done(sink->ctx)) return EFF_ECANCELLED;
-    }
-    return EFF_OK;
-}
-
 static eff_status decode(WebPDemuxer *d, size_t size, const eff_sink *sink, eff_error *err)
 {
     const uint32_t w = WebPDemuxGetI(d, WEBP_FF_CANVAS_WIDTH), h = WebPDemuxGetI(d, WEBP_FF_CANVAS_HEIGHT);
@@ -79,7 +66,7 @@ static eff_status decode(WebPDemuxer *d, size_t size, const eff_sink *sink, eff_
     uint8_t *const rgb = eff_calloc((size_t)w * h, 3);
     s = rgb ? decode_frame(rgb, &p, &frame, size, err) : eff_fail_memory(err, (size_t)w * h * 3);
     WebPDemuxReleaseIterator(&frame);
-    if (s == EFF_OK) s = give(rgb, &p, sink, err);
+    if (s == EFF_OK) s = eff_sink_picture(sink, &p, rgb, err);
     eff_free(rgb);
     return s;
 }

@@ -235,29 +235,35 @@ static void task_conv(void *ctx, int task, int worker)
     }
 }
 
+/* The rows of a task. */
+static eff_window window_of(const eff_plan *p, const launch *l, int task)
+{
+    const eff_node *d = l->node;
+    const int row0 = task * l->rows;
+    return (eff_window){ .x = input_of(p, l),
+                         .y = p->value[l->s.out],
+                         .h = l->h,
+                         .w_in = l->w,
+                         .c = l->c,
+                         .out_h = d->h,
+                         .out_w = d->w,
+                         .kernel = d->kernel,
+                         .stride = d->stride,
+                         .pad_top = d->pad_top,
+                         .pad_left = d->pad_left,
+                         .row0 = row0,
+                         .rows = min_int(d->h - row0, l->rows) };
+}
+
 static void task_dwconv(void *ctx, int task, int worker)
 {
     (void)worker;
     const eff_plan *p = ctx;
     const launch *l = p->now;
-    const eff_node *d = l->node;
-    const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    const eff_dwconv a = { .x = input_of(p, l),
-                           .w = l->conv.b,
-                           .bias = l->conv.bias,
-                           .y = p->value[l->s.out],
-                           .h = l->h,
-                           .w_in = l->w,
-                           .c = l->c,
-                           .out_h = d->h,
-                           .out_w = d->w,
-                           .kernel = d->kernel,
-                           .stride = d->stride,
-                           .pad_top = d->pad_top,
-                           .pad_left = d->pad_left,
-                           .row0 = row0,
-                           .rows = rows,
-                           .act = l->s.act };
+    eff_window a = window_of(p, l, task);
+    a.w = l->conv.b;
+    a.bias = l->conv.bias;
+    a.act = l->s.act;
     p->k.dwconv(&a);
 }
 
@@ -265,21 +271,7 @@ static void task_maxpool(void *ctx, int task, int worker)
 {
     (void)worker;
     const eff_plan *p = ctx;
-    const launch *l = p->now;
-    const eff_node *d = l->node;
-    const int row0 = task * l->rows, rows = min_int(d->h - row0, l->rows);
-    const eff_maxpool m = { .x = input_of(p, l),
-                            .y = p->value[l->s.out],
-                            .h = l->h,
-                            .w = l->w,
-                            .c = l->c,
-                            .out_w = d->w,
-                            .kernel = d->kernel,
-                            .stride = d->stride,
-                            .pad_top = d->pad_top,
-                            .pad_left = d->pad_left,
-                            .row0 = row0,
-                            .rows = rows };
+    const eff_window m = window_of(p, p->now, task);
     p->k.maxpool(&m);
 }
 

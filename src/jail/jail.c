@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The jail from outside: starting the worker, waiting for it, saying what became of it. All that comes back is an exit
- * status and a memory file: the stream of tensors where the status is 0, else one line of text. Memory files never
- * block, nothing that the worker may call does, and its CPU time is limited: so waiting for it ends. */
+ * status and a memory file: the stream of tensors or of pixels where the status is 0, else one line of text. Memory
+ * files never block, nothing that the worker may call does, and its CPU time is limited: so waiting for it ends. */
 #define _GNU_SOURCE
 #include "jail/jail.h"
 

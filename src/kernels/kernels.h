@@ -39,16 +39,16 @@ typedef struct eff_gemm {
 } eff_gemm;
 typedef void eff_gemm_fn(const eff_gemm *g);
 
-/** Depthwise convolution of output rows row0 .. row0+rows-1. w: [kernel*kernel][c padded to vl], bias [c padded to vl]. */
-typedef struct eff_dwconv {
-    const float *x; /* [h][w][c]         */
-    const float *w, *bias;
+/** Output rows row0 .. row0+rows-1 of a window that moves over each channel by itself. */
+typedef struct eff_window {
+    const float *x; /* [h][w_in][c]      */
     float *y;       /* [out_h][out_w][c] */
     int h, w_in, c, out_h, out_w, kernel, stride, pad_top, pad_left;
     int row0, rows;
-    eff_act act;
-} eff_dwconv;
-typedef void eff_dwconv_fn(const eff_dwconv *d);
+    const float *w, *bias; /* of a depthwise convolution: [kernel*kernel][c padded to vl], [c padded to vl] */
+    eff_act act;           /* of a depthwise convolution */
+} eff_window;
+typedef void eff_window_fn(const eff_window *d);
 
 /** Depthwise convolution of one plane (one vector of channels): `rows` output rows from input rows that stand anywhere, each
  * with its padding in it. Each row's sum over its columns, for pooling, comes from the same pass. */
@@ -62,15 +62,6 @@ typedef struct eff_dwplane {
     eff_act act;
 } eff_dwplane;
 typedef void eff_dwplane_fn(const eff_dwplane *d);
-
-/** Max pooling of output rows row0 .. row0+rows-1; padding counts as -inf, a NaN is kept. */
-typedef struct eff_maxpool {
-    const float *x; /* [h][w][c]         */
-    float *y;       /* [out_h][out_w][c] */
-    int h, w, c, out_w, kernel, stride, pad_top, pad_left;
-    int row0, rows;
-} eff_maxpool;
-typedef void eff_maxpool_fn(const eff_maxpool *m);
 
 /** y[p][0..vl-1] = x[p * ldx ..], n <= vl of them, the rest 0: one vector of channels becomes a plane. */
 typedef void eff_to_plane_fn(float *y, const float *x, size_t ldx, int n, int pixels);
@@ -132,9 +123,9 @@ typedef struct eff_kernels {
     int mr;           /* rows of a full tile; row blocks are multiples of it                             */
     int bf16;         /* dense products are of bfloat16, by the three slots below, which are else NULL   */
     eff_gemm_fn *gemm;
-    eff_dwconv_fn *dwconv;
+    eff_window_fn *dwconv;
     eff_dwplane_fn *dwplane;
-    eff_maxpool_fn *maxpool;
+    eff_window_fn *maxpool;
     eff_to_plane_fn *to_plane;
     eff_winograd_in_fn *winograd_in;
     eff_winograd_out_fn *winograd_out;

@@ -36,17 +36,11 @@ eff_status eff_model_new(eff_model **out, const eff_table *t, eff_error *err)
     return EFF_OK;
 }
 
-static void free_strings(char **s, int n)
-{
-    for (int i = 0; s && i < n; i++) eff_free(s[i]);
-    eff_free(s);
-}
-
 void eff_model_destroy(eff_model *m)
 {
     if (!m) return;
-    free_strings(m->meta.class_names, m->table.classes);
-    free_strings(m->meta.class_ids, m->table.classes);
+    eff_free_texts(m->meta.class_names, m->table.classes);
+    eff_free_texts(m->meta.class_ids, m->table.classes);
     eff_free(m->meta.family);
     eff_free(m->meta.origin);
     eff_free(m->meta.licence);

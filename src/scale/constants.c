@@ -32,6 +32,8 @@ eff_status eff_constants_parse(eff_constants *c, const char *text, size_t n, eff
         o = json_array_get(json_object_get(j, "best"), 0);
         if (!o) s = eff_fail(err, EFF_EFORMAT, "constants: best: expected a list with at least one entry");
     }
+    if (s == EFF_OK && o == j && strcmp(eff_json_text(j, "kind"), "fit") == 0)
+        s = eff_fail(err, EFF_EFORMAT, "constants: the results of a fit that has no best network yet");
     if (s == EFF_OK && !json_is_object(o))
         s = eff_fail(err, EFF_EFORMAT, "constants: expected an object with alpha, beta and gamma");
     eff_constants k = { 0 };

@@ -376,20 +376,8 @@ EFF_API eff_status eff_study_run(eff_study *s, eff_error *err)
     return e;
 }
 
-EFF_API const char *eff_study_plan(eff_study *s)
-{
-    json_t *const j = eff_study_plan_json(s);
-    free(s->plan_text);
-    s->plan_text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    return s->plan_text;
-}
-
+EFF_API const char *eff_study_plan(eff_study *s) { return eff_trial_keep(&s->plan_text, eff_study_plan_json(s)); }
 EFF_API const char *eff_study_results(eff_study *s)
 {
-    json_t *const j = eff_study_results_json(s);
-    free(s->results_text);
-    s->results_text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    return s->results_text;
+    return eff_trial_keep(&s->results_text, eff_study_results_json(s));
 }

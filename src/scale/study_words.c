@@ -200,7 +200,7 @@ static bool fit(json_t *words, const eff_study *s)
     good = good && say(words,
                        "%d candidates have alpha * beta^2 * gamma^2 within %g of %g; they round to %d distinct "
                        "networks, of which %d "
-                       "really cost %g times the base within %g %% and were trained.",
+                       "really cost %g times the base within %g %% and are trained.",
                        s->grid.ncandidates, s->o.tolerance, s->o.target, s->grid.nnetworks, s->grid.nkept, s->o.target,
                        100 * s->o.paid);
     if (!n) {

@@ -82,7 +82,6 @@ static eff_status open_session(session *s, const eff_trial_job *j, eff_error *er
 {
     *s = (session){ .job = j };
     eff_status e = eff_trial_model(&s->m, j, err);
-    if (e == EFF_OK) e = eff_model_alloc_weights(s->m, err);
     if (e == EFF_OK) e = eff_model_init_weights(s->m, j->seed, err);
     if (e != EFF_OK) return e;
     const eff_trainer_opts o = eff_trial_trainer_opts(j);

@@ -26,6 +26,14 @@ eff_status eff_trial_dump(char **out, json_t *j, eff_error *err)
     return *out ? EFF_OK : eff_fail_memory(err, 0);
 }
 
+const char *eff_trial_keep(char **text, json_t *j)
+{
+    free(*text);
+    *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    json_decref(j);
+    return *text;
+}
+
 eff_status eff_trial_result_text(char **out, const eff_trial_score *r, double latency, eff_error *err)
 {
     json_t *const j = json_pack("{s:f, s:f, s:f, s:i, s:i}", "top1", r->top1, "loss", r->loss, "train_loss",

@@ -13,6 +13,9 @@ json_t *eff_trial_recipe_json(const eff_recipe *r);
 /** A JSON text with sorted keys, so that the same thing is the same text; takes j over. Release with free(). */
 eff_status eff_trial_dump(char **out, json_t *j, eff_error *err);
 
+/** A JSON text in *text, in place of the one that was there; takes j over. @return it, NULL when memory ended */
+const char *eff_trial_keep(char **text, json_t *j);
+
 /** What a trial gave. What decides nothing (seconds, threads) is not part of it. `latency` in seconds is, where it is
  * above 0. Release with free(). */
 eff_status eff_trial_result_text(char **out, const eff_trial_score *r, double latency, eff_error *err);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "kernels/kernels.h"
+#include "scale/trial_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -334,13 +335,8 @@ EFF_API eff_status eff_search_run(eff_search *s, eff_error *err)
     return e;
 }
 
-static const char *keep(char **text, json_t *j)
+EFF_API const char *eff_search_plan(eff_search *s) { return eff_trial_keep(&s->plan_text, eff_search_plan_json(s)); }
+EFF_API const char *eff_search_results(eff_search *s)
 {
-    free(*text);
-    *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    return *text;
+    return eff_trial_keep(&s->results_text, eff_search_results_json(s));
 }
-
-EFF_API const char *eff_search_plan(eff_search *s) { return keep(&s->plan_text, eff_search_plan_json(s)); }
-EFF_API const char *eff_search_results(eff_search *s) { return keep(&s->results_text, eff_search_results_json(s)); }

@@ -61,7 +61,6 @@ eff_status eff_search_latency(const eff_search *s, const eff_table *t, double *s
     double mean;
     const eff_engine_opts o = { .threads = 1, .cpu = s->cpu, .max_batch = 1 };
     eff_status e = eff_model_new(&m, t, err);
-    if (e == EFF_OK) e = eff_model_alloc_weights(m, err);
     if (e == EFF_OK) e = eff_model_init_weights(m, 0, err);
     if (e == EFF_OK) e = eff_engine_new(&g, m, &o, err);
     /* the least: what else the machine does only adds to it */
@@ -90,6 +89,15 @@ double eff_search_reward(const eff_search *s, int i)
     if (j < 0) return 0;
     if (!s->jobs[j].over) return NAN;
     return eff_objective_reward(&s->objective, eff_search_top1(s, i), eff_search_cost(s, i, s->objective.cost));
+}
+
+int eff_search_best(const eff_search *s)
+{
+    int best = -1;
+    for (int i = 0; i < s->ntries; i++)
+        if (!isnan(eff_search_top1(s, i)) && (best < 0 || eff_search_reward(s, i) > eff_search_reward(s, best)))
+            best = i;
+    return best;
 }
 
 /* -------------------------------------------------------------------------------------------------- chance */

@@ -29,7 +29,7 @@ static double height_of(int side, int input) { return 18 + (HIGH - 18) * log2(si
 
 static void stage(eff_text *t, const eff_stage *s, int x, int side, int input)
 {
-    char b[48];
+    char b[48], stride[16] = "";
     const bool mb = s->op == EFF_OP_MBCONV, fused = s->op == EFF_OP_FUSED;
     const double h = height_of(side, input);
     box(t, x, h, mb ? "c0" : fused ? "c1" : "c2");
@@ -40,7 +40,8 @@ static void stage(eff_text *t, const eff_stage *s, int x, int side, int input)
     else
         snprintf(b, sizeof b, "%s", eff_op_name(s->op));
     text(t, x, HIGH + ROW, b);
-    snprintf(b, sizeof b, "%d\xc3\x97%d%s%s", s->kernel, s->kernel, s->stride > 1 ? "/2" : "", s->se > 0 ? " SE" : "");
+    if (s->stride > 1) snprintf(stride, sizeof stride, "/%d", s->stride);
+    snprintf(b, sizeof b, "%d\xc3\x97%d%s%s", s->kernel, s->kernel, stride, s->se > 0 ? " SE" : "");
     text(t, x, HIGH + 2 * ROW, b);
     snprintf(b, sizeof b, s->repeats > 1 ? "%d layers" : "%d layer", s->repeats);
     text(t, x, HIGH + 3 * ROW, b);

@@ -137,6 +137,8 @@ eff_status eff_search_latency(const eff_search *s, const eff_table *t, double *s
 eff_status eff_search_propose(eff_search *s, eff_error *err);
 /** Reward of a try: NaN until it is known, 0 for a child that failed. */
 double eff_search_reward(const eff_search *s, int i);
+/** The scored try of the highest reward, the first of equals; -1 where none is scored. */
+int eff_search_best(const eff_search *s);
 double eff_search_top1(const eff_search *s, int i); /* NaN: not known, or failed */
 double eff_search_cost(const eff_search *s, int i, eff_cost c);
 bool eff_search_children_over(const eff_search *s);
@@ -161,6 +163,8 @@ eff_status eff_search_refresh(eff_search *s, eff_error *err);
 eff_status eff_search_do(eff_search *s, int job, eff_pictures *p, bool *stop, eff_error *err);
 eff_trial_job eff_search_trial(const eff_search *s, const eff_table *t, eff_recipe *recipe, int level, uint64_t seed);
 double eff_search_job_seconds(const eff_search *s, const eff_job *j); /* estimated */
+/** Estimated seconds of training a network of `macs` for so many epochs, and of scoring it. */
+double eff_search_train_seconds(const eff_search *s, double macs, int epochs);
 
 /* search_plan.c */
 eff_status eff_search_measure(eff_search *s, eff_error *err);

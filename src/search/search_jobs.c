@@ -330,10 +330,7 @@ static bool say(eff_search *s, const eff_job *j, const char *what)
 /* The best child so far, for the line about a trial. */
 static void say_best(const eff_search *s, char *out, size_t room)
 {
-    int best = -1;
-    for (int i = 0; i < s->ntries; i++)
-        if (!isnan(eff_search_top1(s, i)) && (best < 0 || eff_search_reward(s, i) > eff_search_reward(s, best)))
-            best = i;
+    const int best = eff_search_best(s);
     out[0] = '\0';
     if (best >= 0)
         snprintf(out, room, "; best reward %.4f (top-1 %.1f %%)", eff_search_reward(s, best),

@@ -62,7 +62,7 @@ eff_status eff_search_measure(eff_search *s, eff_error *err)
     return eff_pictures_measure(&s->decode, s->d, s->source_h, s->source_w, s->o.cache, s->o.threads, err);
 }
 
-static double train_seconds(const eff_search *s, double macs, int epochs)
+double eff_search_train_seconds(const eff_search *s, double macs, int epochs)
 {
     const double steps = fmax(1, floor((double)s->images / eff_recipe_int(&s->recipe, EFF_KEY_BATCH)));
     return macs * (epochs * steps * s->step_per_mac + s->scored * s->score_per_mac);
@@ -71,13 +71,13 @@ static double train_seconds(const eff_search *s, double macs, int epochs)
 /* Of the supernet's training, whose steps are those of children; scoring one is some steps and the images. */
 static double supernet_seconds(const eff_search *s)
 {
-    return train_seconds(s, s->mean_macs, eff_search_supernet_epochs(s));
+    return eff_search_train_seconds(s, s->mean_macs, eff_search_supernet_epochs(s));
 }
 
 double eff_search_job_seconds(const eff_search *s, const eff_job *j)
 {
     if (j->kind == EFF_JOB_SUPERNET) return supernet_seconds(s);
-    return train_seconds(s, j->macs, j->kind == EFF_JOB_SCORE ? 0 : eff_search_epochs(s, j->level));
+    return eff_search_train_seconds(s, j->macs, j->kind == EFF_JOB_SCORE ? 0 : eff_search_epochs(s, j->level));
 }
 
 static int least(int a, int b) { return a < b ? a : b; }
@@ -87,14 +87,14 @@ static double finals_to_come(const eff_search *s)
 {
     const int f = least(s->o.finalists, s->o.trials), third = (f + EFF_LEVEL_FACTOR - 1) / EFF_LEVEL_FACTOR,
               sample = least(s->o.sample, s->o.trials);
-    const double one = train_seconds(s, s->mean_macs, eff_search_epochs(s, 1)),
-                 full = train_seconds(s, s->mean_macs, eff_search_epochs(s, EFF_LEVELS - 1));
+    const double one = eff_search_train_seconds(s, s->mean_macs, eff_search_epochs(s, 1)),
+                 full = eff_search_train_seconds(s, s->mean_macs, eff_search_epochs(s, EFF_LEVELS - 1));
     double sum = 0;
     if (s->stage < 1) {
         sum += f * one + sample * full;
         for (int i = 0; i < s->nrivals; i++)
-            sum +=
-                s->o.repeats * train_seconds(s, s->rival[i].cost[EFF_COST_MACS], eff_search_epochs(s, EFF_LEVELS - 1));
+            sum += s->o.repeats *
+                   eff_search_train_seconds(s, s->rival[i].cost[EFF_COST_MACS], eff_search_epochs(s, EFF_LEVELS - 1));
     }
     if (s->stage < EFF_LEVELS - 1) sum += third * full;
     return s->complete ? 0 : sum + (s->o.repeats - 1) * full;
@@ -103,7 +103,7 @@ static double finals_to_come(const eff_search *s)
 static double children_to_come(const eff_search *s)
 {
     const int n = s->exhausted ? 0 : s->o.trials - s->entered;
-    const double each = train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
+    const double each = eff_search_train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
     return n * each + (s->by_supernet && s->supernet_job < 0 ? supernet_seconds(s) : 0);
 }
 
@@ -144,7 +144,7 @@ eff_status eff_search_cut(eff_search *s, eff_error *err)
     const double limit = PLAN_PART * s->o.seconds - s->decode - (eff_clock() - s->began);
     const int asked = s->o.trials;
     if (s->o.seconds <= 0 || children_to_come(s) + finals_to_come(s) <= limit) return EFF_OK;
-    const double each = train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
+    const double each = eff_search_train_seconds(s, s->mean_macs, s->by_supernet ? 0 : eff_search_epochs(s, 0));
     const double finals = finals_to_come(s) + (s->by_supernet ? supernet_seconds(s) : 0);
     s->o.trials = (int)fmax(0, floor((limit - finals) / each));
     if (s->o.trials > asked) s->o.trials = asked;

@@ -88,9 +88,7 @@ json_t *eff_search_plan_json(eff_search *s)
     if (j && put_common(j, s) && eff_json_put(j, "seconds", json_real(eff_search_left(s) + s->decode)) &&
         eff_json_put(j, "jobs_done", json_integer(s->finished)) &&
         eff_json_put(j, "child_seconds",
-                     json_real(s->mean_macs * (s->images / fmax(1, s->recipe.v[EFF_KEY_BATCH]) *
-                                                   eff_search_epochs(s, 0) * s->step_per_mac +
-                                               s->scored * s->score_per_mac))) &&
+                     json_real(eff_search_train_seconds(s, s->mean_macs, eff_search_epochs(s, 0)))) &&
         eff_json_put(j, "mean_macs", json_real(s->mean_macs)) &&
         eff_json_put(j, "train_memory", json_real((double)memory)))
         return j;
@@ -290,10 +288,7 @@ static json_t *table_json(const eff_search *s, int try)
 /* The winner; before there is one, the child with the best brief score. */
 static json_t *best_json(const eff_search *s)
 {
-    int best = s->winner;
-    for (int i = 0; s->winner < 0 && i < s->ntries; i++)
-        if (!isnan(eff_search_top1(s, i)) && (best < 0 || eff_search_reward(s, i) > eff_search_reward(s, best)))
-            best = i;
+    const int best = s->winner >= 0 ? s->winner : eff_search_best(s);
     if (best < 0) return json_null();
     double top1 = eff_search_top1(s, best);
     if (s->winner >= 0) {

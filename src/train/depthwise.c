@@ -97,7 +97,7 @@ void eff_train_dwconv(const eff_trainer *t, int i, int b, float *scratch)
             view_of(t, o->in[0], b, (size_t)first * (size_t)in->w, (size_t)(w.to - first) * (size_t)in->w,
                     w.at + (size_t)(first - i0) * in_row, deep);
         }
-        const eff_dwconv a = { .x = plain ? x + (size_t)i0 * in_row : w.at, .w = t->op[i].w, .bias = t->op[i].bias,
+        const eff_window a = { .x = plain ? x + (size_t)i0 * in_row : w.at, .w = t->op[i].w, .bias = t->op[i].bias,
                                .y = z + (size_t)o0 * out_row, .h = i1 - i0, .w_in = in->w, .c = in->c, .out_h = n, .out_w = o->w,
                                .kernel = d->kernel, .stride = d->stride, .pad_top = i0 - top, .pad_left = d->pad_left, .rows = n };
         t->k.dwconv(&a);
@@ -114,7 +114,7 @@ static void band_dx(const eff_trainer *t, int i, const eff_dw_back *a, int r0, i
         return;
     }
     /* a convolution with the kernel turned round */
-    const eff_dwconv f = { .x = a->dy, .w = t->op[i].wt, .bias = t->zeros, .y = a->dx, .h = a->out_h, .w_in = a->out_w, .c = a->c,
+    const eff_window f = { .x = a->dy, .w = t->op[i].wt, .bias = t->zeros, .y = a->dx, .h = a->out_h, .w_in = a->out_w, .c = a->c,
                            .out_h = a->h, .out_w = a->w_in, .kernel = d->kernel, .stride = 1, .pad_top = d->kernel - 1 - d->pad_top + o0 - r0,
                            .pad_left = d->kernel - 1 - d->pad_left, .rows = a->h };
     t->k.dwconv(&f);

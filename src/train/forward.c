@@ -141,8 +141,8 @@ static void maxpool_image(const eff_trainer *t, int i, int b, float *scratch)
 {
     const eff_tape_op *o = &t->tape.op[i], *in = &t->tape.op[o->in[0]];
     const eff_node *d = o->node;
-    const eff_maxpool m = { .x = eff_train_view_image(t, o->in[0], b, scratch), .y = image_of(t->op[i].z, o, b), .h = in->h,
-                            .w = in->w, .c = in->c, .out_w = o->w, .kernel = d->kernel, .stride = d->stride,
+    const eff_window m = { .x = eff_train_view_image(t, o->in[0], b, scratch), .y = image_of(t->op[i].z, o, b), .h = in->h,
+                            .w_in = in->w, .c = in->c, .out_w = o->w, .kernel = d->kernel, .stride = d->stride,
                             .pad_top = d->pad_top, .pad_left = d->pad_left, .rows = o->h };
     t->k.maxpool(&m);
 }

@@ -26,7 +26,7 @@ static void gemm_ref(const eff_gemm *g)
     }
 }
 
-static void dwconv_ref(const eff_dwconv *d)
+static void dwconv_ref(const eff_window *d)
 {
     const size_t c = (size_t)d->c;
     for (int oy = d->row0; oy < d->row0 + d->rows; oy++)
@@ -61,7 +61,7 @@ static void dwplane_ref(const eff_dwplane *d)
     }
 }
 
-static void maxpool_ref(const eff_maxpool *m)
+static void maxpool_ref(const eff_window *m)
 {
     const size_t c = (size_t)m->c;
     for (int oy = m->row0; oy < m->row0 + m->rows; oy++)
@@ -71,8 +71,8 @@ static void maxpool_ref(const eff_maxpool *m)
                 for (int ky = 0; ky < m->kernel; ky++)
                     for (int kx = 0; kx < m->kernel; kx++) {
                         const int iy = oy * m->stride - m->pad_top + ky, ix = ox * m->stride - m->pad_left + kx;
-                        if (iy < 0 || iy >= m->h || ix < 0 || ix >= m->w) continue;
-                        const float x = m->x[((size_t)iy * (size_t)m->w + (size_t)ix) * c + j];
+                        if (iy < 0 || iy >= m->h || ix < 0 || ix >= m->w_in) continue;
+                        const float x = m->x[((size_t)iy * (size_t)m->w_in + (size_t)ix) * c + j];
                         if (x > most || isnan(x)) most = x;
                     }
                 m->y[((size_t)oy * (size_t)m->out_w + (size_t)ox) * c + j] = most;

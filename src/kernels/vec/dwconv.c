@@ -6,7 +6,7 @@
 enum { TW = REGISTERS == 32 ? 7 : 4, EDGE = 4 /* vectors of channels at a time, at the edges */ };
 
 typedef struct row {
-    const eff_dwconv *d;
+    const eff_window *d;
     const float *x; /* row 0 of the image, this vector's channels */
     const float *w; /* tap 0, this vector's channels              */
     const float *b; /* bias, likewise                     */
@@ -44,7 +44,7 @@ INLINE void columns(const int kernel, const int cols, const int stride, const in
  * each other */
 INLINE void column(const int nv, const row *r, int ox, float *y)
 {
-    const eff_dwconv *d = r->d;
+    const eff_window *d = r->d;
     const int ix0 = ox * d->stride - d->pad_left, kx0 = ix0 < 0 ? -ix0 : 0;
     const int taps = (ix0 + d->kernel > d->w_in ? d->w_in - ix0 : d->kernel) - kx0;
     vf acc[EDGE];
@@ -78,7 +78,7 @@ static void inner_5s1(const row *r, int ox, int end, float *y) { inner(5, 1, r, 
 static void inner_5s2(const row *r, int ox, int end, float *y) { inner(5, 2, r, ox, end, y); }
 
 /* Row oy, vectors of channels from j on. Inside lo..hi-1 every tap of a column lies in the image. @return channels done */
-static int channels(const eff_dwconv *d, int j, int oy, int lo, int hi, float *yrow)
+static int channels(const eff_window *d, int j, int oy, int lo, int hi, float *yrow)
 {
     const size_t padded = ((size_t)d->c + VL - 1) / VL * VL, c = (size_t)d->c;
     row r = { .d = d, .x = d->x + j, .w = d->w + j, .b = d->bias + j, .iy0 = oy * d->stride - d->pad_top, .wstride = padded };
@@ -120,7 +120,7 @@ static void act(float *x, size_t n, eff_act a)
     }
 }
 
-static void dwconv(const eff_dwconv *d)
+static void dwconv(const eff_window *d)
 {
     /* output columns lo..hi-1 have every tap inside */
     int lo = (d->pad_left + d->stride - 1) / d->stride, hi = (d->w_in - d->kernel + d->pad_left) / d->stride + 1;

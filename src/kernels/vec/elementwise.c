@@ -3,12 +3,12 @@
 #include "kernels/vec/vec.h"
 
 /* Channels j .. of one output, n of them (VL: all of a vector), from rows y0 .. y1-1 and columns x0 .. x1-1. */
-INLINE vf most(const eff_maxpool *m, int j, int n, int y0, int y1, int x0, int x1)
+INLINE vf most(const eff_window *m, int j, int n, int y0, int y1, int x0, int x1)
 {
     vf top = vset1(-__builtin_inff());
     for (int y = y0; y < y1; y++)
         for (int x = x0; x < x1; x++) {
-            const float *p = m->x + ((size_t)y * (size_t)m->w + (size_t)x) * (size_t)m->c + j;
+            const float *p = m->x + ((size_t)y * (size_t)m->w_in + (size_t)x) * (size_t)m->c + j;
             const vf v = n < VL ? vload_part(p, n) : vload(p);
             const vi lost = top != top; /* vmax gives the second operand where one is NaN */
             top = (vf)((lost & (vi)top) | (~lost & (vi)vmax(top, v)));
@@ -16,14 +16,14 @@ INLINE vf most(const eff_maxpool *m, int j, int n, int y0, int y1, int x0, int x
     return top;
 }
 
-static void maxpool(const eff_maxpool *m)
+static void maxpool(const eff_window *m)
 {
     float *o = m->y + (size_t)m->row0 * (size_t)m->out_w * (size_t)m->c;
     for (int oy = m->row0; oy < m->row0 + m->rows; oy++)
         for (int ox = 0; ox < m->out_w; ox++, o += m->c) {
             const int top = oy * m->stride - m->pad_top, left = ox * m->stride - m->pad_left;
             const int y0 = top < 0 ? 0 : top, y1 = top + m->kernel > m->h ? m->h : top + m->kernel;
-            const int x0 = left < 0 ? 0 : left, x1 = left + m->kernel > m->w ? m->w : left + m->kernel;
+            const int x0 = left < 0 ? 0 : left, x1 = left + m->kernel > m->w_in ? m->w_in : left + m->kernel;
             int j = 0;
             for (; j + VL <= m->c; j += VL) vstore(o + j, most(m, j, VL, y0, y1, x0, x1));
             if (j < m->c) vstore_part(o + j, most(m, j, m->c - j, y0, y1, x0, x1), m->c - j);
