@@ -125,7 +125,7 @@ typedef struct eff_kernels {
     eff_gemm_fn *gemm;
     eff_window_fn *dwconv;
     eff_dwplane_fn *dwplane;
-    eff_window_fn *maxpool;
+    eff_window_fn *maxpool; /* padding counts as -inf, a NaN is kept */
     eff_to_plane_fn *to_plane;
     eff_winograd_in_fn *winograd_in;
     eff_winograd_out_fn *winograd_out;
