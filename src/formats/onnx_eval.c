@@ -288,8 +288,8 @@ static eff_status op_maxpool(run *r, const eff_onnx_node *n, value *y)
     TRY(make(r, y, EFF_ONNX_FLOAT, 4, (const int64_t[]){ x->dim[0], x->dim[1], w.out_h, w.out_w }));
     TRY(charge(r, y->count, (size_t)w.kernel * (size_t)w.kernel));
     const int h = (int)x->dim[2], v = (int)x->dim[3];
-    eff_window m = { .h = h, .w_in = v, .c = 1, .out_w = w.out_w, .kernel = w.kernel, .stride = w.stride, .pad_top = w.top,
-                      .pad_left = w.left, .rows = w.out_h };
+    eff_window m = { .h = h, .w_in = v, .c = 1, .out_w = w.out_w, .kernel = w.kernel, .stride = w.stride,
+                     .pad_top = w.top, .pad_left = w.left, .rows = w.out_h };
     for (size_t i = 0; i < (size_t)x->dim[0] * (size_t)x->dim[1]; i++) { /* a channel at a time */
         m.y = floats(y) + i * (size_t)w.out_h * (size_t)w.out_w;
         m.x = floats(x) + i * (size_t)h * (size_t)v;

@@ -81,6 +81,9 @@ static inline int eff_graph_features(const eff_graph *g)
 }
 
 static inline int eff_param_is_buffer(eff_param_kind k) { return k == EFF_PARAM_BN_MEAN || k == EFF_PARAM_BN_VAR; }
-static inline int eff_param_is_classifier(eff_param_kind k) { return k == EFF_PARAM_FC_WEIGHT || k == EFF_PARAM_FC_BIAS; }
+static inline int eff_param_is_classifier(eff_param_kind k)
+{
+    return k == EFF_PARAM_FC_WEIGHT || k == EFF_PARAM_FC_BIAS;
+}
 
 #endif
