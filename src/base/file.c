@@ -225,7 +225,7 @@ eff_status eff_save_text(const char *dir, const char *name, const char *text, ef
     eff_status e = eff_save_begin(&f, path, err);
     if (e == EFF_OK) fputs(text, f.f); /* a failed write is seen on commit */
     if (e == EFF_OK) e = eff_save_commit(&f, err);
-    if (e != EFF_OK) eff_error_prefix(err, "%s", name);
+    if (e != EFF_OK) eff_error_prefix(err, "%s", path);
     eff_save_abort(&f);
     eff_free(path);
     return e;

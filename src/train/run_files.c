@@ -25,9 +25,7 @@ static eff_status no_json(eff_error *err) { return eff_fail(err, EFF_ENOMEM, "ou
 
 eff_status eff_run_save_text(const eff_run *r, const char *name, const char *text, eff_error *err)
 {
-    const eff_status s = eff_save_text(r->out, name, text, err);
-    if (s != EFF_OK) eff_error_prefix(err, "%s", r->out);
-    return s;
+    return eff_save_text(r->out, name, text, err);
 }
 
 /* ------------------------------------------------------------------------------------------- args.json */
