@@ -18,6 +18,8 @@ add_executable(tool_seeds tool_seeds.c bundles.c pickles.c)
 target_link_libraries(tool_seeds PRIVATE effnet_testsupport)
 # What hostile input and a machine without memory must not do, over all areas.
 eff_test(test_alloc_failure SOURCES test_alloc_failure.c bundles.c checkpoints.c pickles.c LABELS unit once)
+add_test(NAME test_alloc_failure_all COMMAND test_alloc_failure)
+set_tests_properties(test_alloc_failure_all PROPERTIES LABELS long TIMEOUT 900 ENVIRONMENT EFFNET_TEST_ALL=1)
 target_compile_definitions(test_alloc_failure PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")
 eff_test(test_threads_predict SOURCES test_threads_predict.c LABELS unit threads)
 target_compile_definitions(test_threads_predict PRIVATE TOOL_SYNTH="$<TARGET_FILE:tool_synth>")

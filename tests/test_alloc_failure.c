@@ -53,15 +53,15 @@ static int count_files(void)
 
 /* Runs `op` with allocation n = 0, 1, 2 ... failing, until it succeeds without. `check`, if any, follows every failure. The first
  * and the last hundred, where an operation begins and ends, each; those between come from loops over tensors, tables and
- * rows, the same few places again and again: every seventh, which is each of them in turn, as 7 is prime. */
+ * rows, the same few places again and again: every seventh, or each with EFFNET_TEST_ALL (test_alloc_failure_all). */
 static void at_every_index(const char *what, operation *op, const void *arg, void (*check)(const void *arg))
 {
     const int files = count_files();
     eff_error none = { 0 };
     eff_alloc_fail_after(-1);
     T_OK(op(arg, &none), none);
-    const long total = eff_alloc_count();
-    for (long n = 0; n < LIMIT; n += n < 100 || n >= total - 100 ? 1 : n + 7 < total - 100 ? 7 : total - 100 - n) {
+    const long total = eff_alloc_count(), stride = getenv("EFFNET_TEST_ALL") ? 1 : 7;
+    for (long n = 0; n < LIMIT; n += n < 100 || n >= total - 100 ? 1 : n + stride < total - 100 ? stride : total - 100 - n) {
         eff_error err = { 0 };
         eff_alloc_fail_after(n);
         const eff_status s = op(arg, &err);

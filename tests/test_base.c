@@ -251,13 +251,13 @@ static void test_save_text(void **state)
         eff_free(text);
     }
     assert_int_equal(eff_save_text(t_tmp("no/such"), "a.txt", "", &err), EFF_EIO);
-    assert_int_equal(strncmp(err.msg, "a.txt", 5), 0);
+    assert_non_null(strstr(err.msg, "/no/such/a.txt: ")); /* which one, among a run's folders */
     assert_int_equal(eff_make_folder(t_tmp("texts/a.txt"), &err), EFF_EIO);
     assert_int_equal(symlink("nowhere", t_tmp("texts/link")), 0);
     assert_int_equal(eff_make_folder(t_tmp("texts/link"), &err), EFF_EIO);
     assert_int_equal(mkfifo(t_tmp("texts/pipe"), 0600), 0);
     assert_int_equal(eff_save_text(dir, "pipe", "", &err), EFF_EIO);
-    assert_string_equal(err.msg, "pipe: cannot write: a special file is there");
+    assert_non_null(strstr(err.msg, "/texts/pipe: cannot write: a special file is there"));
 }
 
 int main(void)

@@ -47,7 +47,7 @@ eff_status eff_make_folder(const char *dir, eff_error *err);
 /** The same for every folder on the way to it. */
 eff_status eff_make_folders(const char *dir, eff_error *err);
 
-/** Save `text` as the file `name` in the folder `dir`, whole or not at all. */
+/** Save `text` as the file `name` in the folder `dir`, whole or not at all; messages begin with its path. */
 eff_status eff_save_text(const char *dir, const char *name, const char *text, eff_error *err);
 
 #endif
