@@ -119,6 +119,7 @@ WRAP(ssize_t, write, (int fd, const void *p, size_t n))
 
 WRAP(ssize_t, pread, (int fd, void *p, size_t n, off_t at))
 {
+    if (fails("pread", false)) return -1;
     const size_t k = part(n);
     return k || !n ? __real_pread(fd, p, k, at) : interrupted();
 }

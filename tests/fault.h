@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 /** Let call n from now (0 = the next) of this thread fail with EIO, and no other; n < 0 only counts them. Calls are
- * those that files are opened, mapped, named and written by: open, fopen, mkostemp, fdopen, fchmod, fstat, mmap, mkdir,
- * write, ftruncate, fflush, fclose, fsync, rename. */
+ * those that files are opened, mapped, named and written by: open, fopen, mkostemp, fdopen, fchmod, fstat, mmap, pread,
+ * mkdir, write, ftruncate, fflush, fclose, fsync, rename. */
 void t_fault_arm(long n);
 /** Back to normal. *must: the call that failed was one that no save may pass over (nor may a caller of it succeed):
  * NULL, or its name. @return calls that were made */

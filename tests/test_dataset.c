@@ -532,6 +532,7 @@ static void there_and_back(void **state)
         expect_same(d, back);
         eff_dataset_free(back);
     }
+    assert_int_equal(eff_dataset_save(d, "/./proc", &err), EFF_EIO); /* a folder is there */
     const int here = open(".", O_RDONLY | O_DIRECTORY);
     assert_true(here >= 0 && mkdir(t_tmp("gone"), 0777) == 0 && chdir(t_tmp("gone")) == 0 && rmdir(t_tmp("gone")) == 0);
     const eff_status s = eff_dataset_save(d, t_tmp("trip/other.csv"), &err);
@@ -579,6 +580,7 @@ static void csv_errors(void **state)
     } bad[] = {
         { "", "line 1: expected a header that names the columns path, label[, group][, split], found no 'path'" },
         { "path,lable\n", "line 1: expected a header" },
+        { "path,\"label\n", "line 1, column 2: expected a closing quote, found the end of the file" },
         { "path,label,Path\n", "line 1, column 3: expected 'path' once, found it again" },
         { "path,label\n", "expected a row for each image after the header, found none" },
         { "path,label\n\n0.jpg\n", "line 3: expected 2 columns as in the header, found 1" },

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "report/events.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint32_t crc32c(const unsigned char *p, size_t n)
 {
@@ -191,6 +193,11 @@ static void there_and_back(void **state)
     T_OK(eff_events_open(&e, folder(), &err), err);
     assert_int_equal(read_events(eff_events_path(e), got, N + 2), 1); /* the first record is there at once */
     assert_string_equal(got[0].version, "brain.Event:2");
+    char host[65] = "";
+    gethostname(host, sizeof host - 1);
+    for (char *c = host; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr("-_.", *c)) *c = '-';
+    assert_non_null(strstr(eff_events_path(e), *host ? host : "localhost"));
     assert_int_equal(got[0].fields, 2);
     for (int i = 0; i < N; i++) T_OK(eff_events_scalar(e, in[i].tag, in[i].step, in[i].value, &err), err);
     assert_int_equal(read_events(eff_events_path(e), got, N + 2), 1);

@@ -775,6 +775,21 @@ static void test_oddities(void **state)
     }
 }
 
+static void test_untrained(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    eff_model *m = built_in(specs[0]);
+    FILE *const f = tmpfile();
+    float **const weights = m->weights;
+    m->weights = NULL;
+    assert_int_equal(eff_onnx_write(f, m, false, &err), EFF_EARG);
+    m->weights = weights;
+    assert_int_equal(ftell(f), 0);
+    fclose(f);
+    eff_model_free(m);
+}
+
 /* The wire: numbers of every length, and fields that are none. */
 static void test_wire(void **state)
 {
@@ -845,7 +860,7 @@ int main(void)
         cmocka_unit_test(test_damage),  cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_gate),    cmocka_unit_test(test_body),
         cmocka_unit_test(test_names),   cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_wire),    cmocka_unit_test(test_oddities),
+        cmocka_unit_test(test_wire),    cmocka_unit_test(test_oddities), cmocka_unit_test(test_untrained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

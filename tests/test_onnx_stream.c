@@ -299,6 +299,17 @@ static void words(void **state)
     }
 }
 
+static void full_disk(void **state)
+{
+    (void)state;
+    eff_error err = { 0 };
+    const eff_checkpoint sent = { .fd = -1, .format = "keras" };
+    const int to = open("/dev/full", O_WRONLY);
+    assert_true(to >= 0);
+    assert_int_equal(eff_import_send(to, &sent, &err), EFF_EIO);
+    assert_non_null(strstr(err.msg, "cannot be written"));
+}
+
 static void memory_ends(void **state)
 {
     (void)state;
@@ -326,7 +337,7 @@ static void memory_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(same_graph), cmocka_unit_test(damaged_files),
-                                        cmocka_unit_test(made_up), cmocka_unit_test(memory_ends),
-                                        cmocka_unit_test(words) };
+                                        cmocka_unit_test(made_up),    cmocka_unit_test(memory_ends),
+                                        cmocka_unit_test(words),      cmocka_unit_test(full_disk) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,7 +232,7 @@ static void test_remembers(void **state)
     eff_run_opts o = options(t_tmp("remembers"), &s);
     const double from = eff_clock();
     s.stop_after = 7;
-    T_OK(create(&r, NULL, "epochs=2,batch=4", &o, &err), err);
+    T_OK(create(&r, NULL, "epochs=2,batch=4,ema=0.9", &o, &err), err);
     assert_int_equal(eff_run_train(r, &err), EFF_ECANCELLED);
     assert_true(r->p.epoch == 1 && r->p.step > 0 && r->p.best_epoch == 1 && r->p.nrows == 1);
     r->p.skipped = 3; /* what a healthy run does not come to */
@@ -242,11 +242,24 @@ static void test_remembers(void **state)
     T_OK(eff_run_save_state(r, &err), err);
     eff_progress was = r->p;
     eff_epoch_row row = r->p.rows[0];
-    eff_run_free(r);
+    eff_run_release_folder(r);
     T_OK(eff_run_resume(&again, &o, &err), err);
     eff_progress is = again->p;
+    assert_int_equal(eff_optim_steps(again->opt), eff_optim_steps(r->opt));
+    int vectors = 0;
+    for (int i = 0; i < r->m->graph->nparams;
+         i++) { /* the weights, their averages, and what the optimiser keeps of each */
+        const size_t n = r->m->graph->param[i].count * sizeof(float);
+        assert_memory_equal(again->m->weights[i], r->m->weights[i], n);
+        assert_memory_equal(eff_optim_ema(again->opt)[i], eff_optim_ema(r->opt)[i], n);
+        for (int k = 0; k < 2 && eff_optim_state(r->opt, i, k); k++, vectors++)
+            assert_memory_equal(eff_optim_state(again->opt, i, k), eff_optim_state(r->opt, i, k), n);
+    }
+    assert_true(vectors > 0);
+    eff_run_free(r);
     assert_true(is.seconds > was.seconds && is.seconds < eff_clock() - from);
-    assert_memory_equal(is.rows, &row, sizeof row);
+    assert_int_equal(is.rows->epoch, row.epoch); /* what follows has no padding */
+    assert_memory_equal(&is.rows->lr, &row.lr, sizeof row - offsetof(eff_epoch_row, lr));
     assert_true(is.begun == was.begun && is.epoch == was.epoch && is.step == was.step && is.loss_sum == was.loss_sum &&
                 is.counted == was.counted && is.seen == was.seen && is.hits == was.hits);
     assert_true(is.skipped == 3 && is.in_a_row == 2 && is.rollbacks == 1 && is.lr_factor == 0.5 && is.nrows == 1);
@@ -375,6 +388,10 @@ static void test_bad_state(void **state)
     eff_run_free(r);
 }
 
+#define TEN       "1111111111"
+#define HUNDRED   TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define LONG_TEXT HUNDRED HUNDRED HUNDRED HUNDRED
+
 /* args.json with one thing wrong. */
 static void test_bad_args(void **state)
 {
@@ -395,6 +412,7 @@ static void test_bad_args(void **state)
         { "\"recipe\": \"", "\"recipe\": \"x", "expected the name of a recipe", EFF_EFORMAT },
         { "\"epochs\": \"", "\"epoch\": \"", "values: epochs is missing", EFF_EFORMAT },
         { "\"epochs\": \"", "\"epochs\": \"-", "epochs: expected", EFF_EFORMAT },
+        { "\"epochs\": \"", "\"epochs\": \"" LONG_TEXT, "epochs is too long", EFF_EFORMAT },
         { "\"memory_bytes\": 0", "\"memory_bytes\": 0", NULL, EFF_OK },
     };
     eff_error err = { 0 };

@@ -107,12 +107,12 @@ bool eff_wire_take_number(eff_slice *rest, uint64_t *v)
     return false;
 }
 
-static bool take_bytes(eff_slice *rest, size_t n, eff_slice *out)
+static bool take_bytes(eff_slice *rest, uint64_t n, eff_slice *out)
 {
     if (n > rest->n) return false;
-    *out = (eff_slice){ rest->p, n };
+    *out = (eff_slice){ rest->p, (size_t)n };
     rest->p += n;
-    rest->n -= n;
+    rest->n -= (size_t)n;
     return true;
 }
 
@@ -124,7 +124,7 @@ static bool take_field(eff_slice *rest, eff_wire_field *f)
     switch (tag & 7) {
     case EFF_WIRE_NUMBER: return eff_wire_take_number(rest, &f->value);
     case EFF_WIRE_BYTES:
-        return eff_wire_take_number(rest, &n) && n <= rest->n && take_bytes(rest, (size_t)n, &f->bytes);
+        return eff_wire_take_number(rest, &n) && take_bytes(rest, n, &f->bytes);
     case EFF_WIRE_32:
     case EFF_WIRE_64: {
         eff_slice bits;
