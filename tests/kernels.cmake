@@ -1,5 +1,8 @@
 # Kernels and the inference plan. Label `level`: runs again at every CPU level of the machine (EFFNET_CPU).
-eff_test(test_kernels SOURCES test_kernels.c LABELS unit level)
+if(TARGET effnet_avx512_lowered)
+  set(lowered $<TARGET_OBJECTS:effnet_avx512_lowered>)
+endif()
+eff_test(test_kernels SOURCES test_kernels.c ${lowered} LABELS unit level)
 eff_test(test_bf16 SOURCES test_bf16.c LABELS unit level threads)
 eff_test(test_plan SOURCES test_plan.c LABELS unit level threads)
 eff_test(test_pixels SOURCES test_pixels.c LABELS unit level threads)

@@ -19,9 +19,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   eff_vec_level(avx2 8 EFF_VEC_SOURCES ${EFF_AVX2_FLAGS})
   eff_vec_level(avx512 16 EFF_VEC_SOURCES ${EFF_AVX512_FLAGS})
   eff_vec_level(avx512bf16 16 EFF_BF16_SOURCES ${EFF_AVX512_FLAGS} -mavx512bf16 -DEFF_BF16)
-  eff_vec_level(avx512_lowered 16 EFF_VEC_SOURCES ${EFF_AVX2_FLAGS} -Wno-psabi)
-  set(EFF_VEC_OBJECTS $<TARGET_OBJECTS:effnet_avx2> $<TARGET_OBJECTS:effnet_avx512>
-    $<TARGET_OBJECTS:effnet_avx512bf16> $<TARGET_OBJECTS:effnet_avx512_lowered>)
+  eff_vec_level(avx512_lowered 16 EFF_VEC_SOURCES ${EFF_AVX2_FLAGS} -Wno-psabi) # of the tests of kernels, not of the library
+  set(EFF_VEC_OBJECTS $<TARGET_OBJECTS:effnet_avx2> $<TARGET_OBJECTS:effnet_avx512> $<TARGET_OBJECTS:effnet_avx512bf16>)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   eff_vec_level(neon 4 EFF_VEC_SOURCES) # every such CPU has it: no flags
   set(EFF_VEC_OBJECTS $<TARGET_OBJECTS:effnet_neon>)
