@@ -57,7 +57,7 @@ static eff_status choose(int *index, const char *what, const char *name, const c
     char list[96];
     for (int i = 0; i < n; i++) {
         names[i] = of(i);
-        if (strcmp(name, names[i])) continue;
+        if (strcmp(name, names[i]) != 0) continue;
         *index = i;
         return EFF_OK;
     }
