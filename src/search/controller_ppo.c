@@ -42,7 +42,7 @@ void eff_policy_same(uint8_t same[EFF_MAX_DECISIONS], const eff_space *s, const 
     }
 }
 
-/* log of the sum of exp(x[o]) over the options o in `set`. */
+/* log of the sum of exp(x[o]) over the options o in `set`, which need not be all of a decision. */
 static double log_sum(const double *x, unsigned set)
 {
     if ((set & (set - 1)) == 0) return x[__builtin_ctz(set)];

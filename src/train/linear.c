@@ -193,7 +193,8 @@ static size_t split(size_t *row, size_t n, int fold, int folds, uint64_t seed)
     return first;
 }
 
-/* Loss and hits of theta on rows, added up; right[] of each row that is right (NULL: not wanted). */
+/* Loss and hits of theta on rows, added up; right[] of each row that is right (NULL: not wanted). Scores are made one
+ * after the other and not kept, so the sum of their exponentials is held relative to the largest so far. */
 static void score(problem *p, const double *theta, const size_t *row, size_t n, double *loss, size_t *hits,
                   uint8_t *right)
 {
