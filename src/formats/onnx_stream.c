@@ -139,10 +139,11 @@ static eff_status write_graph(json_t *root, const eff_checkpoint *c, const file 
 {
     const eff_onnx *const g = &f->g;
     json_t *const weights = json_object(), *const nodes = json_array();
-    const bool kept[] = { eff_json_put(root, "weights", weights), eff_json_put(root, "nodes", nodes) }; /* both given away */
-    bool ok = kept[0] && kept[1] && eff_json_put(root, "ir", json_integer((json_int_t)g->ir)) &&
+    bool ok = eff_json_put(root, "ir", json_integer((json_int_t)g->ir)) &&
               eff_json_put(root, "opset", json_integer((json_int_t)g->opset)) &&
               eff_json_put(root, "values", json_integer(g->nvalues));
+    ok = eff_json_put(root, "weights", weights) && ok; /* taken over, also where something before has failed */
+    ok = eff_json_put(root, "nodes", nodes) && ok;
     if (!ok) return eff_fail_memory(err, 0);
     ok = eff_json_put(root, "input", end_json(g->input_name, &g->input_shape, g->input)) &&
          eff_json_put(root, "output", end_json(g->output_name, &g->output_shape, g->output));
