@@ -429,17 +429,25 @@ static void test_settled(void **state)
     eff_study_opts o;
     eff_study_opts_init(&o);
     o.kind = EFF_STUDY_CURVES;
-    o.store = t_tmp("settled.db");
     o.points = 3;
     o.repeats = 2;
-    s = open_study(&o, "epochs=40,batch=2");
-    const double whole = eff_study_total(s, 40) + s->decode;
-    const int trials = s->trials;
-    eff_study_free(s);
-    o.store = t_tmp("cut.db");
-    o.seconds = 0.3 * whole;
-    s = open_study(&o, "epochs=40,batch=2");
-    assert_true(eff_study_epochs(s) < 40 && s->cuts[0] && s->nfigure == 0 && s->trials < trials);
+    for (int pair = 0;; pair++) { /* what it takes and what is given are measured twice: once more where the machine's
+                                   * speed was another by then */
+        char store[512];
+        snprintf(store, sizeof store, "%s", t_tmp("settled%d.db", pair));
+        o.store = store;
+        o.seconds = 0;
+        s = open_study(&o, "epochs=40,batch=2");
+        const double whole = eff_study_total(s, 40) + s->decode;
+        const int trials = s->trials;
+        eff_study_free(s);
+        o.store = t_tmp("cut%d.db", pair);
+        o.seconds = 0.3 * whole;
+        s = open_study(&o, "epochs=40,batch=2");
+        if (eff_study_epochs(s) < 40 && s->cuts[0] && s->nfigure == 0 && s->trials < trials) break;
+        assert_true(pair < 4);
+        eff_study_free(s);
+    }
     const int epochs = eff_study_epochs(s);
     eff_study_free(s);
     o.seconds = 0;
