@@ -405,7 +405,7 @@ def system():
 
 
 def head(b, seconds):
-    commit = shell_line(f'cd "{ROOT}" && git describe --always --dirty 2> /dev/null || echo "none: no git here"')
+    commit = shell_line(f'cd "{ROOT}" && [ -e .git ] && git describe --always --dirty 2> /dev/null || echo "none: no checkout"')
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     counts = {r: sum(row.result == r for row in b.rows) for r in ("pass", "FAIL", "not here")}
     return [
