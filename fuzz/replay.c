@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a fuzz target once on every file named, and on every file in the folders named, in the order of their names.
- * After
- * "--near N" each is also cut short in N places and changed in one byte in N others, evenly over the file. It ends with
- * 1 when there was nothing to run, so that a corpus that went missing is noticed. */
+ * After "--near N" each is also cut short in N places and changed in one byte in N others, evenly over the file. It
+ * ends with 1 when there was nothing to run, so that a corpus that went missing is noticed. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

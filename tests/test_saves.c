@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every file that effnet writes of its own: what becomes of it when a call of the save fails, the disk is full, or
- * memory ends. Downloads, stores, studies and searches are held to the same in the tests of these. */
+ * memory ends. Downloads, studies, searches and supernets are held to the same in the tests of these. */
 #define _GNU_SOURCE
 #include "fault.h"
 

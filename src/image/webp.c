@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "image/exif.h"
 
-
 #include <webp/decode.h>
 #include <webp/demux.h>
 

@@ -25,7 +25,6 @@ enum {
     VISIT_BYTES = 96 * 1024,
     GROUP_CHANNELS = 48, /* about: several panels where those are narrow */
     PLANES_A_TASK = 8,
-    SMALL_MAP = 64,           /* maps up to this many pixels are projected by columns                    */
     SLAB_BYTES = 288 * 1024,  /* of a task's planes, which stay in L2 while all columns are made of them */
     LATE_FLOATS = 192 * 1024, /* fetched before SE, of its weights and the projection's */
     MOST_ROWS = 256           /* under one visit */
@@ -375,6 +374,13 @@ static int slab_channels(const eff_plan *p, const block *b, int rows)
     return div_up(b->vectors, (int)((all + SLAB_BYTES - 1) / SLAB_BYTES)) * p->k.vl;
 }
 
+/* Words `from` .. of column group q of packed weights with n columns. */
+static const float *panel_at(const eff_kernels *k, const float *weights, int n, int depth, int q, int from)
+{
+    const int start = eff_gemm_group_start(k, n, q), end = eff_gemm_group_start(k, n, q + 1);
+    return weights + (size_t)start * (size_t)depth + (size_t)from * (size_t)(end - start);
+}
+
 static void task_project(void *ctx, int task, int worker)
 {
     const eff_plan *p = ctx;
@@ -390,6 +396,7 @@ static void task_project(void *ctx, int task, int worker)
     const size_t vl = (size_t)p->k.vl, plane = (size_t)m * vl;
     const int depth = words(p, b->mid), slab = words(p, slab_channels(p, b, row1 - row0));
     float *planes = l->temp + (size_t)row0 * vl;
+    const float *weights = b->scale_weights ? l->temp + b->planes + b->sums : l->conv.b;
     eff_gemm from = { .a = planes, .lda = vl, .a_step = plane, .run = p->k.vl };
     if (p->k.bf16) {
         float *const rows = scratch_of(p, worker);
@@ -404,7 +411,7 @@ static void task_project(void *ctx, int task, int worker)
                 p->k.scale(planes + (size_t)c / vl * plane, p->se_mean + c, (size_t)(row1 - row0), p->k.vl);
         for (int q = group0; q < group1; q++) {
             eff_gemm g = eff_step_gemm(p, l, row0, row1 - row0, q, 1);
-            const int start = eff_gemm_group_start(&p->k, g.n, q), end = eff_gemm_group_start(&p->k, g.n, q + 1);
+            const int width = eff_gemm_group_start(&p->k, g.n, q + 1) - eff_gemm_group_start(&p->k, g.n, q);
             g.a = from.a;
             g.lda = from.lda;
             g.a_step = from.a_step;
@@ -412,9 +419,14 @@ static void task_project(void *ctx, int task, int worker)
             g.k = depth;
             g.from = k;
             g.until = until;
-            g.next = l->conv.b + (size_t)end * (size_t)depth + (size_t)k * (size_t)(end - start);
-            g.next_floats = (size_t)(end - start) * (size_t)(until - k);
-            if (b->scale_weights) g.b = l->temp + b->planes + b->sums;
+            g.b = weights;
+            if (q + 1 < group1)
+                g.next = panel_at(&p->k, weights, g.n, depth, q + 1, k);
+            else if (until < depth)
+                g.next = panel_at(&p->k, weights, g.n, depth, group0, until);
+            else /* what the next step reads lies behind its own weights, scaled or not */
+                g.next = panel_at(&p->k, l->conv.b, g.n, depth, group1, 0);
+            g.next_floats = (size_t)(until - k) * (size_t)width;
             multiply(p, &g);
         }
     }

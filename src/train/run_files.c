@@ -23,11 +23,6 @@ enum { MAX_ARGS = 1 << 20, MOST_ROWS = 100000 };
 
 static eff_status no_json(eff_error *err) { return eff_fail(err, EFF_ENOMEM, "out of memory for the run's JSON"); }
 
-eff_status eff_run_save_text(const eff_run *r, const char *name, const char *text, eff_error *err)
-{
-    return eff_save_text(r->out, name, text, err);
-}
-
 /* ------------------------------------------------------------------------------------------- args.json */
 
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err)
@@ -55,7 +50,7 @@ eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err)
     json_decref(why);
     json_decref(o);
     if (!text) return no_json(err);
-    const eff_status s = eff_run_save_text(r, "args.json", text, err);
+    const eff_status s = eff_save_text(r->out, "args.json", text, err);
     free(text);
     return s;
 }
@@ -301,7 +296,7 @@ eff_status eff_run_save_log(const eff_run *r, eff_error *err)
         at += eff_number_print(text + at, LINE, "%d,%.6g,%.6g,%.6g,%.6g,%.6g,%.1f,%.1f\n", w->epoch, w->lr,
                                w->train_loss, w->train_top1, w->val_loss, w->val_top1, w->seconds, w->images_per_s);
     }
-    const eff_status s = eff_run_save_text(r, "log.csv", text, err);
+    const eff_status s = eff_save_text(r->out, "log.csv", text, err);
     eff_free(text);
     return s;
 }

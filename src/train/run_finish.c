@@ -4,6 +4,7 @@
 #include "train/run_internal.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "formats/formats.h"
@@ -163,7 +164,7 @@ static eff_status save_metrics(eff_run *r, const verdict *v, double seconds, eff
     r->metrics = eff_strdup(text);
     free(text);
     if (!r->metrics) return eff_fail_memory(err, 0);
-    return eff_run_save_text(r, "metrics.json", r->metrics, err);
+    return eff_save_text(r->out, "metrics.json", r->metrics, err);
 }
 
 /* --------------------------------------------------------------------------------------------- report */

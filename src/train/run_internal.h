@@ -111,8 +111,6 @@ void eff_scores_free(eff_scores *s);
 void eff_run_update_kept(eff_run *r);
 
 /* run_files.c */
-/** `text` into OUT/name, atomically. */
-eff_status eff_run_save_text(const eff_run *r, const char *name, const char *text, eff_error *err);
 eff_status eff_run_save_args(const eff_run *r, bool settled, eff_error *err);
 /** Fill recipe, seed, source, data, and limits from OUT/args.json. *settled: memory and time have been fitted. */
 eff_status eff_run_load_args(eff_run *r, bool *settled, eff_error *err);
